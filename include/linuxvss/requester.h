@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LINUXVSS_REQUESTER_H
+#define LINUXVSS_REQUESTER_H
+
+/*
+ * Linux VSS: the requester's side
+ *
+ * A requester connects to the service, creates a session, and drives the calls of the contract on it, in the
+ * order of linuxvss-requester(3). A session serves one backup. When the session is released, or the connection
+ * ends however it ended, the service aborts what is under way and deletes auto-release shadow copies, unless
+ * the session was created with a lease.
+ *
+ * Nothing here prints, exits or touches signals. A connection and all that hangs on it belong to one thread.
+ * Handles are freed by their _free or _release call, which accept NULL and return NULL; free sessions and
+ * asyncs before their service.
+ *
+ * Calls that take a "vss_async **ret_async" may be long. With a non-NULL @ret_async they return at once with
+ * VSS_S_OK and an async to wait on; with NULL they wait to the end and return the result of the operation.
+ */
+
+#include <linuxvss/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct vss_service vss_service;
+typedef struct vss_session vss_session;
+typedef struct vss_async vss_async;
+
+/*
+ * vss_service_connect() - connect to the service on the system bus ($DBUS_SYSTEM_BUS_ADDRESS is honoured)
+ * The service is started by the bus with the first call.
+ * Return: VSS_S_OK; VSS_E_SERVICE_UNAVAILABLE without a bus; VSS_E_OUTOFMEMORY.
+ */
+VSS_PUBLIC vss_result vss_service_connect(vss_service **ret_service);
+VSS_PUBLIC vss_service *vss_service_free(vss_service *service);
+/* The sentence that belongs to the last failure on this connection, and whom it concerns ("" if nobody). */
+VSS_PUBLIC const char *vss_service_error_message(const vss_service *service);
+VSS_PUBLIC const char *vss_service_error_culprit(const vss_service *service);
+
+/* For event loops: the descriptor to poll for input, and the call that handles what came. */
+VSS_PUBLIC int vss_service_fd(const vss_service *service);
+VSS_PUBLIC vss_result vss_service_process(vss_service *service);
+
+/*
+ * Asynchronous operations
+ *
+ * vss_async_wait() - wait for the end, @timeout_ms at most (-1: no limit)
+ * Return: VSS_S_ASYNC_FINISHED when the operation has succeeded, VSS_S_ASYNC_PENDING when the time is over
+ * first, VSS_S_ASYNC_CANCELLED when it was cancelled, else the failure of the operation itself.
+ * A signal that interrupts the wait makes it answer VSS_S_ASYNC_PENDING early.
+ */
+VSS_PUBLIC vss_result vss_async_wait(vss_async *async, int timeout_ms);
+/* vss_async_query_status() - as vss_async_wait() with no time to wait */
+VSS_PUBLIC vss_result vss_async_query_status(vss_async *async);
+/*
+ * vss_async_cancel() - ask the service to stop; the async ends with VSS_S_ASYNC_CANCELLED once it has
+ * Return: VSS_S_OK, VSS_S_ASYNC_CANCELLED (already), VSS_S_ASYNC_FINISHED (too late).
+ */
+VSS_PUBLIC vss_result vss_async_cancel(vss_async *async);
+/* The answer once finished, and the last progress report before: borrowed dictionaries, NULL while there is none. */
+VSS_PUBLIC const vss_value *vss_async_result(const vss_async *async);
+VSS_PUBLIC const vss_value *vss_async_progress(const vss_async *async);
+/* Frees the handle; an operation still under way goes on. */
+VSS_PUBLIC vss_async *vss_async_free(vss_async *async);
+
+/*
+ * Sessions
+ *
+ * @options is a dictionary, or NULL: "lease" (seconds: the session outlives the connection until the lease
+ * ends; 1 to 604800), "wait" (seconds to wait for the turn in StartSnapshotSet; default 0), "label" (shown in
+ * lists), "require" (a level name: DoSnapshotSet fails below it).
+ */
+VSS_PUBLIC vss_result vss_session_create(vss_service *service, const vss_value *options, vss_session **ret_session);
+/* Take over a leased session of the same user by its token. VSS_E_OBJECT_NOT_FOUND if there is none (any more). */
+VSS_PUBLIC vss_result vss_session_adopt(vss_service *service, const char *token, vss_session **ret_session);
+/* The lease from now on. @seconds as "lease" above. */
+VSS_PUBLIC vss_result vss_session_renew(vss_session *session, uint32_t seconds);
+VSS_PUBLIC const char *vss_session_id(const vss_session *session);
+/* The secret that adopts the session; "" without a lease. */
+VSS_PUBLIC const char *vss_session_token(const vss_session *session);
+/* End the session at the service, and free the handle. */
+VSS_PUBLIC vss_session *vss_session_release(vss_session *session);
+/* Free the handle and leave a leased session to its lease. */
+VSS_PUBLIC vss_session *vss_session_free(vss_session *session);
+
+/* The calls of the contract. Each may answer VSS_E_BAD_STATE, which names the call that is missing. */
+VSS_PUBLIC vss_result vss_session_initialize_for_backup(vss_session *session);
+VSS_PUBLIC vss_result vss_session_set_context(vss_session *session, uint32_t context);
+VSS_PUBLIC vss_result vss_session_set_backup_state(vss_session *session, bool select_components,
+                                                   bool bootable_system_state, enum vss_backup_type type,
+                                                   bool partial_file_support);
+/* Only these writers / all but these writers take part. Names as in `vss list writers`. Before the gather. */
+VSS_PUBLIC vss_result vss_session_enable_writer_classes(vss_session *session, const char *const *names, size_t n);
+VSS_PUBLIC vss_result vss_session_disable_writer_classes(vss_session *session, const char *const *names, size_t n);
+VSS_PUBLIC vss_result vss_session_gather_writer_metadata(vss_session *session, vss_async **ret_async);
+/* A list of writers with their components; the caller frees it. */
+VSS_PUBLIC vss_result vss_session_get_writer_metadata(vss_session *session, vss_value **ret_writers);
+VSS_PUBLIC vss_result vss_session_add_component(vss_session *session, const char *writer, const char *logical_path,
+                                                const char *name);
+VSS_PUBLIC vss_result vss_session_start_snapshot_set(vss_session *session, char ret_set_id[VSS_ID_SIZE]);
+/* The volume that holds @path joins the set. @provider: a name, or NULL for the service's choice.
+ * The result has "snapshot" (id) and "volume". */
+VSS_PUBLIC vss_result vss_session_add_to_snapshot_set(vss_session *session, const char *path, const char *provider,
+                                                      vss_async **ret_async);
+/* Linux VSS: also stop every process of this control group (v2 path below its mount) during the hold. */
+VSS_PUBLIC vss_result vss_session_hold_control_group(vss_session *session, const char *cgroup);
+VSS_PUBLIC vss_result vss_session_prepare_for_backup(vss_session *session, vss_async **ret_async);
+/* The result is the set: see "set" in linuxvss-values(7). */
+VSS_PUBLIC vss_result vss_session_do_snapshot_set(vss_session *session, vss_async **ret_async);
+VSS_PUBLIC vss_result vss_session_gather_writer_status(vss_session *session, vss_async **ret_async);
+VSS_PUBLIC vss_result vss_session_get_writer_status(vss_session *session, vss_value **ret_writers);
+VSS_PUBLIC vss_result vss_session_get_snapshot_properties(vss_session *session, const char *id,
+                                                          vss_value **ret_properties);
+/* Linux VSS: a detached, read-only mount of the shadow copy, to be attached with move_mount(2). Caller closes it. */
+VSS_PUBLIC vss_result vss_session_open_snapshot(vss_session *session, const char *id, int *ret_mount_fd);
+VSS_PUBLIC vss_result vss_session_set_backup_succeeded(vss_session *session, const char *writer,
+                                                       const char *logical_path, const char *name, bool succeeded);
+VSS_PUBLIC vss_result vss_session_backup_complete(vss_session *session, vss_async **ret_async);
+VSS_PUBLIC vss_result vss_session_abort_backup(vss_session *session, vss_async **ret_async);
+
+/*
+ * Without a session
+ *
+ * Results are dictionaries: list_writers {"writers"}, list_providers {"providers"}, list_volumes {"volumes"},
+ * plan {"volumes", "writers", "left-out", "level"}, query {"snapshots"}, delete_snapshots {"deleted", "failed"}.
+ */
+VSS_PUBLIC vss_result vss_service_list_writers(vss_service *service, vss_async **ret_async);
+VSS_PUBLIC vss_result vss_service_list_providers(vss_service *service, vss_async **ret_async);
+VSS_PUBLIC vss_result vss_service_list_volumes(vss_service *service, vss_async **ret_async);
+VSS_PUBLIC vss_result vss_service_list_sessions(vss_service *service, vss_value **ret_sessions);
+/*
+ * What would join a set for these paths: the volume of each, every local mount and nested volume below it.
+ * @options: "provider" (name), "context" (number). Nothing is changed.
+ */
+VSS_PUBLIC vss_result vss_service_plan(vss_service *service, const char *const *paths, size_t n_paths,
+                                       const vss_value *options, vss_async **ret_async);
+/* @filter: NULL for all, or a dictionary with "snapshot", "set", "volume" and/or "provider". */
+VSS_PUBLIC vss_result vss_service_query(vss_service *service, const vss_value *filter, vss_async **ret_async);
+/* @selection: one of "snapshots" (list of ids), "set", "volume", "oldest" (a volume), "all" (true). Goes on after
+ * a failure; each one that could not be deleted is in "failed" with its reason. */
+VSS_PUBLIC vss_result vss_service_delete_snapshots(vss_service *service, const vss_value *selection,
+                                                   vss_async **ret_async);
+VSS_PUBLIC vss_result vss_service_expose_snapshot(vss_service *service, const char *id, const char *directory,
+                                                  vss_async **ret_async);
+VSS_PUBLIC vss_result vss_service_unexpose_snapshot(vss_service *service, const char *id, vss_async **ret_async);
+/* Abort somebody's session, by id: for administrators. */
+VSS_PUBLIC vss_result vss_service_abort_session(vss_service *service, const char *session_id, vss_async **ret_async);
+/*
+ * Freeze for an agent that has the storage copied by other means (a hypervisor, a cloud). Holds the writers named
+ * (NULL: all with components on the paths), file systems and control groups until thaw or until @lease_seconds are
+ * over, whatever happens to the caller. The result has "token".
+ * @options: lists "writers", "paths", "cgroups".
+ */
+VSS_PUBLIC vss_result vss_service_freeze(vss_service *service, uint32_t lease_seconds, const vss_value *options,
+                                         vss_async **ret_async);
+/* @token: from freeze; NULL for root: whatever is held. The result tells what was held how long, and whether it
+ * held to the end. */
+VSS_PUBLIC vss_result vss_service_thaw(vss_service *service, const char *token, vss_async **ret_async);
+/* What is amiss on this machine: "checks", each with "name", "ok", "text", "remedy". */
+VSS_PUBLIC vss_result vss_service_doctor(vss_service *service, vss_async **ret_async);
+/* Events from now on are given to @handler from within vss_service_process() and every waiting call. */
+typedef void (*vss_event_handler)(void *userdata, const vss_value *event);
+VSS_PUBLIC vss_result vss_service_subscribe(vss_service *service, vss_event_handler handler, void *userdata);
+/* The version of the service as text, borrowed until the next call. NULL if it does not answer. */
+VSS_PUBLIC const char *vss_service_version(vss_service *service);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
