@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What the service and the hold say to each other
+ *
+ * The service starts vss-hold with one end of a SOCK_SEQPACKET pair as descriptor 3 (HOLD_FD). Every message is
+ * one HoldRequest or HoldReply. The order is: ADD once per target (its descriptor by SCM_RIGHTS), ARM (answered
+ * by READY: memory locked, threads and watcher stand, /run/linuxvss/hold is written), FREEZE (answered by HELD
+ * when everything stands still, or by RELEASED with the reason when something could not be stopped: then nothing
+ * is held any more), RELEASE (answered by RELEASED). A RELEASED may come at any time after FREEZE: the limit was
+ * reached, or one of the two hold processes died. When the service's end is closed, whatever is held is released
+ * at once and the hold ends.
+ *
+ * Targets with a lower rank are stopped earlier: control groups first, then upper volumes before the lower ones
+ * that carry them. Targets of one rank are stopped in parallel; all are released in parallel.
+ */
+
+#include <linuxvss/types.h>
+#include <stdint.h>
+
+#define HOLD_FD 3
+#define HOLD_TARGETS_MAX 128u
+#define HOLD_LABEL_SIZE 256u
+
+typedef enum HoldCommand {
+        HOLD_ADD = 1,
+        HOLD_ARM = 2,
+        HOLD_FREEZE = 3,
+        HOLD_RELEASE = 4,
+} HoldCommand;
+
+typedef struct HoldRequest {
+        uint32_t command;
+        uint32_t kind;       /* ADD: enum vss_hold, FILESYSTEM (descriptor: a directory of it) or CGROUP (cgroup.freeze) */
+        uint32_t rank;       /* ADD */
+        uint32_t reserved;
+        uint64_t limit_usec; /* ARM: how long the hold may last from FREEZE on */
+        uint64_t device;     /* ADD: st_dev, for the release after a disaster; 0 for control groups */
+        char label[HOLD_LABEL_SIZE]; /* ADD: mount point or control group, for people and for /run/linuxvss/hold */
+} HoldRequest;
+
+typedef enum HoldAnswer {
+        HOLD_READY = 1,
+        HOLD_HELD = 2,
+        HOLD_RELEASED = 3,
+} HoldAnswer;
+
+/* Protections the machine refused (READY): told, never fatal. */
+enum {
+        HOLD_UNPROTECTED_MEMORY = 1 << 0,   /* mlockall */
+        HOLD_UNPROTECTED_PRIORITY = 1 << 1, /* SCHED_FIFO */
+        HOLD_UNPROTECTED_OOM = 1 << 2,      /* oom_score_adj */
+        HOLD_UNPROTECTED_CGROUP = 1 << 3,   /* a control group of its own */
+};
+
+/* Why RELEASED. */
+typedef enum HoldCause {
+        HOLD_CAUSE_ASKED = 0,   /* RELEASE, or the service went away */
+        HOLD_CAUSE_LIMIT = 1,   /* the limit was reached */
+        HOLD_CAUSE_FAILED = 2,  /* a target could not be stopped: its error says why */
+        HOLD_CAUSE_DIED = 3,    /* the acting process died or stopped; the watcher released */
+        HOLD_CAUSE_WATCHER = 4, /* the watcher died or stopped; the acting process released */
+} HoldCause;
+
+/* What became of one target, in the order of ADD. */
+typedef struct HoldTargetReply {
+        int32_t freeze_error;  /* 0, or an errno: EBUSY somebody else froze it */
+        int32_t release_error; /* 0, or an errno: EINVAL somebody else released it under us */
+        uint64_t frozen_usec;  /* CLOCK_MONOTONIC when it stood; 0: never */
+        uint64_t released_usec;
+} HoldTargetReply;
+
+typedef struct HoldReply {
+        uint32_t answer;
+        uint32_t cause;       /* RELEASED */
+        uint32_t unprotected; /* READY */
+        uint32_t n_targets;
+        uint64_t began_usec;  /* CLOCK_MONOTONIC of the first freeze */
+        uint64_t ended_usec;  /* RELEASED: of the last release */
+        HoldTargetReply targets[HOLD_TARGETS_MAX];
+} HoldReply;
