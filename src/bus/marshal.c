@@ -136,7 +136,8 @@ static int read_array(sd_bus_message *m, const char *element, unsigned depth, vs
                 r = read_value(m, depth + 1, &member);
                 if (r < 0)
                         return r;
-                r = result_to_errno(is_dict ? vss_value_set(container, key, member) : vss_value_append(container, member));
+                r = result_to_errno(is_dict ? vss_value_set(container, key, member)
+                                            : vss_value_append(container, member));
                 if (r >= 0 && is_dict)
                         r = sd_bus_message_exit_container(m);
                 if (r < 0)
@@ -294,7 +295,7 @@ vss_result bus_error_result(const sd_bus_error *error) {
                 (void)snprintf(name, sizeof(name), "E_%s", error->name + strlen(BUS_ERROR_PREFIX));
                 return vss_result_from_name(name, &result) == VSS_S_OK ? result : VSS_E_UNEXPECTED;
         }
-        FOREACH_ELEMENT(f, foreign)
+        FOREACH_ELEMENT (f, foreign)
                 if (strcmp(error->name, f->name) == 0)
                         return f->result;
         return VSS_E_UNEXPECTED;

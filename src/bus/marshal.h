@@ -24,7 +24,8 @@ int marshal_read_dict(sd_bus_message *m, vss_value **ret_dict);
 int marshal_read_dicts(sd_bus_message *m, vss_value **ret_list);
 int marshal_read_strings(sd_bus_message *m, vss_value **ret_list);
 
-/* Fills @error with the bus name of @result and a message. Return: what sd_bus_error_set() does, for handlers. */
+/* Fills @error with the bus name of @result and a message. Return: what sd_bus_error_set() does, for
+ * handlers. */
 int bus_error_setf(sd_bus_error *error, vss_result result, const char *format, ...) _printf_(3, 4);
 /* The result a bus error stands for; foreign errors (no owner, no reply, denied) are mapped. */
 vss_result bus_error_result(const sd_bus_error *error);

@@ -4,16 +4,26 @@
 /*
  * What the service and the hold say to each other
  *
- * The service starts vss-hold with one end of a SOCK_SEQPACKET pair as descriptor 3 (HOLD_FD). Every message is
- * one HoldRequest or HoldReply. The order is: ADD once per target (its descriptor by SCM_RIGHTS), ARM (answered
- * by READY: memory locked, threads and watcher stand, /run/linuxvss/hold is written), FREEZE (answered by HELD
- * when everything stands still, or by RELEASED with the reason when something could not be stopped: then nothing
- * is held any more), RELEASE (answered by RELEASED). A RELEASED may come at any time after FREEZE: the limit was
- * reached, or one of the two hold processes died. When the service's end is closed, whatever is held is released
- * at once and the hold ends.
+ * The service starts vss-hold with one end of a SOCK_SEQPACKET pair as descriptor 3 (HOLD_FD). Every message
+ * is one HoldRequest or HoldReply. The order is: ADD once per target (its descriptor by SCM_RIGHTS), ARM
+ * (answered by READY: memory locked, threads and watcher stand, /run/linuxvss/hold is written), FREEZE
+ * (answered by HELD when everything stands still, or by RELEASED with the reason when something could not be
+ * stopped: then nothing is held any more), RELEASE (answered by RELEASED). A RELEASED may come at any time
+ * after FREEZE: the limit was reached, or one of the two hold processes died. When the service's end is
+ * closed, whatever is held is released at once and the hold ends.
  *
- * Targets with a lower rank are stopped earlier: control groups first, then upper volumes before the lower ones
- * that carry them. Targets of one rank are stopped in parallel; all are released in parallel.
+ * After RELEASED the hold ends; one process pair serves one hold. RELEASED without a FREEZE before it says
+ * that arming failed: cause FAILED, and every target has the errno (EALREADY: another hold stands). A second
+ * RELEASED may follow if a hold process dies right after sending the first: the first counts. When the
+ * socket ends without a RELEASED, both processes died, and the service has to run `vss-hold --release` at
+ * once.
+ *
+ * RELEASED does not wait longer than half a second for a freeze that has not returned: that target has
+ * ETIMEDOUT and released_usec 0, is undone by its own thread when the freeze returns, and /run/linuxvss/hold
+ * stands until then.
+ *
+ * Targets with a lower rank are stopped earlier: control groups first, then upper volumes before the lower
+ * ones that carry them. Targets of one rank are stopped in parallel; all are released in parallel.
  */
 
 #include <linuxvss/types.h>
@@ -32,12 +42,14 @@ typedef enum HoldCommand {
 
 typedef struct HoldRequest {
         uint32_t command;
-        uint32_t kind;       /* ADD: enum vss_hold, FILESYSTEM (descriptor: a directory of it) or CGROUP (cgroup.freeze) */
-        uint32_t rank;       /* ADD */
+        uint32_t kind; /* ADD: enum vss_hold, FILESYSTEM or CGROUP; the descriptor: a directory of the
+                        file system (not O_PATH), or the control group's directory */
+        uint32_t rank; /* ADD */
         uint32_t reserved;
-        uint64_t limit_usec; /* ARM: how long the hold may last from FREEZE on */
+        uint64_t limit_usec; /* ARM: how long the hold may last from FREEZE on, at most 600 s */
         uint64_t device;     /* ADD: st_dev, for the release after a disaster; 0 for control groups */
-        char label[HOLD_LABEL_SIZE]; /* ADD: mount point or control group, for people and for /run/linuxvss/hold */
+        char label[HOLD_LABEL_SIZE]; /* ADD: mount point or control group, for people and for
+                                        /run/linuxvss/hold */
 } HoldRequest;
 
 typedef enum HoldAnswer {
@@ -65,7 +77,9 @@ typedef enum HoldCause {
 
 /* What became of one target, in the order of ADD. */
 typedef struct HoldTargetReply {
-        int32_t freeze_error;  /* 0, or an errno: EBUSY somebody else froze it */
+        int32_t freeze_error;  /* 0, or an errno: EBUSY somebody else froze it, EDEADLK it would freeze us,
+                                * ETIMEDOUT it had not come to stand in time, EOPNOTSUPP it cannot be frozen
+                                */
         int32_t release_error; /* 0, or an errno: EINVAL somebody else released it under us */
         uint64_t frozen_usec;  /* CLOCK_MONOTONIC when it stood; 0: never */
         uint64_t released_usec;
@@ -76,7 +90,7 @@ typedef struct HoldReply {
         uint32_t cause;       /* RELEASED */
         uint32_t unprotected; /* READY */
         uint32_t n_targets;
-        uint64_t began_usec;  /* CLOCK_MONOTONIC of the first freeze */
-        uint64_t ended_usec;  /* RELEASED: of the last release */
+        uint64_t began_usec; /* CLOCK_MONOTONIC of the first freeze */
+        uint64_t ended_usec; /* RELEASED: of the last release */
         HoldTargetReply targets[HOLD_TARGETS_MAX];
 } HoldReply;

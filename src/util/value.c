@@ -3,8 +3,8 @@
 /*
  * Values: the tree that every answer of the service is made of
  *
- * One representation serves the bus, the library's callers and JSON, so that a key is named once and reads the
- * same everywhere. Dictionaries are small (tens of keys) and are searched in order.
+ * One representation serves the bus, the library's callers and JSON, so that a key is named once and reads
+ * the same everywhere. Dictionaries are small (tens of keys) and are searched in order.
  */
 
 #include <assert.h>
@@ -109,8 +109,9 @@ vss_value *vss_value_copy(const vss_value *value) {
                 copy->integer = value->integer;
         for (size_t i = 0; is_container(value) && i < value->n; i++) {
                 vss_value *member = vss_value_copy(value->entries[i].value);
-                vss_result r = value->kind == VSS_KIND_LIST ? vss_value_append(copy, member)
-                                                            : vss_value_set(copy, value->entries[i].key, member);
+                vss_result r = value->kind == VSS_KIND_LIST
+                                       ? vss_value_append(copy, member)
+                                       : vss_value_set(copy, value->entries[i].key, member);
                 if (r < 0)
                         return NULL;
         }
@@ -283,4 +284,15 @@ vss_result value_set_printf(vss_value *dict, const char *key, const char *format
 
 vss_result value_append_string(vss_value *list, const char *string) {
         return vss_value_append(list, vss_value_new_string(string));
+}
+
+void value_unset(vss_value *dict, const char *key) {
+        Entry *entry = find_entry(dict, key);
+
+        if (!entry)
+                return;
+        free(entry->key);
+        vss_value_free(entry->value);
+        memmove(entry, entry + 1, sizeof(*entry) * (size_t)(dict->entries + dict->n - entry - 1));
+        dict->n--;
 }

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The acting process: freezes rank by rank, holds, and releases everything at once
+ *
+ * Its main thread never makes a call that waits: it reads the service's requests, keeps the limit and
+ * watches the watcher. Each target has a thread of its own, which freezes it when told to, and releases it
+ * when told to, also if the freeze returns only then.
+ */
+
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "hold/actor.h"
+#include "hold/hook.h"
+#include "hold/protect.h"
+#include "hold/record.h"
+#include "hold/target.h"
+
+typedef struct Actor {
+        Hold *hold;
+        HoldShared *shared;
+        int watcher; /* pidfd; -1 once it is dead */
+        int signals;
+        uint32_t rank; /* the one being stopped */
+        bool ordered;  /* every target was told to release */
+        uint64_t ordered_usec;
+        Pulse pulse;
+} Actor;
+
+static void worker_freeze(HoldTarget *target) {
+        int r = target_check(target);
+
+        if (r == 0) {
+                atomic_store(&target->state, TARGET_FREEZING);
+                hook_stop_at("freezing");
+                r = target_freeze(target);
+                hook_stop_at("frozen");
+        }
+        if (r < 0) {
+                atomic_store(&target->freeze_error, -r);
+                atomic_store(&target->state, r == -EBUSY ? TARGET_NOT_OURS : TARGET_ERROR);
+                return;
+        }
+        atomic_store(&target->frozen_usec, now_usec());
+        atomic_store(&target->state, TARGET_FROZEN);
+}
+
+static void worker_release(HoldTarget *target) {
+        int r;
+
+        if (atomic_load(&target->state) != TARGET_FROZEN)
+                return;
+        atomic_store(&target->state, TARGET_RELEASING);
+        hook_stop_at("releasing");
+        r = target_thaw(target);
+        hook_stop_at("released");
+        atomic_store(&target->released_usec, now_usec());
+        atomic_store(&target->release_error, -r);
+        atomic_store(&target->state, r == 0 || r == -EINVAL ? TARGET_THAWED : TARGET_ERROR);
+}
+
+static void *worker_run(void *data) {
+        Worker *worker = data;
+        HoldTarget *target = worker->target;
+
+        word_wait(&target->order, ORDER_NONE, 0);
+        if (atomic_load(&target->order) == ORDER_FREEZE) {
+                worker_freeze(target);
+                bell_ring(worker->hold->actor_bell);
+                word_wait(&target->order, ORDER_FREEZE, 0);
+        }
+        worker_release(target);
+        atomic_store(&target->settled, 1);
+        bell_ring(worker->hold->actor_bell);
+        return NULL;
+}
+
+static void phase_set(Actor *actor, HoldPhase phase) {
+        atomic_store(&actor->shared->phase, phase);
+        bell_ring(actor->hold->watcher_bell);
+}
+
+/* Starts the targets of the lowest rank not below @from. Return: false if there is none. */
+static bool rank_start(Actor *actor, uint32_t from) {
+        HoldShared *shared = actor->shared;
+        uint32_t rank = UINT32_MAX;
+        bool found = false;
+
+        for (uint32_t i = 0; i < shared->n_targets; i++)
+                if (shared->targets[i].same_as == i && shared->targets[i].rank >= from) {
+                        rank = MIN(rank, shared->targets[i].rank);
+                        found = true;
+                }
+        actor->rank = rank;
+        for (uint32_t i = 0; found && i < shared->n_targets; i++)
+                if (shared->targets[i].same_as == i && shared->targets[i].rank == rank)
+                        word_set(&shared->targets[i].order, ORDER_FREEZE);
+        return found;
+}
+
+/* Has the rank come to stand, or failed? Then the next one, or the answer. */
+static void freeze_advance(Actor *actor) {
+        HoldShared *shared = actor->shared;
+
+        for (uint32_t i = 0; i < shared->n_targets; i++) {
+                HoldTarget *target = shared->targets + i;
+                uint32_t state = atomic_load(&target->state);
+
+                if (state == TARGET_ERROR || state == TARGET_NOT_OURS) {
+                        (void)hold_decide(shared, HOLD_CAUSE_FAILED);
+                        return;
+                }
+        }
+        for (uint32_t i = 0; i < shared->n_targets; i++) {
+                HoldTarget *target = shared->targets + i;
+
+                if (target->same_as == i && target->rank == actor->rank &&
+                    atomic_load(&target->state) != TARGET_FROZEN)
+                        return;
+        }
+        if (actor->rank < UINT32_MAX && rank_start(actor, actor->rank + 1))
+                return;
+        phase_set(actor, PHASE_HELD);
+        hold_answer(actor->hold, HOLD_HELD, 0);
+        hook_stop_at("held");
+}
+
+static void freeze_begin(Actor *actor) {
+        HoldShared *shared = actor->shared;
+        uint64_t now = now_usec();
+
+        if (atomic_load(&shared->phase) != PHASE_ARMED)
+                return;
+        atomic_store(&shared->began_usec, now);
+        atomic_store(&shared->deadline_usec, now + shared->limit_usec);
+        phase_set(actor, PHASE_FREEZING);
+        /* What cannot stand anyway need not disturb the others. */
+        for (uint32_t i = 0; i < shared->n_targets; i++)
+                if (shared->targets[i].preset_error != 0) {
+                        (void)hold_decide(shared, HOLD_CAUSE_FAILED);
+                        return;
+                }
+        (void)rank_start(actor, 0);
+}
+
+static void socket_read(Actor *actor) {
+        HoldRequest request;
+        ssize_t n = recv(actor->hold->socket, &request, sizeof(request), MSG_DONTWAIT);
+
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                return;
+        if (n == (ssize_t)sizeof(request) && request.command == HOLD_FREEZE)
+                freeze_begin(actor);
+        else
+                /* RELEASE, a service that is gone, or one we don't understand. */
+                (void)hold_decide(actor->shared, HOLD_CAUSE_ASKED);
+}
+
+/* The watcher holds nothing: a stopped one is ended, so that it does not stay behind. */
+static void watcher_lost(Actor *actor) {
+        (void)hold_decide(actor->shared, HOLD_CAUSE_WATCHER);
+        (void)syscall(SYS_pidfd_send_signal, actor->watcher, SIGKILL, NULL, 0);
+        (void)close(TAKE_FD(actor->watcher));
+}
+
+static void wait_once(Actor *actor) {
+        uint64_t now = now_usec(), deadline = atomic_load(&actor->shared->deadline_usec),
+                 wait = HOLD_TICK_USEC;
+        struct pollfd fds[] = {
+                { .fd = actor->hold->actor_bell, .events = POLLIN },
+                { .fd = actor->signals, .events = POLLIN },
+                { .fd = actor->watcher, .events = POLLIN },
+                /* Once it is decided, nothing the service says matters; a closed end would only wake us. */
+                { .fd = actor->ordered ? -1 : actor->hold->socket, .events = POLLIN },
+        };
+        struct timespec timeout;
+
+        if (!actor->ordered && deadline > 0)
+                wait = deadline > now ? MIN(wait, deadline - now) : 0;
+        timeout = (struct timespec){ .tv_nsec = (long)wait * 1000 };
+        if (ppoll(fds, ELEMENTS(fds), &timeout, NULL) <= 0)
+                return;
+        if (fds[0].revents)
+                bell_quiet(actor->hold->actor_bell);
+        if (fds[1].revents) {
+                struct signalfd_siginfo info;
+
+                if (read(actor->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+                        (void)hold_decide(actor->shared, HOLD_CAUSE_ASKED);
+        }
+        if (fds[2].revents)
+                watcher_lost(actor);
+        if (fds[3].revents)
+                socket_read(actor);
+}
+
+static void decide(Actor *actor) {
+        HoldShared *shared = actor->shared;
+        uint64_t now = now_usec(), deadline = atomic_load(&shared->deadline_usec);
+
+        atomic_fetch_add(&shared->actor_beat, 1);
+        if (actor->watcher >= 0 && (process_stands(actor->hold->watcher_stat) ||
+                                    pulse_late(&actor->pulse, atomic_load(&shared->watcher_beat), now)))
+                watcher_lost(actor);
+        if (deadline > 0 && now >= deadline)
+                (void)hold_decide(shared, HOLD_CAUSE_LIMIT);
+        if (atomic_load(&shared->phase) == PHASE_FREEZING && atomic_load(&shared->cause) == HOLD_UNDECIDED)
+                freeze_advance(actor);
+}
+
+static void release_all(Actor *actor) {
+        HoldShared *shared = actor->shared;
+
+        actor->ordered = true;
+        actor->ordered_usec = now_usec();
+        phase_set(actor, PHASE_RELEASING);
+        for (uint32_t i = 0; i < shared->n_targets; i++)
+                word_set(&shared->targets[i].order, ORDER_RELEASE);
+}
+
+static void actor_loop(Actor *actor) {
+        HoldShared *shared = actor->shared;
+
+        for (;;) {
+                bool settled;
+
+                decide(actor);
+                if (!actor->ordered && atomic_load(&shared->cause) != HOLD_UNDECIDED)
+                        release_all(actor);
+                settled = actor->ordered && hold_settled(shared);
+                if (settled && actor->hold->recorded && hold_released(shared))
+                        (void)record_remove(actor->hold->run_dir);
+                if (actor->ordered && !atomic_load(&shared->reported) &&
+                    (settled || now_usec() >= actor->ordered_usec + HOLD_REPORT_USEC))
+                        hold_answer(actor->hold, HOLD_RELEASED, atomic_load(&shared->cause));
+                if (settled)
+                        return;
+                wait_once(actor);
+        }
+}
+
+/* The watcher ends with us. One that doesn't say good-bye was stopped a moment ago. */
+static void part(Actor *actor) {
+        atomic_store(&actor->shared->done, 1);
+        bell_ring(actor->hold->watcher_bell);
+        if (actor->watcher >= 0)
+                word_wait(&actor->shared->watcher_bye, 0, HOLD_MISSED_MAX * HOLD_TICK_USEC);
+        if (actor->watcher >= 0 && !atomic_load(&actor->shared->watcher_bye)) {
+                (void)syscall(SYS_pidfd_send_signal, actor->watcher, SIGKILL, NULL, 0);
+                actor->watcher = -1;
+        }
+        if (actor->watcher < 0)
+                protect_cgroup_leave();
+}
+
+int actor_run(Hold *hold, int watcher) {
+        HoldShared *shared = hold->shared;
+        Actor actor = { .hold = hold, .shared = shared, .watcher = watcher };
+        sigset_t signals;
+        int r;
+
+        (void)sigemptyset(&signals);
+        (void)sigaddset(&signals, SIGTERM);
+        (void)sigaddset(&signals, SIGINT);
+        actor.signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+        r = actor.signals < 0 ? -errno : 0;
+        atomic_fetch_or(&shared->unprotected, protect_memory());
+        if (r >= 0)
+                r = hold_threads(shared, worker_run, hold);
+        word_wait(&shared->watcher_ready, 0, 5 * USEC_PER_SEC);
+        if (r >= 0 && !atomic_load(&shared->watcher_ready))
+                r = -ETIMEDOUT;
+        if (r >= 0)
+                r = -atomic_load(&shared->arm_error);
+        if (r < 0) {
+                atomic_store(&shared->arm_error, -r);
+                (void)hold_decide(shared, HOLD_CAUSE_FAILED);
+                /* Nothing was touched, and not every thread may exist. */
+                for (uint32_t i = 0; i < shared->n_targets; i++)
+                        atomic_store(&shared->targets[i].settled, 1);
+        } else {
+                hold->recorded = true;
+                phase_set(&actor, PHASE_ARMED);
+                hold_answer(hold, HOLD_READY, 0);
+                hook_stop_at("armed");
+        }
+        actor_loop(&actor);
+        part(&actor);
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

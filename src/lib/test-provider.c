@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The provider's main loop on a bus of its own, with this program in the service's place
+ */
+
+#include <linuxvss/provider.h>
+#include <sys/stat.h>
+#include "bus/marshal.h"
+#include "bus/names.h"
+#include "lib/test-bus.h"
+
+#define NAME "org.linuxvss.Provider.Test"
+#define SET_A "aaaaaaaa-0000-4000-8000-000000000000"
+#define SET_B "bbbbbbbb-0000-4000-8000-000000000000"
+#define SNAPSHOT "cccccccc-0000-4000-8000-000000000000"
+
+static vss_result on_supported(vss_provider_call *call, const struct vss_volume *volume,
+                               struct vss_volume_support *ret_support) {
+        struct stat st;
+
+        if (strcmp(volume->path, "/") != 0)
+                return vss_provider_call_fail(call, VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER, "not %s",
+                                              volume->path);
+        if (fstat(volume->fd, &st) < 0 || !S_ISDIR(st.st_mode) || volume->size != sizeof(*volume))
+                return VSS_E_UNEXPECTED;
+        ret_support->hold = VSS_HOLD_FILESYSTEM;
+        ret_support->atomic_scope = strdup("scope");
+        return VSS_S_OK;
+}
+
+static vss_result on_begin(vss_provider_call *call, const char *set_id, const char *snapshot_id,
+                           const struct vss_volume *volume, const vss_value *properties) {
+        trace(vss_provider_call_userdata(call), set_id[0] == 'a' ? 'B' : 'b');
+        return vss_value_get_integer(properties, "fail", VSS_S_OK) == 1
+                       ? vss_provider_call_fail(call, VSS_E_BAD_STATE, "odd")
+                       : VSS_S_OK;
+}
+
+static vss_result on_commit(vss_provider_call *call, const char *set_id) {
+        trace(vss_provider_call_userdata(call), 'C');
+        return VSS_S_OK;
+}
+
+static vss_result on_post_commit(vss_provider_call *call, const char *set_id, uint32_t count) {
+        trace(vss_provider_call_userdata(call), count == 3 ? '3' : '!');
+        return VSS_S_OK;
+}
+
+static vss_result on_post_final(vss_provider_call *call, const char *set_id, vss_value *results) {
+        trace(vss_provider_call_userdata(call), 'F');
+        return value_append_string(value_require(results, "one-instant", VSS_KIND_LIST), SNAPSHOT);
+}
+
+static void on_abort(vss_provider_call *call, const char *set_id) {
+        trace(vss_provider_call_userdata(call), set_id[0] == 'a' ? 'X' : 'x');
+}
+
+static vss_result on_query(vss_provider_call *call, vss_value *list) {
+        vss_value *dict = vss_value_new_dict();
+
+        (void)vss_value_set_string(dict, "id", SNAPSHOT);
+        return vss_value_append(list, dict);
+}
+
+static vss_result on_delete(vss_provider_call *call, const char *snapshot_id) {
+        return vss_provider_call_fail(call, VSS_E_OBJECT_NOT_FOUND, "no %s", snapshot_id);
+}
+
+static vss_result on_open(vss_provider_call *call, const char *snapshot_id, bool writable,
+                          int *ret_mount_fd) {
+        if (writable)
+                return VSS_S_OK; /* and no mount, which it must not */
+        *ret_mount_fd = open("/", O_PATH | O_CLOEXEC);
+        return VSS_S_OK;
+}
+
+static const struct vss_provider provider = {
+        VSS_PROVIDER_INIT,
+        .name = "Test",
+        .id = "6b1c6a36-0000-4000-8000-000000000002",
+        .version = "1",
+        .type = VSS_PROV_SOFTWARE,
+        .flags = VSS_PROVIDER_EXPLICIT_ONLY,
+        .is_volume_supported = on_supported,
+        .begin_prepare_snapshot = on_begin,
+        .commit_snapshots = on_commit,
+        .abort_snapshots = on_abort,
+        .query = on_query,
+        .delete_snapshot = on_delete,
+        .open_snapshot = on_open,
+        .post_commit_snapshots = on_post_commit,
+        .post_final_commit_snapshots = on_post_final,
+};
+
+static pid_t start(sd_bus *bus, const struct vss_provider *p, Trace *t) {
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+                _exit(vss_provider_main(p, t));
+        }
+        if (bus)
+                expect_true("the provider is on the bus", test_bus_wait_name(bus, NAME, true));
+        return pid;
+}
+
+static vss_result finish(sd_bus *bus, sd_bus_message *m, sd_bus_message **ret_reply) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        if (sd_bus_call(bus, m, 5 * USEC_PER_SEC, &error, &reply) < 0)
+                return bus_error_result(&error);
+        if (ret_reply)
+                *ret_reply = TAKE_PTR(reply);
+        return VSS_S_OK;
+}
+
+static sd_bus_message *make(sd_bus *bus, const char *member) {
+        sd_bus_message *m = NULL;
+
+        if (sd_bus_message_new_method_call(bus, &m, NAME, BUS_PROVIDER_PATH, BUS_PROVIDER, member) < 0)
+                exit(1);
+        return m;
+}
+
+static void append_volume(sd_bus_message *m, const char *path) {
+        _cleanup_value_ vss_value *volume = vss_value_new_dict();
+        _cleanup_(closep) int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        (void)vss_value_set_string(volume, "path", path);
+        (void)marshal_append_dict(m, volume);
+        (void)sd_bus_message_append(m, "h", fd);
+}
+
+static vss_result begin(sd_bus *bus, const char *set, int64_t fail) {
+        _cleanup_message_ sd_bus_message *m = make(bus, "BeginPrepareSnapshot");
+        _cleanup_value_ vss_value *properties = vss_value_new_dict();
+
+        (void)vss_value_set_integer(properties, "fail", fail);
+        (void)sd_bus_message_append(m, "ss", set, SNAPSHOT);
+        append_volume(m, "/");
+        (void)marshal_append_dict(m, properties);
+        return finish(bus, m, NULL);
+}
+
+static vss_result step(sd_bus *bus, const char *member, const char *set) {
+        _cleanup_message_ sd_bus_message *m = make(bus, member);
+
+        (void)sd_bus_message_append(m, "s", set);
+        if (strcmp(member, "PostCommitSnapshots") == 0)
+                (void)sd_bus_message_append(m, "u", 3u);
+        return finish(bus, m, NULL);
+}
+
+static void test_answers(sd_bus *bus) {
+        _cleanup_message_ sd_bus_message *info = NULL, *good = NULL, *query = NULL, *open_reply = NULL;
+        _cleanup_message_ sd_bus_message *m1 = make(bus, "GetInfo"), *m2 = make(bus, "IsVolumeSupported"),
+                                         *m3 = make(bus, "IsVolumeSupported"), *m4 = make(bus, "Query"),
+                                         *m5 = make(bus, "OpenSnapshot"), *m6 = make(bus, "OpenSnapshot");
+        _cleanup_value_ vss_value *dict = NULL, *support = NULL, *list = NULL;
+        struct stat st = { 0 };
+        int fd = -1;
+
+        expect_int("GetInfo", finish(bus, m1, &info), VSS_S_OK);
+        (void)marshal_read_dict(info, &dict);
+        expect_str("its name", vss_value_get_string(dict, "friendly-name", NULL), "Test");
+        expect_int("its flags", vss_value_get_integer(dict, "flags", 0), VSS_PROVIDER_EXPLICIT_ONLY);
+        append_volume(m2, "/");
+        expect_int("a volume it takes", finish(bus, m2, &good), VSS_S_OK);
+        (void)marshal_read_dict(good, &support);
+        expect_int("the hold", vss_value_get_integer(support, "hold", -1), VSS_HOLD_FILESYSTEM);
+        expect_str("the root", vss_value_get_string(support, "volume-root", NULL), "/");
+        expect_str("the scope", vss_value_get_string(support, "atomic-scope", NULL), "scope");
+        append_volume(m3, "/other");
+        expect_int("one it does not", finish(bus, m3, NULL), VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER);
+        expect_int("Query", finish(bus, m4, &query), VSS_S_OK);
+        (void)marshal_read_dicts(query, &list);
+        expect_int("one copy", vss_value_count(list), 1);
+        expect_int("delete what is not there", step(bus, "DeleteSnapshot", SNAPSHOT),
+                   VSS_E_OBJECT_NOT_FOUND);
+        expect_int("delete by a bad id", step(bus, "DeleteSnapshot", "../x"), VSS_E_INVALIDARG);
+        (void)sd_bus_message_append(m5, "sb", SNAPSHOT, 0);
+        expect_int("OpenSnapshot", finish(bus, m5, &open_reply), VSS_S_OK);
+        (void)sd_bus_message_read(open_reply, "h", &fd);
+        expect_true("the mount arrives", fstat(fd, &st) == 0 && S_ISDIR(st.st_mode));
+        (void)sd_bus_message_append(m6, "sb", SNAPSHOT, 1);
+        expect_int("no mount", finish(bus, m6, NULL), VSS_E_UNEXPECTED_PROVIDER_ERROR);
+}
+
+static void test_set(sd_bus *bus, Trace *t) {
+        expect_int("Commit before all", step(bus, "CommitSnapshots", SET_A), VSS_E_PROVIDER_VETO);
+        expect_int("a set that is none", begin(bus, "set", 0), VSS_E_INVALIDARG);
+        expect_int("an odd answer", begin(bus, SET_A, 1), VSS_E_UNEXPECTED_PROVIDER_ERROR);
+        expect_int("does not begin the set", step(bus, "EndPrepareSnapshots", SET_A), VSS_E_PROVIDER_VETO);
+        expect_int("begin", begin(bus, SET_A, 0), VSS_S_OK);
+        expect_int("and another volume", begin(bus, SET_A, 0), VSS_S_OK);
+        expect_int("end", step(bus, "EndPrepareSnapshots", SET_A), VSS_S_OK);
+        expect_int("another set now", begin(bus, SET_B, 0), VSS_E_PROVIDER_VETO);
+        expect_int("pre-commit", step(bus, "PreCommitSnapshots", SET_A), VSS_S_OK);
+        expect_int("commit", step(bus, "CommitSnapshots", SET_A), VSS_S_OK);
+        expect_int("commit again", step(bus, "CommitSnapshots", SET_A), VSS_E_PROVIDER_VETO);
+        expect_int("post-commit", step(bus, "PostCommitSnapshots", SET_A), VSS_S_OK);
+        expect_int("pre-final", step(bus, "PreFinalCommitSnapshots", SET_A), VSS_S_OK);
+        expect_int("post-final", step(bus, "PostFinalCommitSnapshots", SET_A), VSS_S_OK);
+        expect_trace(t, "the calls of a set", "BBBC3F");
+        expect_int("abort of a set that is made", step(bus, "AbortSnapshots", SET_A), VSS_S_OK);
+        expect_trace(t, "goes through", "X");
+        expect_int("begin", begin(bus, SET_A, 0), VSS_S_OK);
+        expect_int("begin another", begin(bus, SET_B, 0), VSS_S_OK);
+        expect_trace(t, "aborts the first", "BXb");
+        (void)sd_bus_release_name(bus, BUS_NAME);
+        expect_trace(t, "the service leaves: abort", "x");
+        (void)sd_bus_request_name(bus, BUS_NAME, 0);
+        expect_int("it serves on", begin(bus, SET_A, 0), VSS_S_OK);
+        expect_trace(t, "begun", "B");
+}
+
+static void test_strangers(Trace *t) {
+        sd_bus *stranger = test_bus_connect();
+
+        expect_int("a stranger, root or not", step(stranger, "AbortSnapshots", SET_A), VSS_E_ACCESSDENIED);
+        expect_trace(t, "nothing happens", "");
+        (void)sd_bus_flush_close_unref(stranger);
+}
+
+int main(int argc, char **argv) {
+        struct vss_provider incomplete = provider;
+        TestBus test_bus = { 0 };
+        Trace *t = trace_new();
+        sd_bus *bus;
+        pid_t pid;
+
+        if (!test_bus_start(&test_bus))
+                return 0;
+        bus = test_bus_connect();
+        (void)sd_bus_request_name(bus, BUS_NAME, 0);
+        incomplete.commit_snapshots = NULL;
+        expect_int("no commit", test_wait_exit(start(NULL, &incomplete, t)), 2);
+
+        pid = start(bus, &provider, t);
+        if (argc > 1)
+                expect_introspection(bus, NAME, BUS_PROVIDER_PATH, BUS_PROVIDER, argv[1]);
+        test_answers(bus);
+        test_set(bus, t);
+        test_strangers(t);
+        (void)kill(pid, SIGTERM);
+        expect_int("SIGTERM", test_wait_exit(pid), EXIT_SUCCESS);
+        expect_trace(t, "abort first", "X");
+
+        (void)sd_bus_flush_close_unref(bus);
+        test_bus_stop(&test_bus);
+        return test_end();
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The writer's main loop on a bus of its own, with this program in the service's place
+ */
+
+#include <linuxvss/writer.h>
+#include "bus/marshal.h"
+#include "bus/names.h"
+#include "lib/test-bus.h"
+
+#define NAME "org.linuxvss.Writer.Test"
+#define SESSION_A "aaaaaaaa-0000-4000-8000-000000000000"
+#define SESSION_B "bbbbbbbb-0000-4000-8000-000000000000"
+#define SESSION_C "cccccccc-0000-4000-8000-000000000000"
+
+static vss_result on_identify(vss_writer_call *call, vss_metadata *metadata) {
+        static const struct vss_component_info info = { .size = sizeof(info),
+                                                        .type = VSS_CT_FILEGROUP,
+                                                        .name = "files" };
+
+        trace(vss_writer_call_userdata(call), 'i');
+        (void)vss_metadata_add_component(metadata, &info);
+        return vss_metadata_add_files(metadata, "", "files", "/srv", "*", true);
+}
+
+static vss_result on_prepare_snapshot(vss_writer_call *call) {
+        trace(vss_writer_call_userdata(call), 'p');
+        if (vss_writer_call_backup_type(call) == VSS_BT_LOG)
+                return vss_writer_call_fail(call, VSS_E_WRITERERROR_RETRYABLE, "no %s", "logs \xff");
+        if (vss_writer_call_backup_type(call) == VSS_BT_OTHER)
+                return vss_writer_call_fail(call, VSS_E_BAD_STATE, "odd");
+        return VSS_S_OK;
+}
+
+static vss_result on_freeze(vss_writer_call *call) {
+        trace(vss_writer_call_userdata(call), 'f');
+        if (!vss_writer_call_is_path_affected(call, "/srv/x/y") ||
+            vss_writer_call_is_path_affected(call, "/srvx"))
+                trace(vss_writer_call_userdata(call), '!');
+        return vss_writer_call_fail_component(call, "", "files", VSS_E_WRITERERROR_RETRYABLE, "busy");
+}
+
+static vss_result on_thaw(vss_writer_call *call) {
+        trace(vss_writer_call_userdata(call), 't');
+        return VSS_S_OK;
+}
+
+static vss_result on_abort(vss_writer_call *call) {
+        trace(vss_writer_call_userdata(call), vss_writer_call_session_id(call)[0] == 'a' ? 'a' : 'b');
+        return VSS_S_OK;
+}
+
+static vss_result on_post_snapshot(vss_writer_call *call) {
+        const char *device = vss_writer_call_snapshot_device(call, "/srv/x");
+
+        trace(vss_writer_call_userdata(call), device && strcmp(device, "/run/s") == 0 ? 's' : '!');
+        return VSS_S_OK;
+}
+
+static vss_result on_shutdown(vss_writer_call *call) {
+        trace(vss_writer_call_userdata(call), 'z');
+        return VSS_S_OK;
+}
+
+static const struct vss_writer writer = {
+        VSS_WRITER_INIT,
+        .name = "Test",
+        .id = "6b1c6a36-0000-4000-8000-000000000001",
+        .friendly_name = "A test",
+        .version = "1",
+        .freeze_timeout_ms = 700,
+        .identify = on_identify,
+        .freeze = on_freeze,
+        .thaw = on_thaw,
+        .abort = on_abort,
+        .prepare_snapshot = on_prepare_snapshot,
+        .post_snapshot = on_post_snapshot,
+        .backup_shutdown = on_shutdown,
+};
+
+static pid_t start(sd_bus *bus, const struct vss_writer *w, Trace *t) {
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+                _exit(vss_writer_main(w, t));
+        }
+        if (bus)
+                expect_true("the writer is on the bus", test_bus_wait_name(bus, NAME, true));
+        return pid;
+}
+
+static sd_bus_message *make_event(sd_bus *bus, const char *event, const char *session,
+                                  enum vss_backup_type type) {
+        _cleanup_value_ vss_value *values = vss_value_new_dict();
+        sd_bus_message *m = NULL;
+
+        (void)vss_value_set_string(values, "session", session);
+        (void)vss_value_set_integer(values, "backup-type", type);
+        (void)value_append_string(value_require(values, "volumes", VSS_KIND_LIST), "/srv");
+        (void)vss_value_set_string(value_require(values, "devices", VSS_KIND_DICT), "/srv", "/run/s");
+        if (sd_bus_message_new_method_call(bus, &m, NAME, BUS_WRITER_PATH, BUS_WRITER, event) < 0 ||
+            marshal_append_dict(m, values) < 0)
+                exit(1);
+        return m;
+}
+
+static vss_result send_type(sd_bus *bus, const char *event, const char *session, enum vss_backup_type type,
+                            vss_value **ret_result) {
+        _cleanup_message_ sd_bus_message *m = make_event(bus, event, session, type), *reply = NULL;
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r = sd_bus_call(bus, m, 5 * USEC_PER_SEC, &error, &reply);
+
+        if (r < 0)
+                return bus_error_result(&error);
+        return ret_result && marshal_read_dict(reply, ret_result) < 0 ? VSS_E_UNEXPECTED : VSS_S_OK;
+}
+
+static vss_result send(sd_bus *bus, const char *event, const char *session) {
+        return send_type(bus, event, session, VSS_BT_COPY, NULL);
+}
+
+static void test_events(sd_bus *bus, Trace *t) {
+        _cleanup_value_ vss_value *metadata = NULL, *frozen = NULL;
+        const vss_value *failed;
+
+        expect_int("Identify", send_type(bus, "Identify", "", VSS_BT_COPY, &metadata), VSS_S_OK);
+        expect_str("its name", vss_value_get_string(metadata, "name", NULL), "Test");
+        expect_int("its level", vss_value_get_integer(metadata, "level", 0), VSS_APP_FRONT_END);
+        expect_int("its components", vss_value_count(vss_value_get(metadata, "components")), 1);
+        expect_int("without a session", send(bus, "PrepareForSnapshot", ""), VSS_E_INVALIDARG);
+        expect_int("Thaw before Freeze", send(bus, "Thaw", SESSION_A), VSS_E_BAD_STATE);
+        expect_int("an event without a handler", send(bus, "PrepareForBackup", SESSION_A), VSS_S_OK);
+        expect_int("PrepareForSnapshot", send(bus, "PrepareForSnapshot", SESSION_A), VSS_S_OK);
+        expect_int("one that fails", send_type(bus, "PrepareForSnapshot", SESSION_A, VSS_BT_LOG, NULL),
+                   VSS_E_WRITERERROR_RETRYABLE);
+        expect_int("one that fails as it must not",
+                   send_type(bus, "PrepareForSnapshot", SESSION_A, VSS_BT_OTHER, NULL),
+                   VSS_E_UNEXPECTED_WRITER_ERROR);
+        expect_int("Freeze", send_type(bus, "Freeze", SESSION_A, VSS_BT_COPY, &frozen), VSS_S_OK);
+        failed = vss_value_at(vss_value_get(frozen, "failed-components"), 0);
+        expect_str("its failed component", vss_value_get_string(failed, "message", NULL), "busy");
+        expect_int("Freeze twice", send(bus, "Freeze", SESSION_A), VSS_E_BAD_STATE);
+        expect_int("PostSnapshot before Thaw", send(bus, "PostSnapshot", SESSION_A), VSS_E_BAD_STATE);
+        expect_int("Identify while frozen", send(bus, "Identify", ""), VSS_S_OK);
+        expect_int("Thaw", send(bus, "Thaw", SESSION_A), VSS_S_OK);
+        expect_int("PostSnapshot", send(bus, "PostSnapshot", SESSION_A), VSS_S_OK);
+        expect_int("BackupShutdown", send(bus, "BackupShutdown", SESSION_A), VSS_S_OK);
+        expect_trace(t, "handlers ran in order", "ipppfitsz");
+}
+
+static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        *(int *)userdata = sd_bus_message_is_method_error(m, NULL) ? -1 : 1;
+        return 0;
+}
+
+static void test_others_wait(sd_bus *bus, Trace *t) {
+        _cleanup_message_ sd_bus_message *m = make_event(bus, "PrepareForSnapshot", SESSION_B, VSS_BT_COPY);
+        int answered = 0;
+
+        expect_int("Freeze", send(bus, "Freeze", SESSION_A), VSS_S_OK);
+        (void)sd_bus_call_async(bus, NULL, m, on_reply, &answered, 0);
+        expect_int("Abort of a third session is answered at once", send(bus, "Abort", SESSION_C), VSS_S_OK);
+        expect_trace(t, "but not delivered while frozen", "f");
+        (void)sd_bus_process(bus, NULL);
+        expect_int("its preparation waits", answered, 0);
+        expect_int("Thaw", send(bus, "Thaw", SESSION_A), VSS_S_OK);
+        expect_trace(t, "then they are delivered", "tpb");
+        for (int i = 0; i < 100 && !answered; i++)
+                if (sd_bus_process(bus, NULL) == 0)
+                        (void)sd_bus_wait(bus, 50000);
+        expect_int("and answered", answered, 1);
+        expect_int("BackupShutdown", send(bus, "BackupShutdown", SESSION_A), VSS_S_OK);
+        expect_int("Abort", send(bus, "Abort", SESSION_B), VSS_S_OK);
+        expect_trace(t, "the end", "zb");
+}
+
+/* Who gave up while waiting must not be frozen later. */
+static void test_others_give_up(sd_bus *bus, Trace *t) {
+        _cleanup_message_ sd_bus_message *m = make_event(bus, "Freeze", SESSION_B, VSS_BT_COPY);
+        int answered = 0;
+
+        expect_int("Freeze", send(bus, "Freeze", SESSION_A), VSS_S_OK);
+        (void)sd_bus_call_async(bus, NULL, m, on_reply, &answered, 0);
+        expect_int("Abort of the one that waits", send(bus, "Abort", SESSION_B), VSS_S_OK);
+        for (int i = 0; i < 100 && !answered; i++)
+                if (sd_bus_process(bus, NULL) == 0)
+                        (void)sd_bus_wait(bus, 50000);
+        expect_int("its freeze is refused", answered, -1);
+        expect_int("Thaw", send(bus, "Thaw", SESSION_A), VSS_S_OK);
+        expect_trace(t, "and never happens", "ftb");
+        expect_int("BackupShutdown", send(bus, "BackupShutdown", SESSION_A), VSS_S_OK);
+        expect_trace(t, "the end", "z");
+}
+
+static void test_lease(sd_bus *bus, Trace *t) {
+        uint64_t start_usec = now_usec(), took;
+
+        expect_int("Freeze", send(bus, "Freeze", SESSION_A), VSS_S_OK);
+        while (t->n < 2 && now_usec() < start_usec + 5 * USEC_PER_SEC)
+                (void)usleep(1000);
+        took = now_usec() - start_usec;
+        expect_true("abort comes when the freeze time is over", took >= 690000 && took < 1500000);
+        expect_trace(t, "by itself", "fa");
+        expect_int("a late Thaw is told", send(bus, "Thaw", SESSION_A), VSS_E_WRITERERROR_TIMEOUT);
+        expect_int("Abort", send(bus, "Abort", SESSION_A), VSS_S_OK);
+        expect_trace(t, "abort again", "a");
+
+        expect_int("Freeze", send(bus, "Freeze", SESSION_A), VSS_S_OK);
+        start_usec = now_usec();
+        (void)sd_bus_release_name(bus, BUS_NAME);
+        while (t->n < 2 && now_usec() < start_usec + 5 * USEC_PER_SEC)
+                (void)usleep(1000);
+        expect_true("the service leaves: at once", now_usec() - start_usec < 400000);
+        expect_trace(t, "abort", "fa");
+        (void)sd_bus_request_name(bus, BUS_NAME, 0);
+        expect_int("it serves the next one", send(bus, "PrepareForSnapshot", SESSION_B), VSS_S_OK);
+        (void)sd_bus_release_name(bus, BUS_NAME);
+        expect_trace(t, "a session under way is aborted too", "pb");
+        (void)sd_bus_request_name(bus, BUS_NAME, 0);
+}
+
+static void test_strangers(Trace *t) {
+        sd_bus *stranger = test_bus_connect();
+
+        expect_int("a stranger may not freeze", send(stranger, "Freeze", SESSION_A), VSS_E_ACCESSDENIED);
+        expect_int("root may ask who it is", send(stranger, "Identify", ""),
+                   geteuid() == 0 ? VSS_S_OK : VSS_E_ACCESSDENIED);
+        /* A signal that pretends the service left. */
+        (void)sd_bus_call_method(stranger, "org.freedesktop.DBus", "/", "x.y", "Z", NULL, NULL, "");
+        {
+                _cleanup_message_ sd_bus_message *m = NULL;
+
+                if (sd_bus_message_new_signal(stranger, &m, "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                              "NameOwnerChanged") >= 0 &&
+                    sd_bus_message_append(m, "sss", BUS_NAME, ":1.1", "") >= 0)
+                        (void)sd_bus_send_to(stranger, m, NAME, NULL);
+        }
+        (void)sd_bus_flush(stranger);
+        expect_trace(t, "only that", geteuid() == 0 ? "i" : "");
+        (void)sd_bus_flush_close_unref(stranger);
+}
+
+static void test_ends(sd_bus *bus, pid_t pid, Trace *t) {
+        expect_int("a second one", test_wait_exit(start(NULL, &writer, t)), EXIT_FAILURE);
+        expect_int("Freeze", send(bus, "Freeze", SESSION_A), VSS_S_OK);
+        (void)kill(pid, SIGTERM);
+        expect_int("SIGTERM", test_wait_exit(pid), EXIT_SUCCESS);
+        expect_trace(t, "abort first", "fa");
+}
+
+static void test_descriptors(Trace *t) {
+        struct vss_writer w = writer;
+
+        w.abi = 2;
+        expect_int("another ABI", test_wait_exit(start(NULL, &w, t)), 2);
+        w = writer;
+        w.thaw = NULL;
+        expect_int("no thaw", test_wait_exit(start(NULL, &w, t)), 2);
+        w = writer;
+        w.size = 16;
+        expect_int("too small", test_wait_exit(start(NULL, &w, t)), 2);
+        w = writer;
+        w.name = "a.b";
+        expect_int("a bad name", test_wait_exit(start(NULL, &w, t)), 2);
+        expect_int("none", test_wait_exit(start(NULL, NULL, t)), 2);
+}
+
+/* A descriptor of an older header: what is beyond its size does not exist. */
+static void test_short_descriptor(sd_bus *bus, Trace *t) {
+        struct vss_writer w = writer;
+        pid_t pid;
+
+        w.size = offsetof(struct vss_writer, prepare_backup);
+        pid = start(bus, &w, t);
+        expect_int("a call beyond its size", send(bus, "PrepareForSnapshot", SESSION_A), VSS_S_OK);
+        expect_trace(t, "is not made", "");
+        (void)kill(pid, SIGTERM);
+        expect_int("ends", test_wait_exit(pid), EXIT_SUCCESS);
+        expect_trace(t, "its session is aborted", "a");
+}
+
+int main(int argc, char **argv) {
+        TestBus test_bus = { 0 };
+        Trace *t = trace_new();
+        sd_bus *bus;
+        pid_t pid;
+
+        if (!test_bus_start(&test_bus))
+                return 0;
+        bus = test_bus_connect();
+        (void)sd_bus_request_name(bus, BUS_NAME, 0);
+
+        pid = start(bus, &writer, t);
+        if (argc > 1)
+                expect_introspection(bus, NAME, BUS_WRITER_PATH, BUS_WRITER, argv[1]);
+        test_events(bus, t);
+        test_others_wait(bus, t);
+        test_others_give_up(bus, t);
+        test_lease(bus, t);
+        test_strangers(t);
+        test_ends(bus, pid, t);
+        test_descriptors(t);
+        test_short_descriptor(bus, t);
+
+        pid = start(bus, &writer, t);
+        expect_int("Freeze", send(bus, "Freeze", SESSION_A), VSS_S_OK);
+        (void)sd_bus_flush_close_unref(bus);
+        test_bus_stop(&test_bus);
+        expect_int("the bus dies", test_wait_exit(pid), EXIT_FAILURE);
+        expect_trace(t, "abort first", "fa");
+        return test_end();
+}

@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The writer's main loop: events of the service become calls of the table
+ *
+ * Its own duties are the lease on a freeze, and one session at a time while frozen. A freeze that gets no
+ * thaw is ended here: by a timer, when the service leaves the bus, and when the program ends. Events of
+ * other sessions that come meanwhile wait (postponed below), so that a writer needs to know one freeze only.
+ * Nothing here logs or asks the bus for anything between Freeze and Thaw.
+ */
+
+#include <stddef.h>
+#include <string.h>
+#include <linuxvss/writer.h>
+#include "bus/marshal.h"
+#include "bus/names.h"
+#include "lib/metadata.h"
+#include "lib/participant.h"
+#include "lib/writer-call.h"
+#include "model/id.h"
+#include "util/clock.h"
+#include "util/macro.h"
+
+#define FREEZE_TIMEOUT_MS 60000u
+#define SESSIONS_MAX 256u
+#define POSTPONED_MAX 256u
+#define FREEZE_ACCURACY_USEC (10 * USEC_PER_MSEC)
+
+typedef enum Event {
+        EVENT_IDENTIFY,
+        EVENT_PREPARE_BACKUP,
+        EVENT_PREPARE_SNAPSHOT,
+        EVENT_FREEZE,
+        EVENT_THAW,
+        EVENT_ABORT,
+        EVENT_POST_SNAPSHOT,
+        EVENT_BACKUP_COMPLETE,
+        EVENT_BACKUP_SHUTDOWN,
+        EVENTS,
+} Event;
+
+/* An event of another session that came while frozen. */
+typedef struct Postponed {
+        Event event;
+        char session[VSS_ID_SIZE];
+        sd_bus_message *message;
+} Postponed;
+
+typedef struct Writer {
+        struct vss_writer desc;
+        void *userdata;
+        Participant participant;
+
+        char sessions[SESSIONS_MAX][VSS_ID_SIZE]; /* prepared, and not shut down or aborted yet */
+        size_t n_sessions;
+
+        vss_value *frozen; /* the event that froze; NULL while nothing is */
+        sd_event_source *timer;
+        char let_go_session[VSS_ID_SIZE]; /* whose freeze ended without Thaw or Abort, */
+        const char *let_go_reason;        /* and why */
+
+        Postponed postponed[POSTPONED_MAX];
+        size_t n_postponed;
+        sd_event_source *resume;
+} Writer;
+
+static const char *const event_names[EVENTS] = {
+        [EVENT_IDENTIFY] = "Identify",
+        [EVENT_PREPARE_BACKUP] = "PrepareForBackup",
+        [EVENT_PREPARE_SNAPSHOT] = "PrepareForSnapshot",
+        [EVENT_FREEZE] = "Freeze",
+        [EVENT_THAW] = "Thaw",
+        [EVENT_ABORT] = "Abort",
+        [EVENT_POST_SNAPSHOT] = "PostSnapshot",
+        [EVENT_BACKUP_COMPLETE] = "BackupComplete",
+        [EVENT_BACKUP_SHUTDOWN] = "BackupShutdown",
+};
+
+typedef vss_result (*Handler)(vss_writer_call *call);
+
+static Handler handler_of(const Writer *w, Event event) {
+        const struct vss_writer *d = &w->desc;
+
+        switch (event) {
+        case EVENT_PREPARE_BACKUP:
+                return d->prepare_backup;
+        case EVENT_PREPARE_SNAPSHOT:
+                return d->prepare_snapshot;
+        case EVENT_FREEZE:
+                return d->freeze;
+        case EVENT_THAW:
+                return d->thaw;
+        case EVENT_ABORT:
+                return d->abort;
+        case EVENT_POST_SNAPSHOT:
+                return d->post_snapshot;
+        case EVENT_BACKUP_COMPLETE:
+                return d->backup_complete;
+        case EVENT_BACKUP_SHUTDOWN:
+                return d->backup_shutdown;
+        default:
+                return NULL;
+        }
+}
+
+static const char *session_of(const vss_value *event) {
+        return vss_value_get_string(event, "session", "");
+}
+
+static size_t find_session(const Writer *w, const char *id) {
+        size_t i = 0;
+
+        while (i < w->n_sessions && strcmp(w->sessions[i], id) != 0)
+                i++;
+        return i;
+}
+
+static bool open_session(Writer *w, const char *id) {
+        if (find_session(w, id) < w->n_sessions)
+                return true;
+        if (w->n_sessions >= SESSIONS_MAX)
+                return false;
+        (void)snprintf(w->sessions[w->n_sessions++], VSS_ID_SIZE, "%s", id);
+        return true;
+}
+
+static void close_session(Writer *w, const char *id) {
+        size_t i = find_session(w, id);
+
+        if (i < w->n_sessions)
+                memmove(w->sessions[i], w->sessions[--w->n_sessions], VSS_ID_SIZE);
+}
+
+static vss_writer_call make_call(const Writer *w, Event event, const vss_value *values) {
+        int64_t limit_ms = vss_value_get_integer(values, "time-limit-ms", 0);
+
+        if (limit_ms <= 0)
+                limit_ms = w->desc.freeze_timeout_ms;
+        return (vss_writer_call){
+                .userdata = w->userdata,
+                .event = values,
+                .deadline_usec = now_usec() + (uint64_t)MIN(limit_ms, (int64_t)INT32_MAX) * USEC_PER_MSEC,
+                .may_fail_components = event == EVENT_FREEZE || event == EVENT_PREPARE_SNAPSHOT,
+        };
+}
+
+static int on_resume(sd_event_source *source, void *userdata);
+
+/* Nothing is frozen from here on: the timer stops, what had to wait goes on. */
+static void unfreeze(Writer *w) {
+        w->frozen = vss_value_free(w->frozen);
+        w->timer = sd_event_source_disable_unref(w->timer);
+        if (w->n_postponed > 0 && !w->resume &&
+            sd_event_add_defer(w->participant.event, &w->resume, on_resume, w) < 0)
+                (void)sd_event_exit(w->participant.event, EXIT_FAILURE);
+}
+
+static void abort_session(Writer *w, const vss_value *values) {
+        _cleanup_(writer_call_done) vss_writer_call call = make_call(w, EVENT_ABORT, values);
+
+        (void)w->desc.abort(&call);
+}
+
+static void end_freeze(Writer *w, const char *reason) {
+        (void)snprintf(w->let_go_session, sizeof(w->let_go_session), "%s", session_of(w->frozen));
+        w->let_go_reason = reason;
+        abort_session(w, w->frozen);
+        unfreeze(w);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        end_freeze(userdata, "the freeze time was over before Thaw came");
+        return 0;
+}
+
+static void writer_let_go(void *userdata, const char *reason) {
+        Writer *w = userdata;
+
+        if (w->frozen) {
+                close_session(w, session_of(w->frozen));
+                end_freeze(w, reason);
+        }
+        while (w->n_sessions > 0) {
+                _cleanup_value_ vss_value *values = vss_value_new_dict();
+
+                (void)vss_value_set_string(values, "session", w->sessions[--w->n_sessions]);
+                abort_session(w, values);
+        }
+        /* Whoever sent these is gone. */
+        while (w->n_postponed > 0)
+                sd_bus_message_unref(w->postponed[--w->n_postponed].message);
+        w->resume = sd_event_source_disable_unref(w->resume);
+}
+
+static bool writer_is_busy(void *userdata) {
+        const Writer *w = userdata;
+
+        return w->frozen || w->n_sessions > 0 || w->n_postponed > 0;
+}
+
+static int reply_dict(sd_bus_message *m, const vss_value *dict) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        int r = sd_bus_message_new_method_return(m, &reply);
+
+        if (r >= 0)
+                r = marshal_append_dict(reply, dict);
+        return r < 0 ? r : sd_bus_message_send(reply);
+}
+
+static bool is_writer_error(vss_result result) {
+        return result == VSS_E_WRITERERROR_PARTIAL_FAILURE ||
+               ((uint32_t)result >= (uint32_t)VSS_E_WRITERERROR_INCONSISTENTSNAPSHOT &&
+                (uint32_t)result <= (uint32_t)VSS_E_WRITERERROR_RECOVERY_FAILED);
+}
+
+static int reply_failure(const vss_writer_call *call, Event event, vss_result result, sd_bus_error *error) {
+        const char *message = call->message ?: vss_result_text(result);
+
+        if (result == VSS_E_OUTOFMEMORY)
+                result = VSS_E_WRITERERROR_OUTOFRESOURCES;
+        if (is_writer_error(result))
+                return bus_error_setf(error, result, "%s", message);
+        return bus_error_setf(error, VSS_E_UNEXPECTED_WRITER_ERROR,
+                              "%s at %s, which is no writer's error: %s", vss_result_name(result),
+                              event_names[event], message);
+}
+
+static int reply_result(sd_bus_message *m, vss_writer_call *call) {
+        _cleanup_value_ vss_value *result = vss_value_new_dict();
+
+        if (!result ||
+            (call->failed && vss_value_set(result, "failed-components", TAKE_PTR(call->failed)) < 0))
+                return -ENOMEM;
+        return reply_dict(m, result);
+}
+
+static int identify(Writer *w, sd_bus_message *m, const vss_value *values, sd_bus_error *error) {
+        _cleanup_(metadata_freep) vss_metadata *metadata = metadata_new(&w->desc);
+        _cleanup_(writer_call_done) vss_writer_call call = make_call(w, EVENT_IDENTIFY, values);
+        vss_result result;
+
+        if (!metadata)
+                return -ENOMEM;
+        result = w->desc.identify(&call, metadata);
+        if (result < 0)
+                return reply_failure(&call, EVENT_IDENTIFY, result, error);
+        return reply_dict(m, metadata_value(metadata));
+}
+
+/* The lease begins before the handler runs, and stays if it fails: it may hold something by then. */
+static int begin_freeze(Writer *w, const vss_value *values) {
+        int r = sd_event_add_time_relative(w->participant.event, &w->timer, CLOCK_MONOTONIC,
+                                           w->desc.freeze_timeout_ms * USEC_PER_MSEC, FREEZE_ACCURACY_USEC,
+                                           on_timer, w);
+
+        if (r < 0)
+                return r;
+        w->frozen = vss_value_copy(values);
+        if (!w->frozen) {
+                w->timer = sd_event_source_disable_unref(w->timer);
+                return -ENOMEM;
+        }
+        (void)sd_event_source_set_priority(w->timer, SD_EVENT_PRIORITY_IMPORTANT);
+        w->let_go_reason = NULL;
+        return 0;
+}
+
+/* May @event come now? Return: 0, or a negative errno with @error filled in. */
+static int check_order(Writer *w, Event event, const char *session, sd_bus_error *error) {
+        if (event == EVENT_THAW && !w->frozen) {
+                if (w->let_go_reason && strcmp(w->let_go_session, session) == 0)
+                        return bus_error_setf(error, VSS_E_WRITERERROR_TIMEOUT,
+                                              "writer %s let go by itself: %s", w->desc.name,
+                                              w->let_go_reason);
+                return bus_error_setf(error, VSS_E_BAD_STATE, "Thaw came before Freeze");
+        }
+        if (w->frozen && event != EVENT_THAW && event != EVENT_ABORT && event != EVENT_BACKUP_SHUTDOWN)
+                return bus_error_setf(error, VSS_E_BAD_STATE, "%s came before Thaw", event_names[event]);
+        if ((event == EVENT_PREPARE_BACKUP || event == EVENT_PREPARE_SNAPSHOT || event == EVENT_FREEZE) &&
+            !open_session(w, session))
+                return bus_error_setf(error, VSS_E_WRITER_STATUS_NOT_AVAILABLE,
+                                      "writer %s takes part in %u sessions, which is the limit",
+                                      w->desc.name, SESSIONS_MAX);
+        return 0;
+}
+
+static int deliver(Writer *w, Event event, sd_bus_message *m, const vss_value *values, sd_bus_error *error) {
+        _cleanup_(writer_call_done) vss_writer_call call = make_call(w, event, values);
+        Handler handler = handler_of(w, event);
+        vss_result result;
+        int r = check_order(w, event, session_of(values), error);
+
+        if (r >= 0 && event == EVENT_FREEZE)
+                r = begin_freeze(w, values);
+        if (r < 0)
+                return r;
+        if (event == EVENT_BACKUP_SHUTDOWN && w->frozen)
+                end_freeze(w, "the session ended before Thaw came");
+
+        result = handler ? handler(&call) : VSS_S_OK;
+
+        if (event == EVENT_ABORT || event == EVENT_BACKUP_SHUTDOWN)
+                close_session(w, session_of(values));
+        /* A thaw that failed leaves the lease, which ends in abort. */
+        if (w->frozen && (event == EVENT_ABORT || (event == EVENT_THAW && result >= 0)))
+                unfreeze(w);
+        if (result == VSS_E_WRITERERROR_PARTIAL_FAILURE && call.failed)
+                result = VSS_S_OK;
+        return result < 0 ? reply_failure(&call, event, result, error) : reply_result(m, &call);
+}
+
+static void drop_postponed(Writer *w, size_t i) {
+        sd_bus_message_unref(w->postponed[i].message);
+        w->n_postponed--;
+        memmove(w->postponed + i, w->postponed + i + 1, (w->n_postponed - i) * sizeof(*w->postponed));
+}
+
+/* The session ended: what it still waited for must not run, a freeze least of all. */
+static void refuse_postponed(Writer *w, const char *session) {
+        for (size_t i = w->n_postponed; i-- > 0;) {
+                _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+                const Postponed *p = &w->postponed[i];
+
+                if (strcmp(p->session, session) != 0 || p->event == EVENT_ABORT ||
+                    p->event == EVENT_BACKUP_SHUTDOWN)
+                        continue;
+                (void)bus_error_setf(&error, VSS_E_WRITERERROR_RETRYABLE, "the session was ended meanwhile");
+                (void)sd_bus_reply_method_error(p->message, &error);
+                drop_postponed(w, i);
+        }
+}
+
+/* The end of a session is answered at once: who aborts does not wait for somebody else's freeze. */
+static int postpone(Writer *w, Event event, const char *session, sd_bus_message *m, sd_bus_error *error) {
+        bool is_end = event == EVENT_ABORT || event == EVENT_BACKUP_SHUTDOWN;
+        Postponed *p;
+
+        if (is_end)
+                refuse_postponed(w, session);
+        if (w->n_postponed >= POSTPONED_MAX)
+                return bus_error_setf(error, VSS_E_WRITERERROR_RETRYABLE,
+                                      "writer %s is frozen for session %s", w->desc.name,
+                                      session_of(w->frozen));
+        p = &w->postponed[w->n_postponed++];
+        *p = (Postponed){ .event = event, .message = sd_bus_message_ref(m) };
+        (void)snprintf(p->session, sizeof(p->session), "%s", session);
+        return is_end ? sd_bus_reply_method_return(m, "a{sv}", 0) : 1;
+}
+
+static int on_event(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Writer *w = userdata;
+        _cleanup_value_ vss_value *values = NULL;
+        const char *member = sd_bus_message_get_member(m);
+        Event event = EVENT_IDENTIFY;
+        int r;
+
+        while (event < EVENT_BACKUP_SHUTDOWN && strcmp(event_names[event], member) != 0)
+                event++;
+        participant_touch(&w->participant);
+        /* While frozen, who asks is not looked up at the bus: only the service is let in. */
+        r = participant_check_sender(
+                &w->participant, m,
+                event == EVENT_IDENTIFY && !w->frozen ? SENDER_SERVICE_OR_ROOT : SENDER_SERVICE, error);
+        if (r >= 0)
+                r = marshal_read_dict(m, &values);
+        if (r < 0)
+                return r;
+        if (event == EVENT_IDENTIFY)
+                return identify(w, m, values, error);
+        if (!id_is_valid(session_of(values)))
+                return bus_error_setf(error, VSS_E_INVALIDARG, "%s without a session", member);
+        if (w->frozen && strcmp(session_of(w->frozen), session_of(values)) != 0)
+                return postpone(w, event, session_of(values), m, error);
+        return deliver(w, event, m, values, error);
+}
+
+/* One message that had to wait. Its sender was checked when it came. */
+static void resume_one(Writer *w, Event event, sd_bus_message *m) {
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_value_ vss_value *values = NULL;
+        int r;
+
+        r = sd_bus_message_rewind(m, true);
+        if (r >= 0)
+                r = marshal_read_dict(m, &values);
+        if (r < 0)
+                return;
+
+        if (event == EVENT_ABORT)
+                abort_session(w, values);
+        else if (event == EVENT_BACKUP_SHUTDOWN && w->desc.backup_shutdown) {
+                _cleanup_(writer_call_done) vss_writer_call call = make_call(w, event, values);
+
+                (void)w->desc.backup_shutdown(&call);
+        }
+        if (event == EVENT_ABORT || event == EVENT_BACKUP_SHUTDOWN) {
+                close_session(w, session_of(values)); /* answered already */
+                return;
+        }
+        r = deliver(w, event, m, values, &error);
+        if (r < 0)
+                (void)sd_bus_reply_method_errno(m, r, &error);
+}
+
+static int on_resume(sd_event_source *source, void *userdata) {
+        Writer *w = userdata;
+
+        w->resume = sd_event_source_disable_unref(w->resume);
+        /* A Freeze among them makes the rest wait again. */
+        while (w->n_postponed > 0 && !w->frozen) {
+                _cleanup_message_ sd_bus_message *m = sd_bus_message_ref(w->postponed[0].message);
+                Event event = w->postponed[0].event;
+
+                drop_postponed(w, 0);
+                resume_one(w, event, m);
+        }
+        return 0;
+}
+
+/* Who may call is checked by on_event(): sd-bus's own check would ask the bus in the middle of a freeze. */
+#define EVENT_METHOD(member)                                                                          \
+        SD_BUS_METHOD_WITH_NAMES(member, "a{sv}", SD_BUS_PARAM(event), "a{sv}", SD_BUS_PARAM(result), \
+                                 on_event, SD_BUS_VTABLE_UNPRIVILEGED)
+
+static const sd_bus_vtable vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_NAMES("Identify", "a{sv}", SD_BUS_PARAM(event), "a{sv}", SD_BUS_PARAM(metadata),
+                                 on_event, SD_BUS_VTABLE_UNPRIVILEGED),
+        EVENT_METHOD("PrepareForBackup"),
+        EVENT_METHOD("PrepareForSnapshot"),
+        EVENT_METHOD("Freeze"),
+        EVENT_METHOD("Thaw"),
+        EVENT_METHOD("Abort"),
+        EVENT_METHOD("PostSnapshot"),
+        EVENT_METHOD("BackupComplete"),
+        EVENT_METHOD("BackupShutdown"),
+        SD_BUS_VTABLE_END,
+};
+
+/* Return: 0, or an exit status after a message. */
+static int check(const struct vss_writer *d) {
+        const char *missing = !d->identify ? "identify"
+                              : !d->freeze ? "freeze"
+                              : !d->thaw   ? "thaw"
+                              : !d->abort  ? "abort"
+                                           : NULL;
+
+        if (!participant_name_is_valid(d->name))
+                fprintf(stderr, "writer: \"%s\" is no name; letters, digits and '_' make one\n",
+                        d->name ?: "");
+        else if (!d->id || !d->id[0])
+                fprintf(stderr, "writer %s: it has no id; give it a UUID that never changes\n", d->name);
+        else if (missing)
+                fprintf(stderr, "writer %s: the required event %s is missing\n", d->name, missing);
+        else
+                return 0;
+        return 2;
+}
+
+static void complete(struct vss_writer *d) {
+        if (d->level == VSS_APP_UNKNOWN)
+                d->level = VSS_APP_FRONT_END;
+        if (d->freeze_timeout_ms == 0)
+                d->freeze_timeout_ms = FREEZE_TIMEOUT_MS;
+}
+
+int vss_writer_main(const struct vss_writer *writer, void *userdata) {
+        Writer *w;
+        int r;
+
+        if (!writer) {
+                fprintf(stderr, "writer: no descriptor\n");
+                return 2;
+        }
+        r = participant_check_abi("writer", writer->abi, writer->size, VSS_WRITER_ABI,
+                                  offsetof(struct vss_writer, prepare_backup));
+        if (r != 0)
+                return r;
+        w = calloc(1, sizeof(*w));
+        if (!w) {
+                fprintf(stderr, "writer: out of memory\n");
+                return EXIT_FAILURE;
+        }
+
+        memcpy(&w->desc, writer, MIN((size_t)writer->size, sizeof(w->desc)));
+        w->userdata = userdata;
+        r = check(&w->desc);
+        if (r == 0) {
+                complete(&w->desc);
+                w->participant = (Participant){
+                        .kind = "writer",
+                        .name = w->desc.name,
+                        .prefix = BUS_WRITER_PREFIX,
+                        .path = BUS_WRITER_PATH,
+                        .interface = BUS_WRITER,
+                        .vtable = vtable,
+                        .userdata = w,
+                        .let_go = writer_let_go,
+                        .is_busy = writer_is_busy,
+                };
+                r = participant_run(&w->participant);
+        }
+        free(w);
+        return r;
+}

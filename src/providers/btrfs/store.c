@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Where the shadow copies of one btrfs file system lie
+ */
+
+#include <btrfsutil.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include "providers/btrfs/store.h"
+#include "providers/common/info.h"
+
+DEFINE_CLEANUP(DIR *, closedir)
+
+static int open_directory_at(int dir_fd, const char *path, int *ret_fd) {
+        struct open_how how = {
+                .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+                .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+        };
+        int fd;
+
+        fd = (int)syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
+        if (fd < 0)
+                return -errno;
+        *ret_fd = fd;
+        return 0;
+}
+
+int store_open(const Filesystem *fs, int *ret_fd) {
+        _cleanup_(closep) int fd = -1;
+        struct stat st;
+        int r;
+
+        r = open_directory_at(fs->top, STORE_NAME, &fd);
+        if (r < 0)
+                return r;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (st.st_uid != 0 || (st.st_mode & 077))
+                return -EPERM;
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+int store_make(const Filesystem *fs, int *ret_fd) {
+        _cleanup_(closep) int fd = -1;
+        int r;
+
+        r = store_open(fs, ret_fd);
+        if (r != -ENOENT)
+                return r;
+        if (btrfs_util_create_subvolume_fd(fs->top, STORE_NAME, 0, NULL, NULL) != BTRFS_UTIL_OK)
+                return negative_errno();
+        r = open_directory_at(fs->top, STORE_NAME, &fd);
+        if (r < 0)
+                return r;
+        if (fchown(fd, 0, 0) < 0 || fchmod(fd, 0700) < 0 || fsync(fd) < 0)
+                return -errno;
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+int store_add(int store_fd, const char *id, const vss_value *info, int *ret_dir_fd) {
+        _cleanup_(closep) int fd = -1;
+        int r;
+
+        if (mkdirat(store_fd, id, 0700) < 0)
+                return -errno;
+        r = open_directory_at(store_fd, id, &fd);
+        if (r < 0)
+                return r;
+        r = info_write(fd, info);
+        if (r < 0)
+                return r;
+        *ret_dir_fd = TAKE_FD(fd);
+        return 0;
+}
+
+static int remove_snapshot(int dir_fd) {
+        enum btrfs_util_error e;
+
+        e = btrfs_util_delete_subvolume_fd(dir_fd, STORE_SNAPSHOT, 0);
+        if (e != BTRFS_UTIL_OK && errno == ENOTEMPTY) {
+                /* A subvolume was made inside while it could be written to. */
+                e = btrfs_util_delete_subvolume_fd(dir_fd, STORE_SNAPSHOT,
+                                                   BTRFS_UTIL_DELETE_SUBVOLUME_RECURSIVE);
+        }
+        return e == BTRFS_UTIL_OK || errno == ENOENT ? 0 : negative_errno();
+}
+
+int store_remove(const Filesystem *fs, int store_fd, const char *id) {
+        _cleanup_(closep) int dir_fd = -1;
+        int r;
+
+        r = open_directory_at(store_fd, id, &dir_fd);
+        if (r < 0)
+                return r;
+        /* The identity goes last: until then a crash leaves something that is known and can be deleted
+         * again. */
+        r = remove_snapshot(dir_fd);
+        if (r < 0)
+                return r;
+        if ((unlinkat(dir_fd, INFO_NAME_NEW, 0) < 0 && errno != ENOENT) ||
+            (unlinkat(dir_fd, INFO_NAME, 0) < 0 && errno != ENOENT))
+                return -errno;
+        if (unlinkat(store_fd, id, AT_REMOVEDIR) < 0)
+                return -errno;
+        if (fsync(store_fd) < 0)
+                return -errno;
+        /* Others may be in it, and a kernel before 4.18 cannot: it then stays, empty. */
+        if (unlinkat(fs->top, STORE_NAME, AT_REMOVEDIR) < 0 && errno != ENOTEMPTY)
+                fprintf(stderr, "%s: the empty /" STORE_NAME " stays: %m\n", fs->source);
+        return 0;
+}
+
+int store_open_snapshot(int store_fd, const char *id, int *ret_fd) {
+        _cleanup_(closep) int fd = -1;
+        char path[VSS_ID_SIZE + sizeof(STORE_SNAPSHOT)];
+        int r;
+
+        (void)snprintf(path, sizeof(path), "%s/" STORE_SNAPSHOT, id);
+        r = open_directory_at(store_fd, path, &fd);
+        if (r < 0)
+                return r;
+        if (btrfs_util_is_subvolume_fd(fd) != BTRFS_UTIL_OK)
+                return -ENOENT;
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+static int set_state(vss_value *info, const char *state, const char *reason) {
+        if (vss_value_set_string(info, "state", state) < 0 ||
+            (reason && vss_value_set_string(info, "state-reason", reason) < 0))
+                return -ENOMEM;
+        return 0;
+}
+
+/* The properties of one directory of the store; something is always told of it. */
+static int describe(const Filesystem *fs, int store_fd, const char *id, const char *set_under_way,
+                    vss_value **ret_info) {
+        _cleanup_(closep) int dir_fd = -1, snapshot_fd = -1;
+        _cleanup_value_ vss_value *info = NULL;
+        const char *reason = "it is no directory";
+        vss_value *own;
+        int r;
+
+        r = open_directory_at(store_fd, id, &dir_fd);
+        if (r == 0)
+                r = info_read(dir_fd, id, &reason, &info);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0) {
+                info = vss_value_new_dict();
+                if (!info || vss_value_set_string(info, "id", id) < 0)
+                        return -ENOMEM;
+                r = set_state(info, "incomplete", reason);
+        } else if (strcmp(vss_value_get_string(info, "state", ""), "created") == 0)
+                r = store_open_snapshot(store_fd, id, &snapshot_fd) < 0
+                            ? set_state(info, "incomplete", "its subvolume is missing")
+                            : 0;
+        else if (set_under_way && strcmp(vss_value_get_string(info, "set", ""), set_under_way) == 0)
+                r = set_state(info, "preparing", NULL);
+        else
+                r = set_state(info, "incomplete", "it was never finished");
+        if (r < 0)
+                return r;
+
+        own = value_require(info, "btrfs", VSS_KIND_DICT);
+        if (!own || vss_value_set_string(own, "filesystem", fs->uuid) < 0)
+                return -ENOMEM;
+        *ret_info = TAKE_PTR(info);
+        return 0;
+}
+
+int store_list(const Filesystem *fs, const char *set_under_way, vss_value *list) {
+        _cleanup_(closep) int store_fd = -1;
+        _cleanup_(closedirp) DIR *dir = NULL;
+        unsigned n = 0;
+        int r, fd;
+
+        r = store_open(fs, &store_fd);
+        if (r < 0)
+                return r;
+        fd = openat(store_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        dir = fdopendir(fd);
+        if (!dir) {
+                r = -errno;
+                (void)close(fd);
+                return r;
+        }
+
+        for (;;) {
+                vss_value *info;
+                struct dirent *entry;
+
+                errno = 0;
+                entry = readdir(dir);
+                if (!entry)
+                        return -errno;
+                if (!info_id_is_valid(entry->d_name))
+                        continue;
+                if (++n > STORE_COPIES_MAX)
+                        return -E2BIG;
+                r = describe(fs, store_fd, entry->d_name, set_under_way, &info);
+                if (r < 0)
+                        return r;
+                if (vss_value_append(list, info) < 0)
+                        return -ENOMEM;
+        }
+}

@@ -1,0 +1,572 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Tests of the btrfs provider on file systems of their own, without a bus
+ */
+
+#include <btrfsutil.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include "providers/btrfs/provider.h"
+#include "providers/btrfs/store.h"
+#include "providers/common/fake-call.h"
+#include "providers/common/info.h"
+#include "providers/common/test-disk.h"
+#include "util/clock.h"
+#include "util/test.h"
+
+#define ROOT "/mnt"
+#define SET "5e700000-0000-4000-8000-000000000001"
+#define SET_2 "5e700000-0000-4000-8000-000000000002"
+#define ID_A "aaaaaaaa-0000-4000-8000-00000000000a"
+#define ID_B "bbbbbbbb-0000-4000-8000-00000000000b"
+#define ID_C "cccccccc-0000-4000-8000-00000000000c"
+#define STORE ROOT "/top/" STORE_NAME
+
+static const char *const mkfs[] = { "mkfs.btrfs", "-q", "-f", NULL };
+static const char *const mkfs_small[] = { "mkfs.btrfs", "-q", "-f", "-M", "-m", "single", NULL };
+
+static BtrfsProvider provider;
+static vss_provider_call call = { .userdata = &provider };
+static const struct vss_provider *const p = &btrfs_provider;
+
+typedef struct Volume {
+        struct vss_volume volume;
+        int fd;
+} Volume;
+
+static void volume_done(Volume *v) {
+        closep(&v->fd);
+}
+
+#define _cleanup_volume_ _cleanup_(volume_done)
+
+static Volume volume_at(const char *path, const char *mount_point) {
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        return (Volume){ .fd = fd,
+                         .volume = { .size = sizeof(struct vss_volume),
+                                     .fd = fd,
+                                     .path = path,
+                                     .mount_point = mount_point,
+                                     .mount_root = "/",
+                                     .source = "none",
+                                     .fs_type = "btrfs" } };
+}
+
+static vss_result begin(const char *set, const char *id, const char *path) {
+        _cleanup_value_ vss_value *properties = vss_value_new_dict();
+        _cleanup_volume_ Volume v = volume_at(path, path);
+
+        (void)vss_value_set_string(properties, "id", id);
+        (void)vss_value_set_string(properties, "set", set);
+        (void)vss_value_set_string(properties, "volume", path);
+        (void)vss_value_set_integer(properties, "context", VSS_CTX_APP_ROLLBACK);
+        return p->begin_prepare_snapshot(&call, set, id, &v.volume, properties);
+}
+
+/* From end of prepare to the end. @ret_results may be NULL. */
+static vss_result finish(const char *set, vss_value **ret_results) {
+        _cleanup_value_ vss_value *results = vss_value_new_dict();
+        vss_result r;
+
+        r = p->end_prepare_snapshots(&call, set);
+        if (r == VSS_S_OK)
+                r = p->commit_snapshots(&call, set);
+        if (r == VSS_S_OK)
+                r = p->post_final_commit_snapshots(&call, set, results);
+        if (r == VSS_S_OK && ret_results)
+                *ret_results = TAKE_PTR(results);
+        return r;
+}
+
+static vss_result make(const char *set, const char *id, const char *path) {
+        vss_result r;
+
+        r = begin(set, id, path);
+        return r == VSS_S_OK ? finish(set, NULL) : r;
+}
+
+/* The state that query tells of a copy; NULL if it tells of none. */
+static const char *state_of(const char *id) {
+        static char state[64];
+        _cleanup_value_ vss_value *list = vss_value_new_list();
+
+        if (p->query(&call, list) != VSS_S_OK)
+                return "query failed";
+        for (size_t i = 0; i < vss_value_count(list); i++) {
+                const vss_value *info = vss_value_at(list, i);
+
+                if (strcmp(vss_value_get_string(info, "id", ""), id) == 0) {
+                        (void)snprintf(state, sizeof(state), "%s",
+                                       vss_value_get_string(info, "state", "none"));
+                        return state;
+                }
+        }
+        return NULL;
+}
+
+static bool exists(const char *path) {
+        return faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Attaches a copy at ROOT/copy. */
+static bool attach(const char *id, bool writable) {
+        _cleanup_(closep) int fd = -1;
+
+        return p->open_snapshot(&call, id, writable, &fd) == VSS_S_OK &&
+               (mkdir(ROOT "/copy", 0700) == 0 || errno == EEXIST) &&
+               move_mount(fd, "", AT_FDCWD, ROOT "/copy", MOVE_MOUNT_F_EMPTY_PATH) == 0;
+}
+
+static void detach(void) {
+        if (umount2(ROOT "/copy", MNT_DETACH) < 0)
+                expect_true("unmount the copy", false);
+}
+
+static bool subvolume(const char *path) {
+        return btrfs_util_create_subvolume(path, 0, NULL, NULL) == BTRFS_UTIL_OK;
+}
+
+static bool prepare_disk(const TestDisk *disk) {
+        return test_disk_mount(disk, "btrfs", "subvolid=5", ROOT "/top") && subvolume(ROOT "/top/@a") &&
+               subvolume(ROOT "/top/@b") && subvolume(ROOT "/top/@a/nested") &&
+               mkdir(ROOT "/top/@a/dir", 0755) == 0 && subvolume(ROOT "/top/@a/dir/deep") &&
+               subvolume(ROOT "/top/@a/dir/deep/deeper") &&
+               test_disk_mount(disk, "btrfs", "subvol=@a", ROOT "/a") &&
+               test_disk_mount(disk, "btrfs", "subvol=@b", ROOT "/b") && mkdir(ROOT "/bound", 0755) == 0 &&
+               mount(ROOT "/a/dir", ROOT "/bound", NULL, MS_BIND, NULL) == 0 &&
+               test_write(ROOT "/a/file", "one") && test_write(ROOT "/b/file", "one");
+}
+
+static void test_supported(const char *uuid) {
+        static const struct {
+                const char *path, *mount_point, *type, *root;
+        } cases[] = {
+                { ROOT "/top", ROOT "/top", "btrfs", "/" },
+                { ROOT "/a", ROOT "/a", "btrfs", "/@a" },
+                { ROOT "/bound", ROOT "/bound", "btrfs", "/@a" },
+                { ROOT "/a/dir/deep", ROOT "/a", "btrfs", "/@a/dir/deep" },
+                { ROOT, ROOT, "tmpfs", NULL },
+                { ROOT, ROOT, "btrfs", NULL },
+        };
+
+        FOREACH_ELEMENT (c, cases) {
+                _cleanup_volume_ Volume v = volume_at(c->path, c->mount_point);
+                struct vss_volume_support support = { .size = sizeof(support) };
+                vss_result r;
+
+                v.volume.fs_type = c->type;
+                r = p->is_volume_supported(&call, &v.volume, &support);
+                expect_int(c->path, r >= 0, c->root != NULL);
+                expect_str("  its subvolume", support.volume_root, c->root);
+                expect_str("  its scope", support.atomic_scope, c->root ? uuid : NULL);
+                expect_int("  its hold", support.hold, c->root ? VSS_HOLD_WRITERS : VSS_HOLD_NONE);
+                free(support.volume_root);
+                free(support.atomic_scope);
+        }
+}
+
+static void expect_nested(const char *path, const char *want) {
+        _cleanup_value_ vss_value *list = vss_value_new_list();
+        _cleanup_volume_ Volume v = volume_at(path, path);
+        char found[512] = "";
+
+        expect_int(path, p->list_nested_volumes(&call, &v.volume, list), VSS_S_OK);
+        for (size_t i = 0; i < vss_value_count(list); i++)
+                (void)snprintf(found + strlen(found), sizeof(found) - strlen(found), "%s ",
+                               vss_value_string(vss_value_at(list, i), "?"));
+        expect_str("  nested", found, want);
+}
+
+static void test_nested(void) {
+        expect_nested(ROOT "/top", "@a @a/nested @a/dir/deep @a/dir/deep/deeper @b ");
+        expect_nested(ROOT "/a", "nested dir/deep dir/deep/deeper ");
+        expect_nested(ROOT "/bound", "deep deep/deeper ");
+        expect_nested(ROOT "/b", "");
+}
+
+/* One set of two subvolumes, looked at in each phase. */
+static void test_life(void) {
+        _cleanup_value_ vss_value *results = vss_value_new_dict();
+        struct stat st;
+
+        expect_int("begin a", begin(SET, ID_A, ROOT "/a"), VSS_S_OK);
+        expect_int("begin the same by another path", begin(SET, ID_C, ROOT "/bound"),
+                   VSS_E_OBJECT_ALREADY_EXISTS);
+        expect_int("begin the same id", begin(SET, ID_A, ROOT "/b"), VSS_E_OBJECT_ALREADY_EXISTS);
+        expect_int("begin b", begin(SET, ID_B, ROOT "/b"), VSS_S_OK);
+        expect_true("nothing is on the disk yet", !exists(STORE));
+        expect_int("end of prepare", p->end_prepare_snapshots(&call, SET), VSS_S_OK);
+        expect_int("the store", lstat(STORE, &st), 0);
+        expect_int("is root's alone", st.st_mode & 07777, 0700);
+        expect_str("told as being made", state_of(ID_A), "preparing");
+        expect_int("not to be deleted now", p->delete_snapshot(&call, ID_A), VSS_E_VOLUME_IN_USE);
+        expect_int("another set is none", p->commit_snapshots(&call, SET_2), VSS_E_PROVIDER_VETO);
+        expect_int("commit", p->commit_snapshots(&call, SET), VSS_S_OK);
+        expect_true("write behind the cut",
+                    test_write(ROOT "/a/file", "two") && test_write(ROOT "/b/file", "two"));
+
+        expect_true("writable before it is final", attach(ID_A, true));
+        expect_true("the state at the cut", test_has(ROOT "/copy/file", "one"));
+        expect_true("the checker finds the other state, too", test_has(ROOT "/a/file", "two"));
+        expect_true("recovery writes to the copy", test_write(ROOT "/copy/recovered", "yes"));
+        detach();
+        expect_int("finish", p->post_final_commit_snapshots(&call, SET, results), VSS_S_OK);
+        expect_str("told as created", state_of(ID_A), "created");
+        expect_true("an instant of both, or none",
+                    vss_value_count(vss_value_get(results, "one-instant")) <= 1);
+        expect_int("no longer writable", attach(ID_A, true), false);
+        expect_int("  but", call.failure, VSS_E_NOT_SUPPORTED);
+
+        expect_true("read-only", attach(ID_A, false));
+        expect_true("what recovery wrote", test_has(ROOT "/copy/recovered", "yes"));
+        expect_true("nobody writes to it", !test_write(ROOT "/copy/file", "no") && errno == EROFS);
+        detach();
+        expect_nested(ROOT "/top", "@a @a/nested @a/dir/deep @a/dir/deep/deeper @b ");
+}
+
+static void test_properties(void) {
+        _cleanup_value_ vss_value *list = vss_value_new_list();
+        const vss_value *info = NULL;
+
+        expect_int("query", p->query(&call, list), VSS_S_OK);
+        for (size_t i = 0; i < vss_value_count(list); i++)
+                if (strcmp(vss_value_get_string(vss_value_at(list, i), "id", ""), ID_B) == 0)
+                        info = vss_value_at(list, i);
+        expect_str("volume", vss_value_get_string(info, "volume", NULL), ROOT "/b");
+        expect_str("set", vss_value_get_string(info, "set", NULL), SET);
+        expect_int("context", vss_value_get_integer(info, "context", -1), VSS_CTX_APP_ROLLBACK);
+        expect_str("subvolume", vss_value_get_string(vss_value_get(info, "btrfs"), "subvolume", NULL),
+                   "/@b");
+        expect_true("transaction",
+                    vss_value_get_integer(vss_value_get(info, "btrfs"), "transaction", 0) > 0);
+}
+
+static void test_remount(const TestDisk *disk) {
+        expect_int("unmount all",
+                   umount(ROOT "/bound") | umount(ROOT "/a") | umount(ROOT "/b") | umount(ROOT "/top"), 0);
+        expect_str("an unmounted one is not told", state_of(ID_A), NULL);
+        expect_true("mount again", test_disk_mount(disk, "btrfs", "subvol=@a", ROOT "/a"));
+        expect_str("found without the top level being mounted", state_of(ID_A), "created");
+        expect_true("mount the rest", test_disk_mount(disk, "btrfs", "subvolid=5", ROOT "/top") &&
+                                              test_disk_mount(disk, "btrfs", "subvol=@b", ROOT "/b"));
+}
+
+/* In a child with a mount namespace of its own, which holds the copy while it is deleted here. */
+static void test_delete_mounted(void) {
+        int ready[2], go[2], status = -1;
+        char c;
+        pid_t pid;
+
+        if (pipe2(ready, O_CLOEXEC) < 0 || pipe2(go, O_CLOEXEC) < 0)
+                return;
+        pid = fork();
+        if (pid == 0) {
+                bool ok = unshare(CLONE_NEWNS) == 0 && attach(ID_B, false);
+
+                (void)!write(ready[1], "", 1);
+                (void)close(go[1]);
+                (void)!read(go[0], &c, 1);
+                _exit(ok && !test_has(ROOT "/copy/file", "one") ? 0 : 1);
+        }
+        (void)!read(ready[0], &c, 1);
+        expect_int("delete what is mounted elsewhere", p->delete_snapshot(&call, ID_B), VSS_S_OK);
+        printf("# %s\n", call.message);
+        expect_str("it is gone", state_of(ID_B), NULL);
+        (void)close(go[0]);
+        (void)close(go[1]);
+        (void)close(ready[0]);
+        (void)close(ready[1]);
+        expect_int("the other side", waitpid(pid, &status, 0), pid);
+        expect_int("  finds nothing any more", status, 0);
+}
+
+static void test_delete(void) {
+        expect_int("unknown", p->delete_snapshot(&call, ID_C), VSS_E_OBJECT_NOT_FOUND);
+        expect_int("no id", p->delete_snapshot(&call, "../top"), VSS_E_OBJECT_NOT_FOUND);
+        test_delete_mounted();
+        expect_true("the checker sees the store", exists(STORE));
+        expect_true("mounted here", attach(ID_A, false));
+        expect_int("delete what is mounted here", p->delete_snapshot(&call, ID_A), VSS_S_OK);
+        detach();
+        expect_str("it is gone", state_of(ID_A), NULL);
+        expect_true("and the store with the last one", !exists(STORE));
+        expect_int("a second time", p->delete_snapshot(&call, ID_A), VSS_E_OBJECT_NOT_FOUND);
+}
+
+static void test_abort(void) {
+        expect_int("begin", begin(SET, ID_A, ROOT "/a"), VSS_S_OK);
+        p->abort_snapshots(&call, SET);
+        expect_int("end of prepare of an aborted set", p->end_prepare_snapshots(&call, SET),
+                   VSS_E_PROVIDER_VETO);
+        expect_int("begin again", begin(SET, ID_A, ROOT "/a"), VSS_S_OK);
+        expect_int("prepare", p->end_prepare_snapshots(&call, SET), VSS_S_OK);
+        expect_int("commit", p->commit_snapshots(&call, SET), VSS_S_OK);
+        p->abort_snapshots(&call, SET);
+        expect_true("nothing stays of a committed set", !exists(STORE));
+
+        expect_int("make one", make(SET, ID_A, ROOT "/a"), VSS_S_OK);
+        expect_int("and one of another set", make(SET_2, ID_B, ROOT "/a"), VSS_S_OK);
+        p->abort_snapshots(&call, SET);
+        expect_str("abort after success", state_of(ID_A), NULL);
+        expect_str("takes that set only", state_of(ID_B), "created");
+        p->abort_snapshots(&call, SET_2);
+        expect_true("nothing stays", !exists(STORE));
+}
+
+/* What a crash leaves: the provider's memory is gone. */
+static void crash(void) {
+        provider.set = set_free(provider.set);
+}
+
+static void test_crash(void) {
+        expect_int("begin", begin(SET, ID_A, ROOT "/a"), VSS_S_OK);
+        expect_int("prepare", p->end_prepare_snapshots(&call, SET), VSS_S_OK);
+        crash();
+        expect_str("a crash before the cut", state_of(ID_A), "incomplete");
+        expect_int("has nothing to open", attach(ID_A, false), false);
+        expect_int("can be deleted", p->delete_snapshot(&call, ID_A), VSS_S_OK);
+
+        expect_int("begin", begin(SET, ID_A, ROOT "/a"), VSS_S_OK);
+        expect_int("prepare", p->end_prepare_snapshots(&call, SET), VSS_S_OK);
+        expect_int("commit", p->commit_snapshots(&call, SET), VSS_S_OK);
+        crash();
+        expect_str("a crash behind the cut", state_of(ID_A), "incomplete");
+        p->abort_snapshots(&call, SET);
+        expect_str("can be aborted", state_of(ID_A), NULL);
+
+        expect_int("make one", make(SET, ID_A, ROOT "/a"), VSS_S_OK);
+        expect_true("a directory alone", mkdir(STORE "/" ID_C, 0700) == 0);
+        expect_str("is told", state_of(ID_C), "incomplete");
+        expect_int("can be deleted", p->delete_snapshot(&call, ID_C), VSS_S_OK);
+        expect_int("its subvolume goes", btrfs_util_delete_subvolume(STORE "/" ID_A "/" STORE_SNAPSHOT, 0),
+                   BTRFS_UTIL_OK);
+        expect_str("that is told, too", state_of(ID_A), "incomplete");
+        expect_int("can be deleted", p->delete_snapshot(&call, ID_A), VSS_S_OK);
+        expect_true("nothing stays", !exists(STORE));
+}
+
+static void replace_info(const char *text) {
+        (void)unlink(STORE "/" ID_A "/" INFO_NAME);
+        expect_true("another " INFO_NAME, test_write(STORE "/" ID_A "/" INFO_NAME, text));
+}
+
+static void test_hostile(void) {
+        expect_int("make one", make(SET, ID_A, ROOT "/a"), VSS_S_OK);
+        replace_info("not json");
+        expect_str("no JSON", state_of(ID_A), "incomplete");
+        replace_info("{\"id\":\"" ID_B "\",\"set\":\"" SET "\",\"state\":\"created\"}");
+        expect_str("another's identity", state_of(ID_A), "incomplete");
+        expect_str("is not told as that other", state_of(ID_B), NULL);
+        expect_int("huge", truncate(STORE "/" ID_A "/" INFO_NAME, INFO_SIZE_MAX + 1), 0);
+        expect_str("too large", state_of(ID_A), "incomplete");
+        expect_true("outside", test_write(ROOT "/outside", "keep"));
+        expect_int("no file", unlink(STORE "/" ID_A "/" INFO_NAME), 0);
+        expect_int("but a link", symlink(ROOT "/outside", STORE "/" ID_A "/" INFO_NAME), 0);
+        expect_str("not followed", state_of(ID_A), "incomplete");
+        expect_true("something else in it", test_write(STORE "/" ID_A "/mine", "x"));
+        expect_int("is not deleted", p->delete_snapshot(&call, ID_A), VSS_E_PROVIDER_VETO);
+        expect_int("moved away", unlink(STORE "/" ID_A "/mine"), 0);
+        expect_int("deletes", p->delete_snapshot(&call, ID_A), VSS_S_OK);
+        expect_true("what the link showed stays", test_has(ROOT "/outside", "keep"));
+
+        expect_true("a store of others", mkdir(STORE, 0755) == 0);
+        expect_int("begin", begin(SET, ID_A, ROOT "/a"), VSS_S_OK);
+        expect_int("is not used", p->end_prepare_snapshots(&call, SET), VSS_E_PROVIDER_VETO);
+        p->abort_snapshots(&call, SET);
+        expect_int("clean up", rmdir(STORE), 0);
+        expect_true("a store elsewhere", symlink(ROOT, STORE) == 0);
+        expect_int("begin", begin(SET, ID_A, ROOT "/a"), VSS_S_OK);
+        expect_true("is not followed", p->end_prepare_snapshots(&call, SET) < 0);
+        p->abort_snapshots(&call, SET);
+        expect_int("clean up", unlink(STORE), 0);
+        expect_int("bad id", begin(SET, "../../etc", ROOT "/a"), VSS_E_INVALIDARG);
+        expect_int("bad set", begin("x", ID_A, ROOT "/a"), VSS_E_INVALIDARG);
+}
+
+/* A copy of the top level holds no other copies. */
+static void test_top_level(void) {
+        expect_int("make one", make(SET, ID_A, ROOT "/a"), VSS_S_OK);
+        expect_int("make one of the top level", make(SET_2, ID_B, ROOT "/top"), VSS_S_OK);
+        expect_true("attach", attach(ID_B, false));
+        expect_true("its directories", exists(ROOT "/copy/@a"));
+        expect_true("no nested content", !exists(ROOT "/copy/@a/file"));
+        expect_true("no other copies", !exists(ROOT "/copy/" STORE_NAME "/" ID_A));
+        detach();
+        p->abort_snapshots(&call, SET);
+        p->abort_snapshots(&call, SET_2);
+        expect_true("nothing stays", !exists(STORE));
+}
+
+/* One transaction for two subvolumes is luck, but it must be told exactly when it was so. */
+static void test_instants(void) {
+        unsigned shared = 0, wrong = 0, rounds = 20;
+        uint64_t longest = 0;
+
+        for (unsigned i = 0; i < rounds; i++) {
+                _cleanup_value_ vss_value *results = NULL, *list = vss_value_new_list();
+                int64_t transaction[2] = { 0 };
+                uint64_t began;
+
+                if (begin(SET, ID_A, ROOT "/a") < 0 || begin(SET, ID_B, ROOT "/b") < 0 ||
+                    p->end_prepare_snapshots(&call, SET) < 0)
+                        break;
+                began = now_usec();
+                if (p->commit_snapshots(&call, SET) < 0)
+                        break;
+                longest = MAX(longest, now_usec() - began);
+                results = vss_value_new_dict();
+                if (p->post_final_commit_snapshots(&call, SET, results) < 0 || p->query(&call, list) < 0)
+                        break;
+                for (size_t k = 0; k < vss_value_count(list); k++) {
+                        const vss_value *info = vss_value_at(list, k);
+                        bool b = strcmp(vss_value_get_string(info, "id", ""), ID_B) == 0;
+
+                        if (strcmp(vss_value_get_string(info, "set", ""), SET) == 0)
+                                transaction[b] = vss_value_get_integer(vss_value_get(info, "btrfs"),
+                                                                       "transaction", 0);
+                }
+                shared += transaction[0] == transaction[1];
+                wrong += (transaction[0] == transaction[1]) !=
+                         (vss_value_count(vss_value_at(vss_value_get(results, "one-instant"), 0)) == 2);
+                p->abort_snapshots(&call, SET);
+        }
+        printf("# %u of %u pairs shared one transaction; longest commit %" PRIu64 " us\n", shared, rounds,
+               longest);
+        expect_int("wrongly told", wrong, 0);
+        expect_true("nothing stays", !exists(STORE));
+}
+
+static void test_many(void) {
+        vss_result r = VSS_S_OK;
+        char path[64], id[VSS_ID_SIZE];
+        unsigned n;
+
+        for (n = 0; n <= VSS_VOLUMES_MAX && r == VSS_S_OK; n++) {
+                (void)snprintf(path, sizeof(path), ROOT "/b/s%u", n);
+                (void)snprintf(id, sizeof(id), "dddddddd-0000-4000-8000-%012u", n);
+                r = subvolume(path) ? begin(SET, id, path) : VSS_E_UNEXPECTED;
+        }
+        expect_int("the 65th volume", n, VSS_VOLUMES_MAX + 1);
+        expect_int("is refused", r, VSS_E_MAXIMUM_NUMBER_OF_SNAPSHOTS_REACHED);
+        expect_int("the 64 are made", finish(SET, NULL), VSS_S_OK);
+        p->abort_snapshots(&call, SET);
+        expect_true("and taken back", !exists(STORE));
+}
+
+static void fill(const char *directory) {
+        static char block[4096];
+        char path[64];
+
+        for (unsigned i = 0; i < 100000; i++) {
+                _cleanup_(closep) int fd = -1;
+
+                (void)snprintf(path, sizeof(path), "%s/f%u", directory, i);
+                fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+                if (fd < 0)
+                        return;
+                for (unsigned k = 0; k < 256; k++)
+                        if (write(fd, block, i < 64 ? sizeof(block) : 1024) < 0)
+                                break;
+        }
+}
+
+static void test_full(void) {
+        TestDisk disk;
+        vss_result r;
+        unsigned i;
+
+        if (!test_disk_make(&disk, 48u << 20, mkfs_small) ||
+            !test_disk_mount(&disk, "btrfs", NULL, ROOT "/full")) {
+                expect_true("a small file system", false);
+                return;
+        }
+        fill(ROOT "/full");
+        /* A little is kept in reserve; copies use it up. */
+        for (i = 0, r = VSS_S_OK; i < 1000 && r == VSS_S_OK; i++) {
+                char id[VSS_ID_SIZE], set[VSS_ID_SIZE];
+
+                (void)snprintf(id, sizeof(id), "dddddddd-0000-4000-8000-%012u", i);
+                (void)snprintf(set, sizeof(set), "eeeeeeee-0000-4000-8000-%012u", i);
+                r = make(set, id, ROOT "/full");
+                if (r < 0)
+                        p->abort_snapshots(&call, set);
+        }
+        printf("# after %u: %s\n", i, call.message);
+        expect_int("full", r, VSS_E_INSUFFICIENT_STORAGE);
+        expect_true("names the volume", strstr(call.message, ROOT "/full") != NULL);
+        expect_int("unmount", umount(ROOT "/full"), 0);
+        test_disk_done(&disk);
+}
+
+static void test_read_only(void) {
+        struct vss_volume_support support = { .size = sizeof(support) };
+        TestDisk disk;
+
+        if (!test_disk_make(&disk, 128u << 20, mkfs) || !test_disk_mount(&disk, "btrfs", NULL, ROOT "/ro")) {
+                expect_true("a file system", false);
+                return;
+        }
+        expect_int("make one", make(SET, ID_A, ROOT "/ro"), VSS_S_OK);
+        expect_int("unmount", umount(ROOT "/ro"), 0);
+        expect_int("mount read-only", mount(disk.device, ROOT "/ro", "btrfs", MS_RDONLY, NULL), 0);
+        expect_str("its copies are told", state_of(ID_A), "created");
+        expect_true("and can be read", attach(ID_A, false));
+        detach();
+        expect_int("but not deleted", p->delete_snapshot(&call, ID_A), VSS_E_PROVIDER_VETO);
+        {
+                _cleanup_volume_ Volume v = volume_at(ROOT "/ro", ROOT "/ro");
+
+                expect_int("nor made", p->is_volume_supported(&call, &v.volume, &support),
+                           VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER);
+        }
+        expect_int("asking has not made it writable", mkdir(ROOT "/ro/x", 0755) < 0 ? errno : 0, EROFS);
+        expect_int("unmount", umount(ROOT "/ro"), 0);
+        test_disk_done(&disk);
+}
+
+static void test_all(const TestDisk *disk) {
+        _cleanup_(closep) int fd = open(ROOT "/top", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        char uuid[VSS_ID_SIZE] = "";
+
+        expect_int("its UUID", filesystem_uuid(fd, uuid), 0);
+        closep(&fd);
+        fd = -1;
+        test_supported(uuid);
+        test_nested();
+        test_life();
+        test_properties();
+        test_remount(disk);
+        test_delete();
+        test_abort();
+        test_crash();
+        test_hostile();
+        test_top_level();
+        test_instants();
+        test_many();
+        test_full();
+        test_read_only();
+}
+
+int main(void) {
+        TestDisk disk;
+
+        if (geteuid() != 0) {
+                printf("1..0 # SKIP mounting needs root\n");
+                return 0;
+        }
+        if (!test_disk_begin(ROOT)) {
+                printf("1..0 # SKIP no mount namespace can be made here\n");
+                return 0;
+        }
+        if (!test_disk_make(&disk, 512u << 20, mkfs) || !prepare_disk(&disk))
+                expect_true("a btrfs file system to work on", false);
+        else
+                test_all(&disk);
+        (void)set_free(provider.set);
+        return test_end();
+}

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The null provider: any file system, no storage
+ *
+ * Its copy of a volume is either the live tree itself, read-only, which is no copy and said to be none; or
+ * its files, read at Commit, which are of one point in time exactly if nothing wrote meanwhile, so that they
+ * show whether a hold holds.
+ */
+
+#include <fcntl.h>
+#include <string.h>
+#include "config.h"
+#include "providers/common/info.h"
+#include "providers/null/settings.h"
+#include "providers/null/memory.h"
+#include "providers/null/provider.h"
+#include "providers/null/tree.h"
+
+typedef struct NullCopy {
+        char id[VSS_ID_SIZE];
+        char *volume;
+        vss_value *info;
+        bool copies_files, one_instant;
+        int source_fd; /* the root of the volume */
+        int data_fd;   /* where its files go; -1 until end of prepare, or if none are copied */
+} NullCopy;
+
+struct NullSet {
+        char id[VSS_ID_SIZE];
+        size_t n_copies;
+        NullCopy copies[VSS_VOLUMES_MAX];
+};
+
+static void copy_done(NullCopy *copy) {
+        closep(&copy->source_fd);
+        closep(&copy->data_fd);
+        free(copy->volume);
+        (void)vss_value_free(copy->info);
+}
+
+static void drop_set(NullProvider *p) {
+        for (size_t i = 0; p->set && i < p->set->n_copies; i++)
+                copy_done(&p->set->copies[i]);
+        free(TAKE_PTR(p->set));
+}
+
+void null_provider_done(NullProvider *provider) {
+        drop_set(provider);
+}
+
+static vss_result fail(vss_provider_call *call, const char *whom, const char *what, int r) {
+        if (r == -ENOMEM)
+                return vss_provider_call_fail(call, VSS_E_OUTOFMEMORY, "%s: out of memory", whom);
+        return vss_provider_call_fail(call, VSS_E_UNEXPECTED_PROVIDER_ERROR, "%s: %s: %s", whom, what,
+                                      strerror(-r));
+}
+
+static vss_result read_config(vss_provider_call *call, NullSettings *ret_config) {
+        NullProvider *p = vss_provider_call_userdata(call);
+        ConfError error;
+
+        if (null_settings_read(p->config_path, &error, ret_config) < 0)
+                return vss_provider_call_fail(call, VSS_E_PROVIDER_VETO, "%s:%u: %s", p->config_path,
+                                              error.line, error.message);
+        return VSS_S_OK;
+}
+
+/* Opens where copies are kept. */
+static vss_result open_memory(vss_provider_call *call, int *ret_fd) {
+        NullProvider *p = vss_provider_call_userdata(call);
+        int r;
+
+        r = memory_open(p->directory, ret_fd);
+        return r < 0 ? fail(call, p->directory, "cannot be used", r) : VSS_S_OK;
+}
+
+static int volume_root(const struct vss_volume *volume, char **ret_root) {
+        size_t n = strlen(volume->mount_point);
+        const char *below = "";
+
+        /* The copy begins where the volume does, whatever part of the file system is mounted there. */
+        if (strcmp(volume->mount_point, "/") == 0)
+                below = volume->path + 1;
+        else if (strncmp(volume->path, volume->mount_point, n) == 0 && volume->path[n] == '/')
+                below = volume->path + n + 1;
+        if (asprintf(ret_root, "%s%s%s", volume->mount_root,
+                     *below && strcmp(volume->mount_root, "/") != 0 ? "/" : "", below) < 0)
+                return -ENOMEM;
+        return 0;
+}
+
+static vss_result is_volume_supported(vss_provider_call *call, const struct vss_volume *volume,
+                                      struct vss_volume_support *ret_support) {
+        _cleanup_(freep) char *root = NULL, *scope = NULL;
+        NullSettings config;
+        vss_result result;
+        int r;
+
+        result = read_config(call, &config);
+        if (result < 0)
+                return result;
+        r = volume_root(volume, &root);
+        if (r == 0 && *config.scope) {
+                scope = strdup(config.scope);
+                r = scope ? 0 : -ENOMEM;
+        }
+        if (r < 0)
+                return fail(call, volume->path, "", r);
+        ret_support->hold = config.hold;
+        ret_support->volume_root = TAKE_PTR(root);
+        ret_support->atomic_scope = TAKE_PTR(scope);
+        return VSS_S_OK;
+}
+
+static NullSet *set_under_way(vss_provider_call *call, const char *set_id) {
+        NullProvider *p = vss_provider_call_userdata(call);
+
+        return p->set && strcmp(p->set->id, set_id) == 0 ? p->set : NULL;
+}
+
+static vss_result no_set(vss_provider_call *call, const char *set_id) {
+        return vss_provider_call_fail(call, VSS_E_PROVIDER_VETO,
+                                      "set %s is not being made; BeginPrepareSnapshot comes first", set_id);
+}
+
+static int make_info(NullCopy *copy, const char *set_id, const vss_value *properties) {
+        vss_value *own;
+
+        copy->info = vss_value_kind(properties) == VSS_KIND_DICT ? vss_value_copy(properties)
+                                                                 : vss_value_new_dict();
+        if (!copy->info)
+                return -ENOMEM;
+        own = value_require(copy->info, "null", VSS_KIND_DICT);
+        if (!own || vss_value_set_string(copy->info, "id", copy->id) < 0 ||
+            vss_value_set_string(copy->info, "set", set_id) < 0 ||
+            vss_value_set_string(copy->info, "state", "preparing") < 0 ||
+            vss_value_set_boolean(copy->info, "no-copy", !copy->copies_files) < 0 ||
+            vss_value_set_string(own, "path", copy->volume) < 0)
+                return -ENOMEM;
+        return 0;
+}
+
+static int add_copy(NullSet *set, const char *snapshot_id, const struct vss_volume *volume,
+                    const NullSettings *config, const vss_value *properties) {
+        NullCopy *copy = &set->copies[set->n_copies];
+        int r;
+
+        *copy = (NullCopy){
+                .volume = strdup(volume->path),
+                .copies_files = config->copies_files,
+                .one_instant = config->one_instant,
+                .source_fd = openat(volume->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+                .data_fd = -1,
+        };
+        (void)snprintf(copy->id, sizeof(copy->id), "%s", snapshot_id);
+        r = copy->source_fd < 0 ? -errno : copy->volume ? make_info(copy, set->id, properties) : -ENOMEM;
+        if (r < 0)
+                copy_done(copy);
+        else
+                set->n_copies++;
+        return r;
+}
+
+static void take_back(vss_provider_call *call, const char *set_id);
+
+static vss_result require_set(vss_provider_call *call, const char *set_id) {
+        NullProvider *p = vss_provider_call_userdata(call);
+
+        if (p->set && strcmp(p->set->id, set_id) == 0)
+                return VSS_S_OK;
+        if (p->set)
+                take_back(call, p->set->id);
+        drop_set(p);
+        p->set = calloc(1, sizeof(*p->set));
+        if (!p->set)
+                return fail(call, set_id, "", -ENOMEM);
+        (void)snprintf(p->set->id, sizeof(p->set->id), "%s", set_id);
+        return VSS_S_OK;
+}
+
+static vss_result begin_prepare_snapshot(vss_provider_call *call, const char *set_id,
+                                         const char *snapshot_id, const struct vss_volume *volume,
+                                         const vss_value *properties) {
+        NullProvider *p = vss_provider_call_userdata(call);
+        NullSettings config;
+        vss_result result;
+        int r;
+
+        if (!info_id_is_valid(set_id) || !info_id_is_valid(snapshot_id))
+                return vss_provider_call_fail(call, VSS_E_INVALIDARG,
+                                              "%s: an identity is a UUID in lower case", volume->path);
+        result = read_config(call, &config);
+        if (result == VSS_S_OK)
+                result = require_set(call, set_id);
+        if (result < 0)
+                return result;
+        if (p->set->n_copies >= VSS_VOLUMES_MAX)
+                return vss_provider_call_fail(call, VSS_E_MAXIMUM_NUMBER_OF_SNAPSHOTS_REACHED,
+                                              "%s: the set has %u volumes already", volume->path,
+                                              VSS_VOLUMES_MAX);
+        r = add_copy(p->set, snapshot_id, volume, &config, properties);
+        return r < 0 ? fail(call, volume->path, "cannot be opened", r) : VSS_S_OK;
+}
+
+static vss_result end_prepare_snapshots(vss_provider_call *call, const char *set_id) {
+        NullSet *set = set_under_way(call, set_id);
+        _cleanup_(closep) int memory = -1;
+        vss_result result;
+        int r;
+
+        if (!set)
+                return no_set(call, set_id);
+        result = open_memory(call, &memory);
+        if (result < 0)
+                return result;
+        for (size_t i = 0; i < set->n_copies; i++) {
+                NullCopy *copy = &set->copies[i];
+
+                r = memory_add(memory, copy->id, copy->info, copy->copies_files, &copy->data_fd);
+                if (r < 0)
+                        return fail(call, copy->volume, "the place of its copy cannot be made", r);
+        }
+        return VSS_S_OK;
+}
+
+static vss_result commit_snapshots(vss_provider_call *call, const char *set_id) {
+        NullSet *set = set_under_way(call, set_id);
+        int r;
+
+        if (!set)
+                return no_set(call, set_id);
+        for (size_t i = 0; i < set->n_copies; i++) {
+                NullCopy *copy = &set->copies[i];
+
+                if (!copy->copies_files)
+                        continue;
+                r = tree_copy(copy->source_fd, copy->data_fd);
+                if (r == -E2BIG || r == -ENOSPC)
+                        return vss_provider_call_fail(
+                                call, VSS_E_INSUFFICIENT_STORAGE,
+                                "%s: larger than what this provider copies (%u MiB, %u files, "
+                                "%u levels)",
+                                copy->volume, TREE_BYTES_MAX >> 20, TREE_FILES_MAX, TREE_DEPTH_MAX);
+                if (r < 0)
+                        return fail(call, copy->volume, "its files cannot be copied", r);
+        }
+        return VSS_S_OK;
+}
+
+/* What the configuration wants to be told, and that there is no copy if there is none. */
+static int tell(const NullSet *set, vss_value *results) {
+        bool one_instant = set->n_copies > 1, no_copy = false;
+        vss_value *list, *instant;
+
+        for (size_t i = 0; i < set->n_copies; i++) {
+                one_instant &= set->copies[i].one_instant;
+                no_copy |= !set->copies[i].copies_files;
+        }
+        if (no_copy && vss_value_set_boolean(results, "no-copy", true) < 0)
+                return -ENOMEM;
+        if (!one_instant)
+                return 0;
+        list = value_require(results, "one-instant", VSS_KIND_LIST);
+        instant = vss_value_new_list();
+        if (!list || vss_value_append(list, instant) < 0)
+                return -ENOMEM;
+        for (size_t i = 0; i < set->n_copies; i++)
+                if (value_append_string(instant, set->copies[i].id) < 0)
+                        return -ENOMEM;
+        return 0;
+}
+
+static vss_result post_final_commit_snapshots(vss_provider_call *call, const char *set_id,
+                                              vss_value *results) {
+        NullSet *set = set_under_way(call, set_id);
+        _cleanup_(closep) int memory = -1;
+        vss_result result;
+        int r;
+
+        if (!set)
+                return no_set(call, set_id);
+        result = open_memory(call, &memory);
+        if (result < 0)
+                return result;
+        for (size_t i = 0; i < set->n_copies; i++) {
+                NullCopy *copy = &set->copies[i];
+
+                r = vss_value_set_string(copy->info, "state", "created") < 0 ? -ENOMEM : 0;
+                if (r == 0)
+                        r = memory_replace(memory, copy->id, copy->info);
+                if (r < 0)
+                        return fail(call, copy->volume, "its identity cannot be written", r);
+        }
+        r = tell(set, results);
+        if (r < 0)
+                return fail(call, set_id, "", r);
+        drop_set(vss_provider_call_userdata(call));
+        return VSS_S_OK;
+}
+
+static void take_back(vss_provider_call *call, const char *set_id) {
+        NullProvider *p = vss_provider_call_userdata(call);
+        _cleanup_value_ vss_value *list = vss_value_new_list();
+        _cleanup_(closep) int memory = -1;
+        int r;
+
+        r = memory_open(p->directory, &memory);
+        if (r == 0)
+                r = memory_list(memory, NULL, list);
+        if (r < 0)
+                fprintf(stderr, "%s: cannot be searched for copies of set %s: %s\n", p->directory, set_id,
+                        strerror(-r));
+        for (size_t i = 0; i < vss_value_count(list); i++) {
+                const vss_value *info = vss_value_at(list, i);
+                const char *id = vss_value_get_string(info, "id", "");
+
+                if (strcmp(vss_value_get_string(info, "set", ""), set_id) != 0)
+                        continue;
+                r = memory_remove(memory, id);
+                if (r < 0)
+                        fprintf(stderr, "%s/%s: cannot be removed: %s\n", p->directory, id, strerror(-r));
+        }
+}
+
+static void abort_snapshots(vss_provider_call *call, const char *set_id) {
+        take_back(call, set_id);
+        if (set_under_way(call, set_id))
+                drop_set(vss_provider_call_userdata(call));
+}
+
+static vss_result query(vss_provider_call *call, vss_value *list) {
+        NullProvider *p = vss_provider_call_userdata(call);
+        _cleanup_(closep) int memory = -1;
+        vss_result result;
+        int r;
+
+        result = open_memory(call, &memory);
+        if (result < 0)
+                return result;
+        r = memory_list(memory, p->set ? p->set->id : NULL, list);
+        return r < 0 ? fail(call, p->directory, "cannot be listed", r) : VSS_S_OK;
+}
+
+static vss_result unknown(vss_provider_call *call, const char *id) {
+        return vss_provider_call_fail(call, VSS_E_OBJECT_NOT_FOUND, "there is no shadow copy %s", id);
+}
+
+static vss_result delete_snapshot(vss_provider_call *call, const char *snapshot_id) {
+        _cleanup_(closep) int memory = -1;
+        vss_result result;
+        int r;
+
+        if (!info_id_is_valid(snapshot_id))
+                return unknown(call, snapshot_id);
+        result = open_memory(call, &memory);
+        if (result < 0)
+                return result;
+        r = memory_remove(memory, snapshot_id);
+        if (r == -ENOENT)
+                return unknown(call, snapshot_id);
+        return r < 0 ? fail(call, snapshot_id, "cannot be deleted", r) : VSS_S_OK;
+}
+
+static vss_result open_snapshot(vss_provider_call *call, const char *snapshot_id, bool writable,
+                                int *ret_mount_fd) {
+        _cleanup_value_ vss_value *info = NULL;
+        _cleanup_(closep) int memory = -1;
+        char path[VSS_ID_SIZE + sizeof("/data")];
+        const char *reason;
+        vss_result result;
+        int r;
+
+        if (!info_id_is_valid(snapshot_id))
+                return unknown(call, snapshot_id);
+        result = open_memory(call, &memory);
+        if (result < 0)
+                return result;
+        r = memory_read(memory, snapshot_id, &reason, &info);
+        if (r == -ENOENT)
+                return unknown(call, snapshot_id);
+        if (r < 0)
+                return fail(call, snapshot_id, reason, r);
+
+        if (vss_value_get_boolean(info, "no-copy", false)) {
+                /* Whatever is written there would be written to the original. */
+                if (writable)
+                        return vss_provider_call_fail(call, VSS_E_NOT_SUPPORTED,
+                                                      "shadow copy %s is the live tree and never writable",
+                                                      snapshot_id);
+                r = memory_clone(AT_FDCWD, vss_value_get_string(vss_value_get(info, "null"), "path", ""),
+                                 false, ret_mount_fd);
+        } else {
+                (void)snprintf(path, sizeof(path), "%s/data", snapshot_id);
+                r = memory_clone(memory, path, writable, ret_mount_fd);
+        }
+        return r < 0 ? fail(call, snapshot_id, "cannot be mounted", r) : VSS_S_OK;
+}
+
+const struct vss_provider null_provider = {
+        VSS_PROVIDER_INIT,
+        .name = "Null",
+        .id = "78e1d3ae-9164-482c-be72-fa137b218714",
+        .friendly_name = "No storage, for trying out",
+        .version = LINUXVSS_VERSION,
+        .type = VSS_PROV_SOFTWARE,
+        .flags = VSS_PROVIDER_EXPLICIT_ONLY | VSS_PROVIDER_PERSISTENT,
+        .is_volume_supported = is_volume_supported,
+        .begin_prepare_snapshot = begin_prepare_snapshot,
+        .commit_snapshots = commit_snapshots,
+        .abort_snapshots = abort_snapshots,
+        .query = query,
+        .delete_snapshot = delete_snapshot,
+        .open_snapshot = open_snapshot,
+        .end_prepare_snapshots = end_prepare_snapshots,
+        .post_final_commit_snapshots = post_final_commit_snapshots,
+};

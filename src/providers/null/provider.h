@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The null provider as a table of calls: any file system, no storage; a double for tests and for trying out
+ *
+ * Its userdata begins with a NullProvider, so that another provider can be built around it.
+ */
+
+#include <linuxvss/provider.h>
+
+typedef struct NullSet NullSet;
+
+typedef struct NullProvider {
+        const char *config_path;
+        const char *directory; /* where copies are kept, below /run */
+        NullSet *set;          /* being made, NULL otherwise */
+} NullProvider;
+
+extern const struct vss_provider null_provider;
+
+/* Frees what is in memory; copies stay. */
+void null_provider_done(NullProvider *provider);

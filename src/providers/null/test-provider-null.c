@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Tests of the null provider, without a bus
+ */
+
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include "providers/common/fake-call.h"
+#include "providers/common/test-disk.h"
+#include "providers/null/settings.h"
+#include "providers/null/provider.h"
+#include "providers/null/tree.h"
+#include "util/test.h"
+#include "util/value.h"
+
+#define ROOT "/mnt"
+#define CONFIG ROOT "/null.conf"
+#define VOLUME ROOT "/volume"
+#define SET "5e700000-0000-4000-8000-000000000001"
+#define ID_A "aaaaaaaa-0000-4000-8000-00000000000a"
+#define ID_B "bbbbbbbb-0000-4000-8000-00000000000b"
+
+static NullProvider provider = { .config_path = CONFIG, .directory = ROOT "/run/null" };
+static vss_provider_call call = { .userdata = &provider };
+static const struct vss_provider *const p = &null_provider;
+
+static void test_config(void) {
+        static const struct {
+                const char *text;
+                int want;
+                unsigned line;
+                enum vss_hold hold;
+                bool files, instant;
+                const char *scope;
+        } cases[] = {
+                { "", 0, 0, VSS_HOLD_NONE, false, false, "" },
+                { "Hold=writers\nCopy=files\nScope=here\nInstant=yes\n", 0, 0, VSS_HOLD_WRITERS, true, true,
+                  "here" },
+                { "Hold=filesystem\nHold=device\n", 0, 0, VSS_HOLD_DEVICE, false, false, "" },
+                { "Hold=filesystem\nCopy=bind", 0, 0, VSS_HOLD_FILESYSTEM, false, false, "" },
+                { "\nHold=all\n", -EBADMSG, 2, VSS_HOLD_NONE, false, false, "" },
+                { "Copy=no\n", -EBADMSG, 1, VSS_HOLD_NONE, false, false, "" },
+                { "Instant=perhaps\n", -EBADMSG, 1, VSS_HOLD_NONE, false, false, "" },
+                { "Hodl=none\n", -EBADMSG, 1, VSS_HOLD_NONE, false, false, "" },
+        };
+
+        FOREACH_ELEMENT (c, cases) {
+                NullSettings config = { 0 };
+                ConfError error = { 0 };
+                char label[100];
+
+                (void)snprintf(label, sizeof(label), "%s", c->text);
+                for (char *s = label; *s; s++)
+                        *s = *s == '\n' ? ' ' : *s;
+                expect_true("write", test_write(CONFIG, c->text));
+                expect_int(label, null_settings_read(CONFIG, &error, &config), c->want);
+                expect_int("  line", error.line, c->line);
+                expect_int("  hold", config.hold, c->hold);
+                expect_true("  the rest", config.copies_files == c->files &&
+                                                  config.one_instant == c->instant &&
+                                                  strcmp(config.scope, c->scope) == 0);
+        }
+}
+
+static vss_result begin(const char *id, const char *path) {
+        _cleanup_(closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_value_ vss_value *properties = vss_value_new_dict();
+        struct vss_volume volume = { .size = sizeof(volume),
+                                     .fd = fd,
+                                     .path = path,
+                                     .mount_point = ROOT,
+                                     .mount_root = "/x",
+                                     .source = "none",
+                                     .fs_type = "tmpfs" };
+
+        (void)vss_value_set_string(properties, "volume", path);
+        return p->begin_prepare_snapshot(&call, SET, id, &volume, properties);
+}
+
+static vss_result finish(vss_value *results) {
+        vss_result r;
+
+        r = p->end_prepare_snapshots(&call, SET);
+        if (r == VSS_S_OK)
+                r = p->commit_snapshots(&call, SET);
+        return r == VSS_S_OK ? p->post_final_commit_snapshots(&call, SET, results) : r;
+}
+
+static bool attach(const char *id, bool writable) {
+        _cleanup_(closep) int fd = -1;
+
+        return p->open_snapshot(&call, id, writable, &fd) == VSS_S_OK &&
+               (mkdir(ROOT "/copy", 0700) == 0 || errno == EEXIST) &&
+               move_mount(fd, "", AT_FDCWD, ROOT "/copy", MOVE_MOUNT_F_EMPTY_PATH) == 0;
+}
+
+static void detach(void) {
+        if (umount2(ROOT "/copy", MNT_DETACH) < 0)
+                expect_true("unmount the copy", false);
+}
+
+static size_t count(void) {
+        _cleanup_value_ vss_value *list = vss_value_new_list();
+
+        return p->query(&call, list) == VSS_S_OK ? vss_value_count(list) : SIZE_MAX;
+}
+
+static void restart(void) {
+        null_provider_done(&provider);
+}
+
+static void test_supported(void) {
+        struct vss_volume volume = { .size = sizeof(volume),
+                                     .fd = -1,
+                                     .path = VOLUME,
+                                     .mount_point = ROOT,
+                                     .mount_root = "/x",
+                                     .source = "none",
+                                     .fs_type = "tmpfs" };
+        struct vss_volume_support support = { .size = sizeof(support) };
+
+        expect_true("configure", test_write(CONFIG, "Hold=filesystem\nScope=s\n"));
+        expect_int("any file system", p->is_volume_supported(&call, &volume, &support), VSS_S_OK);
+        expect_int("hold", support.hold, VSS_HOLD_FILESYSTEM);
+        expect_str("root", support.volume_root, "/x/volume");
+        expect_str("scope", support.atomic_scope, "s");
+        free(support.volume_root);
+        free(support.atomic_scope);
+        expect_true("configure badly", test_write(CONFIG, "\nHold=x\n"));
+        expect_int("refused", p->is_volume_supported(&call, &volume, &support), VSS_E_PROVIDER_VETO);
+        expect_str("and why", call.message, CONFIG ":2: Hold cannot be \"x\"");
+}
+
+static void test_bind(void) {
+        _cleanup_value_ vss_value *results = vss_value_new_dict();
+
+        expect_true("configure", test_write(CONFIG, "") && test_write(VOLUME "/file", "one"));
+        expect_int("begin", begin(ID_A, VOLUME), VSS_S_OK);
+        expect_int("finish", finish(results), VSS_S_OK);
+        expect_true("told to be no copy", vss_value_get_boolean(results, "no-copy", false));
+        restart();
+        expect_int("known after a restart", (int64_t)count(), 1);
+        expect_int("never writable", attach(ID_A, true), false);
+        expect_true("attach", attach(ID_A, false));
+        expect_true("change the original", test_write(VOLUME "/file", "two"));
+        expect_true("it is the live tree", test_has(ROOT "/copy/file", "two"));
+        expect_true("read-only", !test_write(ROOT "/copy/file", "no") && errno == EROFS);
+        detach();
+        expect_int("delete", p->delete_snapshot(&call, ID_A), VSS_S_OK);
+        expect_int("gone", p->delete_snapshot(&call, ID_A), VSS_E_OBJECT_NOT_FOUND);
+        expect_int("none left", (int64_t)count(), 0);
+}
+
+static void test_files(void) {
+        _cleanup_value_ vss_value *results = vss_value_new_dict();
+
+        expect_true("configure",
+                    test_write(CONFIG, "Copy=files\nInstant=yes\n") && test_write(VOLUME "/file", "one") &&
+                            mkdir(VOLUME "/dir", 0755) == 0 && test_write(VOLUME "/dir/below", "below") &&
+                            symlink("/etc/passwd", VOLUME "/link") == 0);
+        expect_int("begin a", begin(ID_A, VOLUME), VSS_S_OK);
+        expect_int("begin b", begin(ID_B, VOLUME "/dir"), VSS_S_OK);
+        expect_int("finish", finish(results), VSS_S_OK);
+        expect_true("told to be copies", !vss_value_get_boolean(results, "no-copy", false));
+        expect_int("of one instant", vss_value_count(vss_value_at(vss_value_get(results, "one-instant"), 0)),
+                   2);
+        restart();
+        expect_int("known after a restart", (int64_t)count(), 2);
+        expect_true("change the original", test_write(VOLUME "/file", "two"));
+        expect_true("attach", attach(ID_A, false));
+        expect_true("the state at the cut", test_has(ROOT "/copy/file", "one"));
+        expect_true("below", test_has(ROOT "/copy/dir/below", "below"));
+        expect_true("no links", faccessat(AT_FDCWD, ROOT "/copy/link", F_OK, AT_SYMLINK_NOFOLLOW) < 0);
+        expect_true("read-only", !test_write(ROOT "/copy/file", "no") && errno == EROFS);
+        p->abort_snapshots(&call, SET);
+        expect_int("abort takes them back while one is mounted", (int64_t)count(), 0);
+        detach();
+}
+
+static void test_limits(void) {
+        _cleanup_value_ vss_value *results = vss_value_new_dict();
+        _cleanup_(closep) int fd = open(VOLUME "/big", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+        expect_int("a large file", ftruncate(fd, (off_t)TREE_BYTES_MAX + 1), 0);
+        expect_int("begin", begin(ID_A, VOLUME), VSS_S_OK);
+        expect_int("too large", finish(results), VSS_E_INSUFFICIENT_STORAGE);
+        expect_true("names the volume", strstr(call.message, VOLUME) != NULL);
+        restart();
+        expect_int("a crash leaves it", (int64_t)count(), 1);
+        expect_int("to be deleted", p->delete_snapshot(&call, ID_A), VSS_S_OK);
+        expect_int("not found", p->delete_snapshot(&call, "../../x"), VSS_E_OBJECT_NOT_FOUND);
+        expect_int("no set", p->commit_snapshots(&call, SET), VSS_E_PROVIDER_VETO);
+        expect_int("none left", (int64_t)count(), 0);
+}
+
+int main(void) {
+        if (geteuid() != 0 || !test_disk_begin(ROOT)) {
+                printf("1..0 # SKIP mounting needs root\n");
+                return 0;
+        }
+        expect_true("a volume", mkdir(VOLUME, 0755) == 0);
+        test_config();
+        test_supported();
+        test_bind();
+        test_files();
+        test_limits();
+        null_provider_done(&provider);
+        return test_end();
+}

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * A backup as the contract wants it
+ *
+ * The order of calls is that of the contract; what differs between backups is only which of them are left
+ * out. A failure anywhere ends the session, and with it everything that was begun.
+ */
+
+#include <assert.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "vss/backup.h"
+#include "vss/paths.h"
+#include "vss/report.h"
+#include "vss/view.h"
+
+#define WANTED_MAX 4096u
+
+void backup_options_clear(BackupOptions *options) {
+        strings_clear(&options->paths);
+        strings_clear(&options->writers);
+        strings_clear(&options->cgroups);
+        strings_clear(&options->live);
+}
+
+void backup_release(Backup *backup) {
+        backup->session = vss_session_release(backup->session);
+}
+
+void backup_clear(Backup *backup) {
+        backup_release(backup);
+        strings_clear(&backup->wanted);
+        strings_clear(&backup->system_live);
+        selection_clear(&backup->selection);
+        backup->plan = vss_value_free(backup->plan);
+        backup->set = vss_value_free(backup->set);
+        for (size_t i = 0; i < backup->n_volumes; i++) {
+                free(backup->volumes[i].target);
+                free(backup->volumes[i].below);
+        }
+        free(backup->volumes);
+        backup->volumes = NULL;
+        backup->n_volumes = 0;
+}
+
+int system_directories(Strings *ret_directories) {
+        static const char *const directories[] = { "/dev", "/proc", "/sys", "/run", "/tmp" };
+
+        FOREACH_ELEMENT (directory, directories) {
+                struct stat st;
+
+                if (lstat(*directory, &st) == 0 && S_ISDIR(st.st_mode) &&
+                    strings_add(ret_directories, *directory) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+/* Between two calls: a signal that came ends the backup. */
+static int check_interrupt(Backup *backup) {
+        return interrupt_pending() ? cli_fail(backup->cli, VSS_S_ASYNC_CANCELLED) : EXIT_DONE;
+}
+
+/* A call that was made: its failure, or its end. Takes the async over. */
+static int await(Backup *backup, vss_result r, vss_async *async, const char *step, vss_value **ret_result) {
+        _cleanup_async_ vss_async *owned = async;
+        _cleanup_value_ vss_value *result = NULL;
+
+        if (r >= 0)
+                r = cli_wait(backup->cli, owned, step, &result);
+        if (r != VSS_S_OK)
+                return cli_fail(backup->cli, r);
+        if (ret_result)
+                *ret_result = TAKE_PTR(result);
+        return check_interrupt(backup);
+}
+
+/* What view_is_live() looks at. All is borrowed. */
+static ViewInput live_input(const Backup *backup) {
+        return (ViewInput){
+                .wanted = backup->wanted,
+                .live = backup->options->live,
+                .system_live = backup->system_live,
+        };
+}
+
+static int open_session(Backup *backup) {
+        const BackupOptions *o = backup->options;
+        _cleanup_value_ vss_value *options = vss_value_new_dict();
+        vss_result r;
+
+        r = vss_value_set_integer(options, "wait", o->wait);
+        if (r >= 0 && o->lease > 0)
+                r = vss_value_set_integer(options, "lease", o->lease);
+        if (r >= 0 && o->label)
+                r = vss_value_set_string(options, "label", o->label);
+        if (r >= 0 && o->require)
+                r = vss_value_set_string(options, "require", o->require);
+        if (r < 0)
+                return cli_out_of_memory(backup->cli);
+
+        r = vss_session_create(backup->cli->service, options, &backup->session);
+        if (r >= 0)
+                r = vss_session_initialize_for_backup(backup->session);
+        if (r >= 0)
+                r = vss_session_set_context(backup->session, o->context);
+        if (r >= 0)
+                r = vss_session_set_backup_state(backup->session, o->writers.n > 0, false, o->type, false);
+        return r < 0 ? cli_fail(backup->cli, r) : check_interrupt(backup);
+}
+
+static int choose_components(Backup *backup) {
+        _cleanup_value_ vss_value *writers = NULL;
+        _cleanup_(freep) char *problem = NULL;
+        vss_result r;
+
+        if (backup->options->writers.n == 0)
+                return EXIT_DONE;
+        r = vss_session_get_writer_metadata(backup->session, &writers);
+        if (r < 0)
+                return cli_fail(backup->cli, r);
+        if (selection_make(writers, &backup->options->writers, &backup->selection, &problem) < 0)
+                return problem ? cli_error(backup->cli, VSS_E_OBJECT_NOT_FOUND, NULL, "%s", problem)
+                               : cli_out_of_memory(backup->cli);
+        for (size_t i = 0; i < backup->selection.n; i++) {
+                const Chosen *chosen = &backup->selection.items[i];
+
+                r = vss_session_add_component(backup->session, chosen->writer, chosen->logical_path,
+                                              chosen->name);
+                if (r < 0 && r != VSS_E_OBJECT_ALREADY_EXISTS)
+                        return cli_fail(backup->cli, r);
+        }
+        return check_interrupt(backup);
+}
+
+static int gather(Backup *backup) {
+        vss_async *async = NULL;
+        vss_result r;
+        int status;
+
+        if (backup->options->context & VSS_VOLSNAP_ATTR_NO_WRITERS) {
+                if (backup->options->writers.n > 0)
+                        return cli_error(
+                                backup->cli, VSS_E_UNSUPPORTED_CONTEXT, NULL,
+                                "shadow copies of this context are made without writers, so --writer "
+                                "cannot be had with it");
+                return EXIT_DONE;
+        }
+        r = vss_session_gather_writer_metadata(backup->session, &async);
+        status = await(backup, r, async, "asking the writers", NULL);
+        return status == EXIT_DONE ? choose_components(backup) : status;
+}
+
+/* The paths of the chosen components, where they exist, beside those that were given. */
+static int collect_wanted(Backup *backup) {
+        const Strings *paths = &backup->selection.paths;
+
+        for (size_t i = 0; i < paths->n; i++) {
+                _cleanup_(freep) char *resolved = realpath(paths->items[i], NULL);
+
+                if (resolved && strings_add_once(&backup->wanted, resolved) < 0)
+                        return cli_out_of_memory(backup->cli);
+        }
+        if (backup->wanted.n == 0)
+                return cli_error(backup->cli, VSS_E_OBJECT_NOT_FOUND, NULL,
+                                 "the components chosen have no files, so there is no volume to copy");
+        if (backup->wanted.n > WANTED_MAX)
+                return cli_error(backup->cli, VSS_E_INVALIDARG, NULL,
+                                 "%zu paths are too many, %u is the limit", backup->wanted.n, WANTED_MAX);
+        return EXIT_DONE;
+}
+
+static int make_plan(Backup *backup) {
+        _cleanup_value_ vss_value *options = vss_value_new_dict();
+        vss_async *async = NULL;
+        vss_result r;
+
+        r = vss_value_set_integer(options, "context", backup->options->context);
+        if (r >= 0 && backup->options->provider)
+                r = vss_value_set_string(options, "provider", backup->options->provider);
+        if (r < 0)
+                return cli_out_of_memory(backup->cli);
+        backup->plan = vss_value_free(backup->plan);
+        r = vss_service_plan(backup->cli->service, (const char *const *)backup->wanted.items,
+                             backup->wanted.n, options, &async);
+        return await(backup, r, async, "looking at the volumes", &backup->plan);
+}
+
+/* Is this the volume of a path that was asked for, rather than one that lies below such a path? */
+static bool volume_is_named(const Backup *backup, const vss_value *volume) {
+        const vss_value *volumes = vss_value_get(backup->plan, "volumes");
+        const char *target = plan_volume_target(volume);
+
+        for (size_t i = 0; i < backup->wanted.n; i++) {
+                const char *path = backup->wanted.items[i];
+                size_t longest = 0;
+
+                for (size_t j = 0; j < vss_value_count(volumes); j++) {
+                        const char *other = plan_volume_target(vss_value_at(volumes, j));
+
+                        if (path_is_within(path, other))
+                                longest = MAX(longest, strlen(other));
+                }
+                if (path_is_within(path, target) && strlen(target) == longest)
+                        return true;
+        }
+        return false;
+}
+
+static int add_left_out(Backup *backup, const char *what, const char *reason) {
+        vss_value *list = value_require(backup->plan, "left-out", VSS_KIND_LIST);
+        _cleanup_value_ vss_value *entry = vss_value_new_dict();
+
+        if (!list || vss_value_set_string(entry, "path", what) < 0 ||
+            vss_value_set_string(entry, "reason", reason) < 0 || vss_value_append(list, TAKE_PTR(entry)) < 0)
+                return cli_out_of_memory(backup->cli);
+        return EXIT_DONE;
+}
+
+/* A second mount of a volume that is in the set already is served by the same shadow copy. */
+static const BackupVolume *find_same_volume(const Backup *backup, const char *target) {
+        struct stat st, other;
+
+        if (stat(target, &st) < 0)
+                return NULL;
+        for (size_t i = 0; i < backup->n_volumes; i++)
+                if (stat(backup->volumes[i].target, &other) == 0 && other.st_dev == st.st_dev)
+                        return &backup->volumes[i];
+        return NULL;
+}
+
+static int remember_volume(Backup *backup, const vss_value *volume, const char *snapshot) {
+        BackupVolume *volumes = reallocarray(backup->volumes, backup->n_volumes + 1, sizeof(*volumes));
+        BackupVolume *added;
+
+        if (!volumes)
+                return cli_out_of_memory(backup->cli);
+        backup->volumes = volumes;
+        added = &volumes[backup->n_volumes++];
+        *added = (BackupVolume){
+                .target = strdup(plan_volume_target(volume)),
+                .below = strdup(vss_value_get_string(volume, "below", "")),
+        };
+        (void)snprintf(added->snapshot, sizeof(added->snapshot), "%s", snapshot);
+        return added->target && added->below ? EXIT_DONE : cli_out_of_memory(backup->cli);
+}
+
+static int add_volume(Backup *backup, const vss_value *volume) {
+        const char *path = vss_value_get_string(volume, "path", plan_volume_target(volume));
+        _cleanup_async_ vss_async *async = NULL;
+        _cleanup_value_ vss_value *result = NULL;
+        vss_result r;
+
+        r = vss_session_add_to_snapshot_set(backup->session, path, backup->options->provider, &async);
+        if (r >= 0)
+                r = cli_wait(backup->cli, async, "adding volumes", &result);
+        if (r == VSS_E_OBJECT_ALREADY_EXISTS) {
+                const BackupVolume *same = find_same_volume(backup, plan_volume_target(volume));
+
+                if (same)
+                        return remember_volume(backup, volume, same->snapshot);
+        }
+        if (r != VSS_S_OK)
+                return cli_fail(backup->cli, r);
+        return remember_volume(backup, volume, vss_value_get_string(result, "snapshot", ""));
+}
+
+static int add_volumes(Backup *backup) {
+        const vss_value *volumes = vss_value_get(backup->plan, "volumes");
+        const ViewInput view = live_input(backup);
+
+        for (size_t i = 0; i < vss_value_count(volumes); i++) {
+                const vss_value *volume = vss_value_at(volumes, i);
+                const char *target = plan_volume_target(volume);
+                bool named = volume_is_named(backup, volume);
+                int status;
+
+                /* What is kept live on purpose needs no copy. */
+                if (!named && view_is_live(&view, target))
+                        continue;
+                if (vss_value_get_boolean(volume, "supported", false))
+                        status = add_volume(backup, volume);
+                else {
+                        _cleanup_(freep) char *reason = plan_volume_declined(volume);
+
+                        status = named ? cli_error(backup->cli, VSS_E_VOLUME_NOT_SUPPORTED, target,
+                                                   "no provider takes this volume: %s",
+                                                   reason ?: "out of memory")
+                                       : add_left_out(backup, target, reason ?: "out of memory");
+                }
+                if (status == EXIT_DONE)
+                        status = check_interrupt(backup);
+                if (status != EXIT_DONE)
+                        return status;
+        }
+        return backup->n_volumes > 0 ? EXIT_DONE
+                                     : cli_error(backup->cli, VSS_E_VOLUME_NOT_SUPPORTED, NULL,
+                                                 "there is no volume to copy: %s",
+                                                 vss_value_count(vss_value_get(backup->plan, "left-out")) > 0
+                                                         ? "vss plan shows what was left out and why"
+                                                         : "the service found none");
+}
+
+static int start_set(Backup *backup) {
+        char set_id[VSS_ID_SIZE];
+        int status;
+        vss_result r;
+
+        r = vss_session_start_snapshot_set(backup->session, set_id);
+        if (r < 0)
+                return cli_fail(backup->cli, r);
+        status = check_interrupt(backup);
+        if (status == EXIT_DONE)
+                status = add_volumes(backup);
+        for (size_t i = 0; status == EXIT_DONE && i < backup->options->cgroups.n; i++) {
+                r = vss_session_hold_control_group(backup->session, backup->options->cgroups.items[i]);
+                if (r < 0)
+                        return cli_fail(backup->cli, r);
+        }
+        return status;
+}
+
+static int do_set(Backup *backup) {
+        vss_async *async = NULL;
+        vss_result r;
+        int status = EXIT_DONE;
+
+        if (!(backup->options->context & VSS_VOLSNAP_ATTR_NO_WRITERS)) {
+                r = vss_session_prepare_for_backup(backup->session, &async);
+                status = await(backup, r, async, "preparing the writers", NULL);
+        }
+        if (status != EXIT_DONE)
+                return status;
+        async = NULL;
+        r = vss_session_do_snapshot_set(backup->session, &async);
+        status = await(backup, r, async, "making the shadow copies", &backup->set);
+        if (status == EXIT_DONE && !backup->set)
+                return cli_error(backup->cli, VSS_E_UNEXPECTED, NULL,
+                                 "the service made a set and did not describe it");
+        return status;
+}
+
+static int complete_set(Backup *backup) {
+        const ViewInput live = live_input(backup);
+
+        return report_complete_set(backup->set, backup->plan, &live) < 0 ? cli_out_of_memory(backup->cli)
+                                                                         : EXIT_DONE;
+}
+
+static int run_flow(Backup *backup) {
+        int status = EXIT_DONE;
+
+        if (system_directories(&backup->system_live) < 0)
+                return cli_out_of_memory(backup->cli);
+        if (backup->options->paths.n > 0) {
+                status = paths_resolve(backup->cli, &backup->options->paths, &backup->wanted);
+                if (status != EXIT_DONE)
+                        return status;
+        }
+        status = cli_connect(backup->cli);
+        if (status == EXIT_DONE)
+                status = open_session(backup);
+        if (status == EXIT_DONE)
+                status = gather(backup);
+        if (status == EXIT_DONE)
+                status = collect_wanted(backup);
+        if (status == EXIT_DONE)
+                status = make_plan(backup);
+        if (status == EXIT_DONE)
+                status = start_set(backup);
+        if (status == EXIT_DONE)
+                status = do_set(backup);
+        if (status != EXIT_DONE)
+                return status;
+        return complete_set(backup);
+}
+
+int backup_make(Backup *backup, Cli *cli, const BackupOptions *options) {
+        int status;
+
+        backup->cli = cli;
+        backup->options = options;
+        if (options->paths.n == 0 && options->writers.n == 0)
+                return cli_usage(cli, "name a path, a volume, or a --writer");
+
+        status = run_flow(backup);
+        if (status != EXIT_DONE)
+                backup_release(backup);
+        else
+                backup->below_promise = report_has_failures(backup->set);
+        return status;
+}
+
+/* BackupComplete goes on after a writer's failure. */
+static int tell_failed_writers(const vss_value *result) {
+        const vss_value *writers = vss_value_get(result, "writers");
+        int status = EXIT_DONE;
+
+        for (size_t i = 0; i < vss_value_count(writers); i++) {
+                const vss_value *writer = vss_value_at(writers, i);
+
+                if (vss_value_get_integer(writer, "state", 0) != VSS_WS_FAILED_AT_BACKUP_COMPLETE)
+                        continue;
+                cli_note("%s: failed when it was told that the backup is complete: %s",
+                         vss_value_get_string(writer, "name", "?"),
+                         vss_value_get_string(writer, "message", ""));
+                status = EXIT_PARTLY;
+        }
+        return status;
+}
+
+int session_complete(Cli *cli, vss_session *session, const Selection *selection, const vss_value *set,
+                     bool succeeded) {
+        _cleanup_async_ vss_async *async = NULL;
+        _cleanup_value_ vss_value *result = NULL;
+        vss_result r;
+
+        for (size_t i = 0; i < selection->n; i++) {
+                const Chosen *chosen = &selection->items[i];
+                bool component_succeeded = succeeded &&
+                                           !report_component_failed(set, chosen->writer,
+                                                                    chosen->logical_path, chosen->name);
+
+                r = vss_session_set_backup_succeeded(session, chosen->writer, chosen->logical_path,
+                                                     chosen->name, component_succeeded);
+                if (r < 0)
+                        return cli_fail(cli, r);
+        }
+        r = vss_session_backup_complete(session, &async);
+        if (r >= 0)
+                r = cli_wait(cli, async, "telling the writers", &result);
+        if (r != VSS_S_OK)
+                return cli_fail(cli, r);
+        return tell_failed_writers(result);
+}
+
+int backup_complete(Backup *backup, bool succeeded) {
+        /* Without writers there is nobody to be told. */
+        if (backup->options->context & VSS_VOLSNAP_ATTR_NO_WRITERS)
+                return EXIT_DONE;
+        return session_complete(backup->cli, backup->session, &backup->selection, backup->set, succeeded);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A backup as the contract wants it: what `vss create` and `vss exec` have in common
+ */
+
+#include "vss/cli.h"
+#include "vss/options.h"
+#include "vss/selection.h"
+#include "vss/stringlist.h"
+
+typedef struct BackupOptions {
+        Strings paths;   /* as given */
+        Strings writers; /* NAME[:/logical/path/component] */
+        Strings cgroups;
+        Strings live; /* --live, resolved: what lies there need not join the set */
+        const char *provider, *require, *label;
+        uint32_t context;
+        enum vss_backup_type type;
+        uint32_t wait, lease;
+} BackupOptions;
+
+/* The rows of the option table that both verbs have. */
+#define BACKUP_OPTIONS(o)                                                                                   \
+        OPTION("writer", OPTION_LIST, "NAME[:/PATH]", "back up this writer, or one component of it",        \
+               &(o)->writers),                                                                              \
+                OPTION("type", OPTION_TYPE, "TYPE", "copy (default), full, incremental, differential, log", \
+                       &(o)->type),                                                                         \
+                OPTION("provider", OPTION_TEXT, "NAME", "use this provider, not the service's choice",      \
+                       &(o)->provider),                                                                     \
+                OPTION("require", OPTION_LEVEL, "LEVEL",                                                    \
+                       "fail below this level: application, group, volume", &(o)->require),                 \
+                OPTION_RANGE("wait", OPTION_NUMBER, "SECONDS",                                              \
+                             "wait this long while another set is being created", &(o)->wait, 0, 86400),    \
+                OPTION("cgroup", OPTION_LIST, "PATH", "stop this control group while the volumes are cut",  \
+                       &(o)->cgroups),                                                                      \
+                OPTION("label", OPTION_TEXT, "TEXT", "what lists of sessions shall call this", &(o)->label)
+
+/* A volume of the plan that is in the set. */
+typedef struct BackupVolume {
+        char *target; /* where its files are seen: the mount point, or a nested volume's root */
+        char *below;  /* path inside the device object that belongs there */
+        char snapshot[VSS_ID_SIZE];
+} BackupVolume;
+
+typedef struct Backup {
+        Cli *cli;
+        const BackupOptions *options;
+        vss_session *session;
+        Strings wanted;      /* resolved */
+        Strings system_live; /* /dev /proc /sys /run /tmp */
+        Selection selection;
+        vss_value *plan;
+        BackupVolume *volumes;
+        size_t n_volumes;
+        vss_value *set;     /* the result of DoSnapshotSet; "left-out" completed by what the plan left out */
+        bool below_promise; /* something failed or is missing: exit status 3 */
+} Backup;
+
+void backup_options_clear(BackupOptions *options);
+
+/*
+ * backup_make() - everything up to and including DoSnapshotSet
+ * Return: EXIT_DONE with the set standing and the session open, or another status after a message and with
+ * the session released.
+ */
+int backup_make(Backup *backup, Cli *cli, const BackupOptions *options);
+/* SetBackupSucceeded and BackupComplete. Return: EXIT_DONE; EXIT_PARTLY when it was done but a writer failed
+ * at it; or another status after a message. */
+int backup_complete(Backup *backup, bool succeeded);
+/* Ends the session, what is not complete is aborted. */
+void backup_release(Backup *backup);
+void backup_clear(Backup *backup);
+
+/* SetBackupSucceeded for each component and BackupComplete, on any session. */
+int session_complete(Cli *cli, vss_session *session, const Selection *selection, const vss_value *set,
+                     bool succeeded);
+
+/* Directories of the system that are never part of a backup: /dev /proc /sys /run /tmp, those that exist. */
+int system_directories(Strings *ret_directories);

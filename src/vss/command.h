@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The command of `vss exec`: started in its view, given the signals it should get, waited for with all it
+ * leaves
+ */
+
+#include <signal.h>
+#include <sys/types.h>
+#include "vss/cli.h"
+#include "vss/namespace.h"
+
+typedef struct Command {
+        Cli *cli;
+        char **argv;
+        pid_t pid;                        /* 0 before the start and after the end */
+        int status;                       /* its exit status, 128 + signal if one ended it */
+        bool lost;                        /* the session ended while it ran */
+        bool (*is_alive)(void *userdata); /* is the session still there? */
+        void *userdata;
+        sigset_t old_mask;
+        int signals; /* signalfd */
+} Command;
+
+/* From here on signals are queued for command_wait(), and do not interrupt anything any more.
+ * Return: 0 or -errno. */
+int command_take_signals(Command *command);
+/*
+ * command_start() - run the command in @view, in the working directory of this process
+ * Return: EXIT_DONE, or another status after a message; then no process is left.
+ */
+int command_start(Command *command, const View *view, const int *mount_fds, size_t n_mount_fds);
+/* Returns when the command and all its descendants have ended; "status" is set. */
+void command_wait(Command *command);

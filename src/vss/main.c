@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * vss: the requester for the command line
+ */
+
+#include <locale.h>
+#include <string.h>
+#include "config.h"
+#include "vss/options.h"
+#include "vss/verb.h"
+
+static const Verb verbs[] = {
+        { "list", "writers|components|providers|volumes|shadows|sessions [OPTION]...", "Shows what there is",
+          verb_list },
+        { "plan", "[OPTION]... [PATH|VOLUME]...",
+          "Shows what would be copied, by whom and how consistently; changes nothing", verb_plan },
+        { "create", "[OPTION]... [PATH|VOLUME]...", "Makes a set of shadow copies", verb_create },
+        { "exec", "[OPTION]... [PATH|VOLUME]... -- COMMAND [ARGUMENT]...",
+          "Runs a command that sees the shadow copies in place of the files; then deletes them", verb_exec },
+        { "complete", "[OPTION]... TOKEN", "Ends a session that was kept by create --keep", verb_complete },
+        { "delete", "[OPTION]... [ID]...", "Deletes shadow copies", verb_delete },
+        { "expose", "[OPTION]... ID DIRECTORY", "Mounts a shadow copy at a directory", verb_expose },
+        { "unexpose", "[OPTION]... ID", "Takes an exposed shadow copy from its directory", verb_unexpose },
+        { "abort", "[OPTION]... SESSION", "Aborts a session, whoever it belongs to", verb_abort },
+        { "freeze", "[OPTION]... --lease SECONDS",
+          "Holds applications and file systems while something else copies the storage", verb_freeze },
+        { "thaw", "[OPTION]... [TOKEN]", "Ends a freeze", verb_thaw },
+        { "explain", "[OPTION]... [CODE]...", "Says what a result means and what to do about it",
+          verb_explain },
+        { "events", "[OPTION]...", "Shows what the service does, as it happens", verb_events },
+        { "doctor", "[OPTION]...", "Finds out what is amiss on this machine", verb_doctor },
+};
+
+static void print_usage(FILE *stream) {
+        fprintf(stream, "Usage: vss VERB [OPTION]... [ARGUMENT]...\n\nVolume shadow copies.\n\n");
+        FOREACH_ELEMENT (verb, verbs)
+                fprintf(stream, "  %-10s %s\n", verb->name, verb->summary);
+        fprintf(stream, "\nvss VERB --help tells more of each. --json gives every answer as JSON.\n"
+                        "Exit status: 0 done, 1 failed, 2 wrong usage, 3 done with failures or less than "
+                        "asked for.\n");
+}
+
+static const Verb *find_verb(const char *name) {
+        FOREACH_ELEMENT (verb, verbs)
+                if (strcmp(verb->name, name) == 0)
+                        return verb;
+        return NULL;
+}
+
+static int unknown_verb(Cli *cli, const char *word) {
+        const char *names[ELEMENTS(verbs)], *near;
+
+        for (size_t i = 0; i < ELEMENTS(verbs); i++)
+                names[i] = verbs[i].name;
+        near = suggest_name(word, names, ELEMENTS(names));
+        if (near)
+                return cli_usage(cli, "there is no verb '%s'; '%s' was meant, perhaps", word, near);
+        return cli_usage(cli, "there is no verb '%s'", word);
+}
+
+static int run(Cli *cli, int argc, char **argv) {
+        const char *word = argc > 1 ? argv[1] : NULL;
+
+        if (!word) {
+                print_usage(stderr);
+                return EXIT_USAGE;
+        }
+        if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
+                print_usage(stdout);
+                return EXIT_DONE;
+        }
+        if (strcmp(word, "--version") == 0) {
+                printf("vss %s\n", LINUXVSS_VERSION);
+                return EXIT_DONE;
+        }
+        if (word[0] == '-')
+                return cli_usage(cli, "there is no option '%s' before the verb", word);
+
+        cli->verb = find_verb(word);
+        if (!cli->verb)
+                return unknown_verb(cli, word);
+        interrupt_install();
+        return cli->verb->run(cli, argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv) {
+        Cli cli = {};
+        int status;
+
+        (void)setlocale(LC_ALL, "");
+        status = cli_finish(&cli, run(&cli, argc, argv));
+        cli.service = vss_service_free(cli.service);
+        return status;
+}

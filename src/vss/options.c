@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Options of the verbs, by tables
+ */
+
+#include <assert.h>
+#include <getopt.h>
+#include <string.h>
+#include <strings.h>
+#include "vss/options.h"
+
+#define OPTIONS_MAX 24u
+#define OPTION_BASE 256 /* below are letters */
+
+static const struct {
+        const char *name;
+        uint32_t context;
+} contexts[] = {
+        { "backup", VSS_CTX_BACKUP },
+        { "app-rollback", VSS_CTX_APP_ROLLBACK },
+        { "nas-rollback", VSS_CTX_NAS_ROLLBACK },
+        { "file-share-backup", VSS_CTX_FILE_SHARE_BACKUP },
+        { "client-accessible", VSS_CTX_CLIENT_ACCESSIBLE },
+        { "client-accessible-writers", VSS_CTX_CLIENT_ACCESSIBLE_WRITERS },
+};
+
+static const char *const backup_types[] = {
+        [VSS_BT_FULL] = "full",
+        [VSS_BT_INCREMENTAL] = "incremental",
+        [VSS_BT_DIFFERENTIAL] = "differential",
+        [VSS_BT_LOG] = "log",
+        [VSS_BT_COPY] = "copy",
+};
+
+bool context_from_name(const char *name, uint32_t *ret_context) {
+        FOREACH_ELEMENT (row, contexts)
+                if (strcasecmp(row->name, name) == 0) {
+                        *ret_context = row->context;
+                        return true;
+                }
+        return false;
+}
+
+const char *context_name(uint32_t context) {
+        FOREACH_ELEMENT (row, contexts)
+                if (row->context == context)
+                        return row->name;
+        return "other";
+}
+
+bool backup_type_from_name(const char *name, enum vss_backup_type *ret_type) {
+        for (size_t i = 0; i < ELEMENTS(backup_types); i++)
+                if (backup_types[i] && strcasecmp(backup_types[i], name) == 0) {
+                        *ret_type = (enum vss_backup_type)i;
+                        return true;
+                }
+        return false;
+}
+
+const char *provider_type_name(int64_t type) {
+        static const char *const names[] = {
+                [VSS_PROV_UNKNOWN] = "unknown",      [VSS_PROV_SYSTEM] = "system",
+                [VSS_PROV_SOFTWARE] = "software",    [VSS_PROV_HARDWARE] = "hardware",
+                [VSS_PROV_FILESHARE] = "file share",
+        };
+
+        return type >= 0 && (size_t)type < ELEMENTS(names) ? names[type] : "unknown";
+}
+
+const char *component_type_name(int64_t type) {
+        return type == VSS_CT_DATABASE ? "database" : type == VSS_CT_FILEGROUP ? "file group" : "unknown";
+}
+
+const char *suggest_name(const char *word, const char *const *names, size_t n) {
+        const char *best = NULL;
+        size_t nearest = 3; /* more than two mistakes is another word */
+
+        for (size_t i = 0; i < n; i++) {
+                size_t distance = word_distance(word, names[i]);
+
+                if (distance < nearest && distance < strlen(names[i])) {
+                        nearest = distance;
+                        best = names[i];
+                }
+        }
+        return best;
+}
+
+static bool parse_number(const char *text, uint32_t min, uint32_t max, uint32_t *ret_number) {
+        unsigned long long number;
+        char *end;
+
+        errno = 0;
+        number = strtoull(text, &end, 10);
+        if (errno != 0 || end == text || *end != '\0' || strchr(text, '-') || number < min || number > max)
+                return false;
+        *ret_number = (uint32_t)number;
+        return true;
+}
+
+/* Return: EXIT_DONE or, after a message, another status. */
+static int set_option(Cli *cli, const Option *option, const char *text) {
+        enum vss_level level;
+
+        switch (option->kind) {
+        case OPTION_FLAG:
+                *(bool *)option->target = true;
+                return EXIT_DONE;
+        case OPTION_TEXT:
+                if (!*text)
+                        return cli_usage(cli, "--%s: the value is empty", option->name);
+                *(const char **)option->target = text;
+                return EXIT_DONE;
+        case OPTION_LIST:
+                if (!*text)
+                        return cli_usage(cli, "--%s: the value is empty", option->name);
+                return strings_add(option->target, text) < 0 ? cli_out_of_memory(cli) : EXIT_DONE;
+        case OPTION_NUMBER:
+                if (!parse_number(text, option->min, option->max, option->target))
+                        return cli_usage(cli, "--%s: '%s' is not a number from %u to %u", option->name, text,
+                                         option->min, option->max);
+                return EXIT_DONE;
+        case OPTION_LEVEL:
+                if (vss_level_from_name(text, &level) < 0)
+                        return cli_usage(cli, "--%s: '%s' is no level (application, group, volume, none)",
+                                         option->name, text);
+                *(const char **)option->target = vss_level_name(level);
+                return EXIT_DONE;
+        case OPTION_CONTEXT:
+                if (!context_from_name(text, option->target))
+                        return cli_usage(cli,
+                                         "--%s: '%s' is no context (backup, app-rollback, nas-rollback, "
+                                         "file-share-backup, client-accessible, client-accessible-writers)",
+                                         option->name, text);
+                return EXIT_DONE;
+        case OPTION_TYPE:
+                if (!backup_type_from_name(text, option->target))
+                        return cli_usage(
+                                cli,
+                                "--%s: '%s' is no backup type (copy, full, incremental, differential, log)",
+                                option->name, text);
+                return EXIT_DONE;
+        }
+        return EXIT_FAILED;
+}
+
+static void print_help(const Cli *cli, const Option *table, size_t n) {
+        printf("Usage: vss %s %s\n\n%s.\n\nOptions:\n", cli->verb->name, cli->verb->arguments,
+               cli->verb->summary);
+        for (size_t i = 0; i < n; i++) {
+                char left[64];
+
+                (void)snprintf(left, sizeof(left), "--%s%s%s", table[i].name, table[i].value ? " " : "",
+                               table[i].value ?: "");
+                printf("  %-26s %s\n", left, table[i].help);
+        }
+        printf("  %-26s %s\n  %-26s %s\n", "--json",
+               cli->json_stderr ? "the answer as JSON, on standard error" : "the answer as JSON",
+               "-h, --help", "this help");
+        printf("\nExit status: 0 done, 1 failed, 2 wrong usage, 3 done with failures or less than asked "
+               "for.\n");
+}
+
+static int unknown_option(Cli *cli, const Option *table, size_t n, const char *given) {
+        const char *names[OPTIONS_MAX + 2], *near;
+        char word[32];
+
+        for (size_t i = 0; i < n; i++)
+                names[i] = table[i].name;
+        names[n] = "json";
+        names[n + 1] = "help";
+        (void)snprintf(word, sizeof(word), "%.*s", (int)strcspn(given, "="), given);
+        near = strncmp(word, "--", 2) == 0 ? suggest_name(word + 2, names, n + 2) : NULL;
+        if (near)
+                return cli_usage(cli, "there is no option '%s'; '--%s' was meant, perhaps", word, near);
+        return cli_usage(cli, "there is no option '%s'", word);
+}
+
+int options_parse(Cli *cli, const Option *table, size_t n, int argc, char **argv, int *ret_status) {
+        struct option options[OPTIONS_MAX + 3] = {};
+        int c, index;
+
+        assert(n <= OPTIONS_MAX);
+
+        for (size_t i = 0; i < n; i++)
+                options[i] = (struct option){ table[i].name,
+                                              table[i].kind == OPTION_FLAG ? no_argument : required_argument,
+                                              NULL, OPTION_BASE + (int)i };
+        options[n] = (struct option){ "json", no_argument, NULL, 'j' };
+        options[n + 1] = (struct option){ "help", no_argument, NULL, 'h' };
+
+        opterr = 0;
+        optind = 0;
+        while ((c = getopt_long(argc, argv, ":h", options, &index)) >= 0) {
+                if (c == 'h') {
+                        print_help(cli, table, n);
+                        *ret_status = EXIT_DONE;
+                        return -1;
+                }
+                if (c == 'j')
+                        cli->json = true;
+                else if (c == ':' || c == '?') {
+                        *ret_status = c == ':' ? cli_usage(cli, "'%s' needs a value", argv[optind - 1])
+                                               : unknown_option(cli, table, n, argv[optind - 1]);
+                        return -1;
+                } else {
+                        *ret_status = set_option(cli, &table[c - OPTION_BASE], optarg);
+                        if (*ret_status != EXIT_DONE)
+                                return -1;
+                }
+        }
+        return optind;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Paths from the command line, and what is mounted
+ *
+ * Resolving is done here, not in the service: the person's working directory and rights count, and a
+ * mistyped path is told before anything is started.
+ */
+
+#include <errno.h>
+#include <limits.h>
+#include <mntent.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "vss/paths.h"
+
+#define MOUNTS_MAX 32768u
+
+/* "\040" and the like, as the kernel writes blanks. */
+static void unescape(char *text) {
+        char *out = text;
+
+        while (*text) {
+                if (text[0] == '\\' && text[1] >= '0' && text[1] <= '3' && text[2] >= '0' &&
+                    text[2] <= '7' && text[3] >= '0' && text[3] <= '7') {
+                        *out++ = (char)((text[1] - '0') * 64 + (text[2] - '0') * 8 + (text[3] - '0'));
+                        text += 4;
+                } else
+                        *out++ = *text++;
+        }
+        *out = '\0';
+}
+
+typedef int (*MountHandler)(void *userdata, const char *root, const char *mount_point, const char *source);
+
+/* Calls @handler for each line of mountinfo until it answers other than 0. */
+static int each_mount(MountHandler handler, void *userdata) {
+        _cleanup_(fclosep) FILE *file = fopen("/proc/self/mountinfo", "re");
+        _cleanup_(freep) char *line = NULL;
+        size_t allocated = 0, n = 0;
+        int r = 0;
+
+        if (!file)
+                return -errno;
+        while (r == 0 && n++ < MOUNTS_MAX && getline(&line, &allocated, file) >= 0) {
+                char *save = NULL, *fields[5] = {}, *rest = strstr(line, " - "), *source = NULL;
+
+                if (rest) {
+                        char *tail = NULL;
+
+                        *rest = '\0';
+                        if (strtok_r(rest + 3, " \n", &tail))
+                                source = strtok_r(NULL, " \n", &tail);
+                }
+                for (size_t i = 0; i < ELEMENTS(fields); i++)
+                        fields[i] = strtok_r(i == 0 ? line : NULL, " ", &save);
+                if (!fields[4])
+                        continue;
+                unescape(fields[3]);
+                unescape(fields[4]);
+                if (source)
+                        unescape(source);
+                r = handler(userdata, fields[3], fields[4], source ?: "");
+        }
+        return r;
+}
+
+static int collect_mount(void *userdata, const char *root, const char *mount_point, const char *source) {
+        return strings_add(userdata, mount_point);
+}
+
+int mounts_read(Strings *ret_mounts) {
+        Strings mounts = {};
+        int r = each_mount(collect_mount, &mounts);
+
+        if (r < 0) {
+                strings_clear(&mounts);
+                return r;
+        }
+        *ret_mounts = mounts;
+        return 0;
+}
+
+typedef struct DeviceSearch {
+        dev_t device;
+        char *mount_point;
+        bool whole; /* a mount of the whole file system is preferred */
+} DeviceSearch;
+
+static int match_device(void *userdata, const char *root, const char *mount_point, const char *source) {
+        DeviceSearch *search = userdata;
+        bool whole = strcmp(root, "/") == 0;
+        struct stat st;
+        char *copy;
+
+        if (source[0] != '/' || stat(source, &st) < 0 || !S_ISBLK(st.st_mode) ||
+            st.st_rdev != search->device)
+                return 0;
+        if (search->mount_point && (search->whole || !whole))
+                return 0;
+        copy = strdup(mount_point);
+        if (!copy)
+                return -ENOMEM;
+        free(search->mount_point);
+        search->mount_point = copy;
+        search->whole = whole;
+        return 0;
+}
+
+static int resolve_device(Cli *cli, const char *path, dev_t device, char **ret_path) {
+        DeviceSearch search = { .device = device };
+        int r = each_mount(match_device, &search);
+
+        if (r < 0) {
+                free(search.mount_point);
+                return cli_error(cli, VSS_E_UNEXPECTED, path, "the mounts cannot be read: %s", strerror(-r));
+        }
+        if (!search.mount_point)
+                return cli_error(cli, VSS_E_VOLUME_NOT_SUPPORTED, path,
+                                 "nothing is mounted from this device, and a volume has to be mounted");
+        *ret_path = search.mount_point;
+        return EXIT_DONE;
+}
+
+int path_resolve(Cli *cli, const char *path, char **ret_path) {
+        _cleanup_(freep) char *resolved = realpath(path, NULL);
+        struct stat st;
+
+        if (!resolved || stat(resolved, &st) < 0)
+                return cli_error(cli, errno == EACCES ? VSS_E_ACCESSDENIED : VSS_E_OBJECT_NOT_FOUND, path,
+                                 "%s",
+                                 errno == ENOENT ? "there is no such file or directory" : strerror(errno));
+        if (S_ISBLK(st.st_mode))
+                return resolve_device(cli, path, st.st_rdev, ret_path);
+        *ret_path = TAKE_PTR(resolved);
+        return EXIT_DONE;
+}
+
+int paths_resolve(Cli *cli, const Strings *paths, Strings *ret_resolved) {
+        for (size_t i = 0; i < paths->n; i++) {
+                _cleanup_(freep) char *resolved = NULL;
+                int r = path_resolve(cli, paths->items[i], &resolved);
+
+                if (r != EXIT_DONE)
+                        return r;
+                if (strings_add_once(ret_resolved, resolved) < 0)
+                        return cli_out_of_memory(cli);
+        }
+        return EXIT_DONE;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Paths from the command line, and what is mounted
+ */
+
+#include "vss/cli.h"
+#include "vss/stringlist.h"
+
+/*
+ * path_resolve() - a path or block device from the command line as the service wants it
+ * A mounted block device stands for its mount point; relative paths and symbolic links are resolved.
+ * Return: EXIT_DONE, or EXIT_FAILED after a message that names the path.
+ */
+int path_resolve(Cli *cli, const char *path, char **ret_path);
+/* The same for several, without repetitions. */
+int paths_resolve(Cli *cli, const Strings *paths, Strings *ret_resolved);
+
+/* All mount points of this process, in mount order. Return: 0 or -errno. */
+int mounts_read(Strings *ret_mounts);

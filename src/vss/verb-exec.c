@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * vss exec: a command that sees the shadow copies in place of the files
+ *
+ * The set is made as by any requester; the view of it belongs to the command alone; the copies are deleted
+ * when the command and all its children have ended. The command's exit status is the backup's: what is not 0
+ * is told to the writers as a failure.
+ */
+
+#include <linux/capability.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include "vss/backup.h"
+#include "vss/command.h"
+#include "vss/paths.h"
+#include "vss/report.h"
+#include "vss/verb.h"
+
+typedef struct Exec {
+        Backup backup;
+        Command command;
+        View view;
+        Strings mounts;
+        ViewShadow *shadows;
+        int *fds;
+} Exec;
+
+static void exec_clear(Exec *e) {
+        for (size_t i = 0; e->fds && i < e->backup.n_volumes; i++)
+                closep(&e->fds[i]);
+        free(e->fds);
+        free(e->shadows);
+        view_clear(&e->view);
+        strings_clear(&e->mounts);
+        closep(&e->command.signals);
+        backup_clear(&e->backup);
+}
+
+/* Told before applications are stopped for a command that could not run anyway. */
+static int check_rights(Cli *cli) {
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct data[2] = {};
+
+        if (syscall(SYS_capget, &header, data) == 0 && (data[0].effective & (1u << CAP_SYS_ADMIN)))
+                return EXIT_DONE;
+        return cli_error(cli, VSS_E_ACCESSDENIED, NULL,
+                         "vss exec mounts the shadow copies for the command, and needs to be root for that");
+}
+
+static int check_command(Cli *cli, const char *name) {
+        _cleanup_(freep) char *path = NULL;
+        char *save = NULL;
+
+        if (strchr(name, '/'))
+                return access(name, F_OK) == 0
+                               ? EXIT_DONE
+                               : (cli_error(cli, VSS_E_OBJECT_NOT_FOUND, name, "%s",
+                                            errno == ENOENT ? "there is no such command" : strerror(errno)),
+                                  127);
+        path = strdup(getenv("PATH") ?: "/bin:/usr/bin");
+        if (!path)
+                return cli_out_of_memory(cli);
+        for (char *d = strtok_r(path, ":", &save); d; d = strtok_r(NULL, ":", &save)) {
+                _cleanup_(freep) char *candidate = NULL;
+
+                if (asprintf(&candidate, "%s/%s", d, name) < 0) {
+                        candidate = NULL;
+                        return cli_out_of_memory(cli);
+                }
+                if (access(candidate, X_OK) == 0)
+                        return EXIT_DONE;
+        }
+        (void)cli_error(cli, VSS_E_OBJECT_NOT_FOUND, name, "there is no such command");
+        return 127;
+}
+
+/* Paths to be left out as the view sees them: only what is a path. */
+static int collect_left_out(const vss_value *set, Strings *ret_paths) {
+        const vss_value *left_out = vss_value_get(set, "left-out");
+
+        for (size_t i = 0; i < vss_value_count(left_out); i++) {
+                const char *what = vss_value_get_string(vss_value_at(left_out, i), "what", "");
+
+                if (what[0] == '/' && strings_add_once(ret_paths, what) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+static int open_mounts(Exec *e) {
+        Backup *b = &e->backup;
+
+        e->fds = calloc(b->n_volumes, sizeof(*e->fds));
+        e->shadows = calloc(b->n_volumes, sizeof(*e->shadows));
+        if (!e->fds || !e->shadows)
+                return cli_out_of_memory(b->cli);
+        for (size_t i = 0; i < b->n_volumes; i++)
+                e->fds[i] = -1;
+        for (size_t i = 0; i < b->n_volumes; i++) {
+                vss_result r = vss_session_open_snapshot(b->session, b->volumes[i].snapshot, &e->fds[i]);
+
+                if (r < 0)
+                        return cli_fail(b->cli, r);
+                e->shadows[i] = (ViewShadow){ b->volumes[i].target, b->volumes[i].below };
+        }
+        return EXIT_DONE;
+}
+
+static int plan_view(Exec *e) {
+        Backup *b = &e->backup;
+        _cleanup_(strings_clear) Strings left_out = {};
+        const char *conflict = NULL;
+        ViewInput input = {
+                .shadows = e->shadows,
+                .n_shadows = b->n_volumes,
+                .wanted = b->wanted,
+                .live = b->options->live,
+                .system_live = b->system_live,
+        };
+        int r = mounts_read(&e->mounts);
+
+        if (r < 0)
+                return cli_error(b->cli, VSS_E_UNEXPECTED, NULL, "the mounts cannot be read: %s",
+                                 strerror(-r));
+        if (collect_left_out(b->set, &left_out) < 0)
+                return cli_out_of_memory(b->cli);
+        input.mounts = e->mounts;
+        input.left_out = left_out;
+        r = view_plan(&input, &e->view, &conflict);
+        if (r == -EEXIST)
+                return cli_usage(b->cli, "--live would cover %s, which is to be read from its shadow copy",
+                                 conflict);
+        return r < 0 ? cli_out_of_memory(b->cli) : EXIT_DONE;
+}
+
+static const char *device_object(const vss_value *set, const char *id) {
+        const vss_value *snapshots = vss_value_get(set, "snapshots");
+
+        for (size_t i = 0; i < vss_value_count(snapshots); i++)
+                if (strcmp(vss_value_get_string(vss_value_at(snapshots, i), "id", ""), id) == 0)
+                        return vss_value_get_string(vss_value_at(snapshots, i), "device-object", "");
+        return "";
+}
+
+static int set_environment(Exec *e) {
+        char name[32], count[16];
+        int r = setenv("VSS_SET_ID", vss_value_get_string(e->backup.set, "set", ""), 1);
+
+        (void)snprintf(count, sizeof(count), "%zu", e->backup.n_volumes);
+        if (r == 0)
+                r = setenv("VSS_SHADOW_COUNT", count, 1);
+        for (size_t i = 0; r == 0 && i < e->backup.n_volumes; i++) {
+                (void)snprintf(name, sizeof(name), "VSS_SHADOW_%zu", i + 1);
+                r = setenv(name, device_object(e->backup.set, e->backup.volumes[i].snapshot), 1);
+        }
+        return r < 0 ? cli_out_of_memory(e->backup.cli) : EXIT_DONE;
+}
+
+static void tell_set(Exec *e) {
+        _cleanup_(freep) char *line = report_closing_line(e->backup.set);
+
+        /* Details only where something is amiss: the command's own output follows. */
+        if (e->backup.below_promise)
+                report_set(stderr, e->backup.set);
+        cli_note("%s", line ?: "out of memory");
+}
+
+/* The session, and with it the shadow copies, as long as the service knows one of them. */
+static bool session_is_alive(void *userdata) {
+        Exec *e = userdata;
+        vss_value *properties = NULL;
+        vss_result r = vss_session_get_snapshot_properties(e->backup.session, e->backup.volumes[0].snapshot,
+                                                           &properties);
+
+        (void)vss_value_free(properties);
+        return r >= 0;
+}
+
+static int finish(Exec *e, int status) {
+        Cli *cli = e->backup.cli;
+        bool lost = e->command.lost || !session_is_alive(e);
+        int r = lost ? EXIT_FAILED : backup_complete(&e->backup, status == 0);
+
+        lost |= cli->service_lost;
+        backup_release(&e->backup);
+        if (lost) {
+                cli_note(
+                        "THE SHADOW COPIES WERE LOST before the command was done: do not trust this backup");
+                status = EXIT_FAILED;
+        } else if (status == 0 && r != EXIT_DONE)
+                status = EXIT_PARTLY;
+        else if (status == 0 && e->backup.below_promise)
+                status = EXIT_PARTLY;
+
+        if (cli->json && (r == EXIT_DONE || r == EXIT_PARTLY)) {
+                if (vss_value_set_integer(e->backup.set, "command-status", e->command.status) < 0 ||
+                    vss_value_set_integer(e->backup.set, "status", status) < 0)
+                        return cli_out_of_memory(cli);
+                (void)cli_print_json(cli, e->backup.set, true);
+        }
+        return status;
+}
+
+static int run(Exec *e, Cli *cli, const BackupOptions *o) {
+        int r, status = backup_make(&e->backup, cli, o);
+
+        if (status == EXIT_DONE)
+                status = open_mounts(e);
+        if (status == EXIT_DONE)
+                status = plan_view(e);
+        if (status == EXIT_DONE)
+                status = set_environment(e);
+        if (status != EXIT_DONE)
+                return status;
+        if (!cli->json)
+                tell_set(e);
+
+        r = command_take_signals(&e->command);
+        if (r < 0)
+                return cli_error(cli, VSS_E_UNEXPECTED, NULL, "signals cannot be received: %s",
+                                 strerror(-r));
+        if (interrupt_pending())
+                return cli_fail(cli, VSS_S_ASYNC_CANCELLED);
+        status = command_start(&e->command, &e->view, e->fds, e->backup.n_volumes);
+        if (status != EXIT_DONE)
+                return status;
+        for (size_t i = 0; i < e->backup.n_volumes; i++)
+                e->fds[i] = (close(e->fds[i]), -1);
+
+        e->command.is_alive = session_is_alive;
+        e->command.userdata = e;
+        command_wait(&e->command);
+        return finish(e, e->command.status);
+}
+
+static int resolve_live(Cli *cli, const Strings *given, Strings *ret_live) {
+        for (size_t i = 0; i < given->n; i++) {
+                _cleanup_(freep) char *resolved = realpath(given->items[i], NULL);
+
+                if (!resolved)
+                        return cli_error(cli, VSS_E_OBJECT_NOT_FOUND, given->items[i], "--live: %s",
+                                         strerror(errno));
+                if (strings_add_once(ret_live, resolved) < 0)
+                        return cli_out_of_memory(cli);
+        }
+        return EXIT_DONE;
+}
+
+/* A live path may lie below one that was asked for, never the other way round. */
+static int check_live(Cli *cli, const BackupOptions *o) {
+        for (size_t i = 0; i < o->paths.n; i++) {
+                _cleanup_(freep) char *resolved = realpath(o->paths.items[i], NULL);
+
+                if (resolved && path_longest_base(resolved, &o->live) > 0)
+                        return cli_usage(cli,
+                                         "--live would cover %s, which is to be read from its shadow copy",
+                                         o->paths.items[i]);
+        }
+        return EXIT_DONE;
+}
+
+static int separator(int argc, char **argv) {
+        for (int i = 1; i < argc; i++)
+                if (strcmp(argv[i], "--") == 0)
+                        return i;
+        return argc;
+}
+
+int verb_exec(Cli *cli, int argc, char **argv) {
+        _cleanup_(backup_options_clear) BackupOptions o = { .context = VSS_CTX_BACKUP, .type = VSS_BT_COPY };
+        _cleanup_(strings_clear) Strings live = {};
+        _cleanup_(exec_clear) Exec e = { .command = { .cli = cli, .signals = -1 } };
+        const Option options[] = {
+                BACKUP_OPTIONS(&o),
+                OPTION("live", OPTION_LIST, "PATH", "keep this live and writable: a repository, a cache",
+                       &live),
+        };
+        int status = EXIT_DONE, end = separator(argc, argv), index;
+
+        cli->json_stderr = true;
+        index = options_parse(cli, options, ELEMENTS(options), end, argv, &status);
+        if (index < 0)
+                return status;
+        for (int i = index; i < end; i++)
+                if (strings_add(&o.paths, argv[i]) < 0)
+                        return cli_out_of_memory(cli);
+        if (argc - end < 2)
+                return cli_usage(cli, "name the command after '--'");
+        if (o.paths.n == 0 && o.writers.n == 0)
+                return cli_usage(cli, "name a path, a volume, or a --writer");
+
+        e.command.argv = argv + end + 1;
+        status = check_rights(cli);
+        if (status == EXIT_DONE)
+                status = resolve_live(cli, &live, &o.live);
+        if (status == EXIT_DONE)
+                status = check_live(cli, &o);
+        if (status == EXIT_DONE)
+                status = check_command(cli, e.command.argv[0]);
+        return status == EXIT_DONE ? run(&e, cli, &o) : status;
+}

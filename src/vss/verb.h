@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The verbs, one file each. Return: an exit status.
+ */
+
+#include "vss/cli.h"
+
+int verb_abort(Cli *cli, int argc, char **argv);
+int verb_complete(Cli *cli, int argc, char **argv);
+int verb_create(Cli *cli, int argc, char **argv);
+int verb_delete(Cli *cli, int argc, char **argv);
+int verb_doctor(Cli *cli, int argc, char **argv);
+int verb_events(Cli *cli, int argc, char **argv);
+int verb_exec(Cli *cli, int argc, char **argv);
+int verb_explain(Cli *cli, int argc, char **argv);
+int verb_expose(Cli *cli, int argc, char **argv);
+int verb_freeze(Cli *cli, int argc, char **argv);
+int verb_list(Cli *cli, int argc, char **argv);
+int verb_plan(Cli *cli, int argc, char **argv);
+int verb_thaw(Cli *cli, int argc, char **argv);
+int verb_unexpose(Cli *cli, int argc, char **argv);

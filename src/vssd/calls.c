@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Participants and calls to them
+ */
+
+#include <assert.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include "bus/marshal.h"
+#include "bus/names.h"
+#include "util/clock.h"
+#include "vssd/calls.h"
+#include "vssd/log.h"
+
+int participant_new(Manager *manager, bool is_provider, const char *bus_name,
+                    Participant **ret_participant) {
+        Participant *participant = calloc(1, sizeof(*participant));
+
+        if (!participant)
+                return -ENOMEM;
+        *participant = (Participant){
+                .refs = 1, .manager = manager, .is_provider = is_provider, .bus_name = strdup(bus_name)
+        };
+        if (!participant->bus_name) {
+                free(participant);
+                return -ENOMEM;
+        }
+        participant->name = strrchr(participant->bus_name, '.') + 1;
+        *ret_participant = participant;
+        return 0;
+}
+
+Participant *participant_ref(Participant *participant) {
+        participant->refs++;
+        return participant;
+}
+
+Participant *participant_unref(Participant *participant) {
+        if (!participant || --participant->refs > 0)
+                return NULL;
+        free(participant->bus_name);
+        free(participant->unique);
+        vss_value_free(participant->info);
+        free(participant);
+        return NULL;
+}
+
+int participant_message(Participant *participant, const char *member, sd_bus_message **ret_message) {
+        return sd_bus_message_new_method_call(participant->manager->bus, ret_message,
+                                              participant->unique ?: participant->bus_name,
+                                              participant->is_provider ? BUS_PROVIDER_PATH : BUS_WRITER_PATH,
+                                              participant->is_provider ? BUS_PROVIDER : BUS_WRITER, member);
+}
+
+/* The kill is decided by the bus's answer to who owns the pinned connection now: unique names are never used
+ * again, so the process that answers to it is the one that hangs, and not one that got its number later. */
+static int on_owner_pid(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        _cleanup_(participant_unrefp) Participant *participant = userdata;
+        _cleanup_(closep) int pidfd = -1;
+        uint32_t pid;
+
+        if (sd_bus_message_is_method_error(reply, NULL) || sd_bus_message_read(reply, "u", &pid) < 0)
+                return 0; /* it has gone by itself */
+        pidfd = pidfd_open((pid_t)pid, 0);
+        if (pidfd >= 0 && (pid_t)pid == participant->pid && pidfd_send_signal(pidfd, SIGKILL, NULL, 0) == 0)
+                log_warning("%s: killed (process %u)", participant->bus_name, pid);
+        return 0;
+}
+
+void participant_kill(Participant *participant, const char *why) {
+        int r;
+
+        if (!participant->unique || participant->pid <= 1)
+                return;
+        log_warning("%s: %s; it is killed", participant->bus_name, why);
+        r = sd_bus_call_method_async(participant->manager->bus, NULL, "org.freedesktop.DBus",
+                                     "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                     "GetConnectionUnixProcessID", on_owner_pid,
+                                     participant_ref(participant), "s", participant->unique);
+        if (r < 0) {
+                log_error("%s: cannot ask for its process: %s", participant->bus_name, strerror(-r));
+                participant_unref(participant);
+        }
+}
+
+struct Call {
+        Call *next, *previous;
+        Calls *calls;
+        Participant *participant;
+        sd_bus_slot *slot;
+        CallAnswered answered;
+        void *cookie;
+        char member[64];
+        uint64_t began_usec, limit_usec;
+};
+
+static void call_unlink(Call *call) {
+        if (call->previous)
+                call->previous->next = call->next;
+        else if (call->calls && call->calls->calls == call)
+                call->calls->calls = call->next;
+        if (call->next)
+                call->next->previous = call->previous;
+        call->next = call->previous = NULL;
+        call->calls = NULL;
+}
+
+static Call *call_free(Call *call) {
+        if (!call)
+                return NULL;
+        call_unlink(call);
+        sd_bus_slot_unref(call->slot);
+        participant_unref(call->participant);
+        free(call);
+        return NULL;
+}
+
+DEFINE_CLEANUP(Call *, call_free)
+
+void calls_begin(Calls *calls, CallsDone done, void *userdata) {
+        assert(!calls->calls && calls->pending == 0);
+
+        calls->done = done;
+        calls->userdata = userdata;
+        calls->pending = 1;
+}
+
+void calls_hold(Calls *calls) {
+        calls->pending++;
+}
+
+void calls_drop(Calls *calls) {
+        assert(calls->pending > 0);
+
+        if (--calls->pending == 0)
+                calls->done(calls->userdata);
+}
+
+void calls_cancel(Calls *calls) {
+        while (calls->calls)
+                call_free(calls->calls);
+        calls->pending = 0;
+        if (calls->cancelled)
+                *TAKE_PTR(calls->cancelled) = true;
+}
+
+/* Puts into words what the bus says when there is no answer. */
+static void explain(const Call *call, const sd_bus_error *error, CallAnswer *answer, char *text,
+                    size_t size) {
+        vss_result silent = call->participant->is_provider ? VSS_E_UNEXPECTED_PROVIDER_ERROR
+                                                           : VSS_E_WRITER_NOT_RESPONDING;
+
+        answer->result = bus_error_result(error);
+        answer->message = error->message;
+        if (sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT)) {
+                answer->result = silent;
+                answer->late = true;
+                (void)snprintf(text, size, "%s did not answer %s within %.0f s. Look at its journal.",
+                               call->participant->name, call->member,
+                               (double)call->limit_usec / (double)USEC_PER_SEC);
+                answer->message = text;
+        } else if (answer->result == VSS_E_SERVICE_UNAVAILABLE) {
+                answer->result = silent;
+                (void)snprintf(text, size,
+                               call->participant->unique ? "%s died in %s. Look at its journal."
+                                                         : "%s could not be started for %s: %s",
+                               call->participant->name, call->member, error->message ?: "");
+                answer->message = text;
+        }
+}
+
+static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        _cleanup_(call_freep) Call *call = userdata;
+        Calls *calls = call->calls;
+        CallAnswer answer = { .participant = call->participant,
+                              .cookie = call->cookie,
+                              .reply = reply,
+                              .began_usec = call->began_usec };
+        bool cancelled = false;
+        char text[256];
+
+        answer.took_usec = now_usec() - call->began_usec;
+        if (sd_bus_message_is_method_error(reply, NULL)) {
+                answer.reply = NULL;
+                explain(call, sd_bus_message_get_error(reply), &answer, text, sizeof(text));
+        } else if (!call->participant->unique) {
+                call->participant->unique = strdup(sd_bus_message_get_sender(reply));
+                if (!call->participant->unique) {
+                        answer.reply = NULL;
+                        answer.result = VSS_E_OUTOFMEMORY;
+                        answer.message = vss_result_text(answer.result);
+                }
+        }
+
+        /* The round, and all that it belongs to, may be gone after the answer. */
+        call_unlink(call);
+        calls->cancelled = &cancelled;
+        call->answered(calls->userdata, &answer);
+        if (!cancelled) {
+                calls->cancelled = NULL;
+                calls_drop(calls);
+        }
+        return 0;
+}
+
+int calls_add(Calls *calls, Participant *participant, sd_bus_message *message, uint64_t limit_usec,
+              CallAnswered answered, void *cookie) {
+        _cleanup_(call_freep) Call *call = calloc(1, sizeof(*call));
+        int r;
+
+        if (!call)
+                return -ENOMEM;
+        *call = (Call){ .participant = participant_ref(participant),
+                        .answered = answered,
+                        .cookie = cookie,
+                        .began_usec = now_usec(),
+                        .limit_usec = limit_usec };
+        (void)snprintf(call->member, sizeof(call->member), "%s", sd_bus_message_get_member(message));
+        r = sd_bus_call_async(participant->manager->bus, &call->slot, message, on_reply, call, limit_usec);
+        if (r < 0)
+                return r;
+        call->calls = calls;
+        call->next = calls->calls;
+        if (call->next)
+                call->next->previous = call;
+        calls->calls = TAKE_PTR(call);
+        calls->pending++;
+        return 0;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Participants and calls to them
+ *
+ * A participant is a writer or a provider as it was found on the bus. From its first answer on it is pinned
+ * to its unique name: whoever claims the name later is somebody else. Calls are made side by side, as a
+ * round that ends when all have been answered, have died, or are late.
+ */
+
+#include <sys/types.h>
+#include <systemd/sd-bus.h>
+#include "util/value.h"
+#include "vssd/manager.h"
+
+typedef struct Participant {
+        unsigned refs;
+        Manager *manager;
+        bool is_provider;
+        char *bus_name;
+        const char *name; /* last element of bus_name */
+        char *unique;     /* pinned; NULL before the first answer */
+        uid_t uid;
+        pid_t pid;
+        vss_value *info; /* a writer's metadata, a provider's GetInfo */
+} Participant;
+
+int participant_new(Manager *manager, bool is_provider, const char *bus_name, Participant **ret_participant);
+Participant *participant_ref(Participant *participant);
+Participant *participant_unref(Participant *participant);
+DEFINE_CLEANUP(Participant *, participant_unref)
+/* A call to it, to be filled in and given to calls_add(). */
+int participant_message(Participant *participant, const char *member, sd_bus_message **ret_message);
+/* For one that hangs and may hold something: SIGKILL, if its process is still the one that owns the name. */
+void participant_kill(Participant *participant, const char *why);
+
+typedef struct Calls Calls;
+typedef struct Call Call;
+
+/* One answer. @result: of the call, dead and late ones included; @message explains a failure. */
+typedef struct CallAnswer {
+        Participant *participant;
+        vss_result result;
+        const char *message;
+        sd_bus_message *reply; /* NULL on failure */
+        bool late;             /* it did not answer in time: it may still hang */
+        uint64_t began_usec, took_usec;
+        void *cookie;
+} CallAnswer;
+
+typedef void (*CallAnswered)(void *userdata, const CallAnswer *answer);
+typedef void (*CallsDone)(void *userdata);
+
+struct Calls {
+        Call *calls;
+        unsigned pending;
+        CallsDone done;
+        void *userdata;
+        bool *cancelled; /* while an answer is given: where calls_cancel() says that it happened */
+};
+
+/* A round begins with one hold on it, so that it cannot end before everything is added; calls_drop() takes
+ * it away. Each calls_hold() for other work needs its own calls_drop(). The last one calls @done. */
+void calls_begin(Calls *calls, CallsDone done, void *userdata);
+void calls_hold(Calls *calls);
+void calls_drop(Calls *calls);
+/* Return: 0, or a negative errno (then @answered is not called). Takes no reference of @message over. */
+int calls_add(Calls *calls, Participant *participant, sd_bus_message *message, uint64_t limit_usec,
+              CallAnswered answered, void *cookie);
+/* Forgets all answers; neither @answered nor @done is called any more. */
+void calls_cancel(Calls *calls);

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Discovery
+ *
+ * Four rounds: the names on the bus (and the writers' descriptors), who each one is, what process it is, and
+ * for writers what of their metadata may be believed. All of a round run side by side.
+ */
+
+#include <string.h>
+#include "bus/marshal.h"
+#include "bus/names.h"
+#include "util/clock.h"
+#include "vssd/discover.h"
+#include "vssd/judge.h"
+#include "vssd/log.h"
+
+enum { PARTICIPANTS_MAX = 128 };
+
+/* A participant that cannot say who it is within this time is left out and named. */
+#define IDENTIFY_USEC (10 * USEC_PER_SEC)
+#define BUS_USEC (10 * USEC_PER_SEC)
+
+struct Discover {
+        Manager *manager;
+        bool providers;
+        DiscoverDone done;
+        void *userdata;
+        Calls calls;
+        Participant *bus;
+        vss_value *names, *descriptors;
+        Discovery found;
+        Failure failure;
+        struct JudgeWork *judging;
+};
+
+/* Metadata that is being judged: the worker's argument. */
+typedef struct JudgeWork {
+        struct JudgeWork *next;
+        Discover *discover;
+        Participant *participant;
+        Judge judge;
+        Worker *worker;
+} JudgeWork;
+
+void discovery_clear(Discovery *discovery) {
+        for (size_t i = 0; i < discovery->n_participants; i++)
+                participant_unref(discovery->participants[i]);
+        free(discovery->participants);
+        vss_value_free(discovery->rejected);
+        *discovery = (Discovery){ 0 };
+}
+
+Participant *discovery_find(const Discovery *discovery, const char *name) {
+        for (size_t i = 0; i < discovery->n_participants; i++)
+                if (strcasecmp(discovery->participants[i]->name, name) == 0)
+                        return discovery->participants[i];
+        return NULL;
+}
+
+Discover *discover_cancel(Discover *discover) {
+        if (!discover)
+                return NULL;
+        calls_cancel(&discover->calls);
+        while (discover->judging) {
+                JudgeWork *work = discover->judging;
+
+                discover->judging = work->next;
+                worker_cancel(work->worker);
+                participant_unref(work->participant);
+                free(work);
+        }
+        participant_unref(discover->bus);
+        vss_value_free(discover->names);
+        vss_value_free(discover->descriptors);
+        discovery_clear(&discover->found);
+        failure_clear(&discover->failure);
+        free(discover);
+        return NULL;
+}
+
+static void reject(Discover *discover, const char *name, const char *reason) {
+        vss_value *rejected = vss_value_new_dict();
+
+        (void)vss_value_set_string(rejected, "name", name);
+        (void)vss_value_set_string(rejected, "reason", reason);
+        if (vss_value_append(discover->found.rejected, rejected) < 0)
+                log_error("%s is left out: %s", name, reason);
+}
+
+static void finish(void *userdata) {
+        Discover *discover = userdata;
+        DiscoverDone done = discover->done;
+
+        done(discover->userdata, &discover->failure, &discover->found);
+        discover_cancel(discover);
+}
+
+static void drop_participant(Discover *discover, Participant *participant) {
+        Discovery *found = &discover->found;
+
+        for (size_t i = 0; i < found->n_participants; i++)
+                if (found->participants[i] == participant) {
+                        memmove(&found->participants[i], &found->participants[i + 1],
+                                sizeof(*found->participants) * (found->n_participants - i - 1));
+                        found->n_participants--;
+                        participant_unref(participant);
+                        return;
+                }
+}
+
+static void on_judged(void *userdata, int error, WorkerAnswer *answer) {
+        JudgeWork *work = userdata, **link;
+        Discover *discover = work->discover;
+        vss_value *metadata = value_get_mutable(answer->value, "metadata");
+
+        for (link = &discover->judging; *link != work; link = &(*link)->next)
+                ;
+        *link = work->next;
+        if (error < 0 || !metadata) {
+                reject(discover, work->participant->name,
+                       "where its files are could not be found out in time");
+                drop_participant(discover, work->participant);
+        } else {
+                vss_value_free(work->participant->info);
+                work->participant->info = vss_value_copy(metadata);
+        }
+        participant_unref(work->participant);
+        free(work);
+        calls_drop(&discover->calls);
+}
+
+static void judge(Discover *discover, Participant *participant) {
+        JudgeWork *work = calloc(1, sizeof(*work));
+        int r = -ENOMEM;
+
+        if (work) {
+                *work = (JudgeWork){ .discover = discover,
+                                     .participant = participant_ref(participant),
+                                     .judge = { participant->info,
+                                                vss_value_get(discover->descriptors, participant->name) } };
+                r = worker_start(discover->manager, judge_metadata_main, &work->judge,
+                                 discover->manager->settings.worker_usec, on_judged, work, &work->worker);
+        }
+        if (r < 0) {
+                if (work)
+                        participant_unref(work->participant);
+                free(work);
+                reject(discover, participant->name, strerror(-r));
+                drop_participant(discover, participant);
+                return;
+        }
+        work->next = discover->judging;
+        discover->judging = work;
+        calls_hold(&discover->calls);
+}
+
+static void judge_all(void *userdata) {
+        Discover *discover = userdata;
+
+        if (discover->providers) {
+                finish(discover);
+                return;
+        }
+        calls_begin(&discover->calls, finish, discover);
+        for (size_t i = discover->found.n_participants; i-- > 0;)
+                judge(discover, discover->found.participants[i]);
+        calls_drop(&discover->calls);
+}
+
+static bool runs_as(Discover *discover, const Participant *participant) {
+        const vss_value *descriptor = vss_value_get(discover->descriptors, participant->name);
+
+        if (discover->providers)
+                return participant->uid == 0;
+        return (int64_t)participant->uid == vss_value_get_integer(descriptor, "uid", -1);
+}
+
+static void on_credentials(void *userdata, const CallAnswer *answer) {
+        Discover *discover = userdata;
+        Participant *participant = answer->cookie;
+        _cleanup_value_ vss_value *credentials = NULL;
+
+        if (answer->reply && marshal_read_dict(answer->reply, &credentials) >= 0 &&
+            vss_value_get(credentials, "UnixUserID")) {
+                participant->uid = (uid_t)vss_value_get_integer(credentials, "UnixUserID", -1);
+                participant->pid = (pid_t)vss_value_get_integer(credentials, "ProcessID", 0);
+                if (runs_as(discover, participant))
+                        return;
+                reject(discover, participant->name,
+                       discover->providers ? "it does not run as root"
+                                           : "it does not run as the user of its descriptor");
+        } else
+                reject(discover, participant->name, "it left the bus");
+        drop_participant(discover, participant);
+}
+
+static void ask_credentials(void *userdata) {
+        Discover *discover = userdata;
+
+        calls_begin(&discover->calls, judge_all, discover);
+        for (size_t i = discover->found.n_participants; i-- > 0;) {
+                _cleanup_message_ sd_bus_message *m = NULL;
+                Participant *participant = discover->found.participants[i];
+                int r = sd_bus_message_new_method_call(discover->manager->bus, &m, "org.freedesktop.DBus",
+                                                       "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                                       "GetConnectionCredentials");
+                if (r >= 0)
+                        r = sd_bus_message_append(m, "s", participant->unique);
+                if (r >= 0)
+                        r = calls_add(&discover->calls, discover->bus, m, BUS_USEC, on_credentials,
+                                      participant);
+                if (r < 0)
+                        drop_participant(discover, participant);
+        }
+        calls_drop(&discover->calls);
+}
+
+static void on_identified(void *userdata, const CallAnswer *answer) {
+        Discover *discover = userdata;
+
+        if (answer->result < 0) {
+                reject(discover, answer->participant->name, answer->message);
+                drop_participant(discover, answer->participant);
+        } else if (marshal_read_dict(answer->reply, &answer->participant->info) < 0) {
+                reject(discover, answer->participant->name, "what it says of itself cannot be read");
+                drop_participant(discover, answer->participant);
+        }
+}
+
+static int identify(Discover *discover, const char *bus_name) {
+        _cleanup_(participant_unrefp) Participant *participant = NULL;
+        _cleanup_message_ sd_bus_message *m = NULL;
+        Participant **all;
+        int r;
+
+        r = participant_new(discover->manager, discover->providers, bus_name, &participant);
+        if (r >= 0)
+                r = participant_message(participant, discover->providers ? "GetInfo" : "Identify", &m);
+        if (r >= 0 && !discover->providers)
+                r = marshal_append_dict(m, NULL);
+        if (r >= 0)
+                r = calls_add(&discover->calls, participant, m, IDENTIFY_USEC, on_identified, NULL);
+        if (r < 0)
+                return r;
+        all = reallocarray(discover->found.participants, discover->found.n_participants + 1, sizeof(*all));
+        if (!all)
+                return -ENOMEM;
+        discover->found.participants = all;
+        all[discover->found.n_participants++] = TAKE_PTR(participant);
+        return 0;
+}
+
+/* Without a good descriptor nobody is asked anything: there is nothing to hold the answer against. */
+static bool has_descriptor(Discover *discover, const char *name) {
+        const vss_value *descriptor = vss_value_get(discover->descriptors, name);
+        const char *error = vss_value_get_string(descriptor, "error", NULL);
+
+        if (descriptor && !error)
+                return true;
+        reject(discover, name, error ?: "it has no descriptor; the package of a writer ships one");
+        return false;
+}
+
+static void identify_all(void *userdata) {
+        Discover *discover = userdata;
+        const char *prefix = discover->providers ? BUS_PROVIDER_PREFIX : BUS_WRITER_PREFIX;
+        size_t n = 0;
+
+        calls_begin(&discover->calls, ask_credentials, discover);
+        for (size_t i = 0; i < vss_value_count(discover->names); i++) {
+                const char *bus_name = vss_value_string(vss_value_at(discover->names, i), "");
+                const char *name = bus_name + strlen(prefix);
+
+                if (strncmp(bus_name, prefix, strlen(prefix)) != 0 || strchr(name, '.'))
+                        continue;
+                if (++n > PARTICIPANTS_MAX) {
+                        reject(discover, name, "there are too many participants");
+                        continue;
+                }
+                if (!discover->providers && !has_descriptor(discover, name))
+                        continue;
+                if (identify(discover, bus_name) < 0)
+                        reject(discover, name, "out of memory");
+        }
+        calls_drop(&discover->calls);
+}
+
+static void on_names(void *userdata, const CallAnswer *answer) {
+        Discover *discover = userdata;
+        _cleanup_value_ vss_value *names = NULL;
+
+        if (answer->result < 0 || marshal_read_strings(answer->reply, &names) < 0) {
+                failure_set_first(&discover->failure, VSS_E_WRITER_INFRASTRUCTURE, "the message bus",
+                                  "The bus does not list its names: %s", answer->message ?: "bad answer");
+                return;
+        }
+        for (size_t i = 0; i < vss_value_count(names); i++) {
+                const char *name = vss_value_string(vss_value_at(names, i), "");
+
+                if (strncmp(name, BUS_NAME ".", strlen(BUS_NAME ".")) == 0 &&
+                    !value_contains(discover->names, name))
+                        (void)value_append_string(discover->names, name);
+        }
+}
+
+static void on_descriptors(void *userdata, int error, WorkerAnswer *answer) {
+        Discover *discover = userdata;
+        const vss_value *writers = vss_value_get(answer->value, "writers");
+
+        if (error < 0)
+                failure_set_first(&discover->failure, VSS_E_UNEXPECTED, "writer descriptors",
+                                  "The writer descriptors cannot be read: %s", strerror(-error));
+        discover->descriptors = writers ? vss_value_copy(writers) : vss_value_new_dict();
+        calls_drop(&discover->calls);
+}
+
+static int ask_names(Discover *discover, const char *member) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        int r = sd_bus_message_new_method_call(discover->manager->bus, &m, "org.freedesktop.DBus",
+                                               "/org/freedesktop/DBus", "org.freedesktop.DBus", member);
+
+        return r < 0 ? r : calls_add(&discover->calls, discover->bus, m, BUS_USEC, on_names, NULL);
+}
+
+int discover_start(Manager *manager, bool providers, DiscoverDone done, void *userdata,
+                   Discover **ret_discover) {
+        Discover *discover = calloc(1, sizeof(*discover));
+        int r;
+
+        if (!discover)
+                return -ENOMEM;
+        *discover = (Discover){ .manager = manager,
+                                .providers = providers,
+                                .done = done,
+                                .userdata = userdata,
+                                .names = vss_value_new_list() };
+        discover->found.rejected = vss_value_new_list();
+        r = participant_new(manager, true, "org.freedesktop.DBus", &discover->bus);
+        if (r >= 0 && (!discover->names || !discover->found.rejected))
+                r = -ENOMEM;
+        if (r < 0) {
+                discover_cancel(discover);
+                return r;
+        }
+
+        calls_begin(&discover->calls, identify_all, discover);
+        r = ask_names(discover, "ListNames");
+        if (r >= 0)
+                r = ask_names(discover, "ListActivatableNames");
+        if (r >= 0 && !providers)
+                r = worker_start(manager, judge_descriptors_main, NULL, manager->settings.worker_usec,
+                                 on_descriptors, discover, NULL);
+        if (r < 0) {
+                discover_cancel(discover);
+                return r;
+        }
+        if (!providers)
+                calls_hold(&discover->calls);
+        *ret_discover = discover;
+        calls_drop(&discover->calls);
+        return 0;
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Writer descriptors, and what of a writer's metadata may be believed
+ *
+ * So a hijacked application cannot steer root: a path counts only if it lies in a directory that the
+ * descriptor names, or in one that the writer's user owns. A broker, which speaks for many users, is judged
+ * per component by the component's owner.
+ */
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include "config.h"
+#include "model/path.h"
+#include "util/conf.h"
+#include "vssd/judge.h"
+
+#define DESCRIPTORS_DIR LINUXVSS_DATADIR "/writers"
+
+enum { DESCRIPTORS_MAX = 512, SETS_MAX = 100000 };
+
+static int find_uid(const char *user, int64_t *ret_uid) {
+        struct passwd *pw = getpwnam(user);
+
+        if (!pw)
+                return -ESRCH;
+        *ret_uid = pw->pw_uid;
+        return 0;
+}
+
+static vss_value *words_to_list(const char *text) {
+        _cleanup_words_ char **words = NULL;
+        _cleanup_value_ vss_value *list = vss_value_new_list();
+        ConfError error;
+
+        if (!list || conf_words(text, &error, &words) < 0)
+                return NULL;
+        for (char **word = words; *word; word++)
+                if (value_append_string(list, *word) < 0)
+                        return NULL;
+        return TAKE_PTR(list);
+}
+
+static vss_value *read_descriptor(const char *path) {
+        _cleanup_value_ vss_value *descriptor = vss_value_new_dict();
+        _cleanup_conf_ Conf *conf = NULL;
+        const ConfSection *section;
+        ConfError error = { 0 };
+        const char *user;
+        bool broker = false;
+        int64_t uid;
+        int r;
+
+        r = conf_read(path, &error, &conf);
+        if (r < 0) {
+                (void)value_set_printf(descriptor, "error", "%s:%u: %s", path, error.line, error.message);
+                return TAKE_PTR(descriptor);
+        }
+        section = conf_section(conf, "Writer", 0);
+        user = conf_value(section, "User", "");
+        (void)conf_boolean(conf_value(section, "Broker", "no"), &broker);
+        if (find_uid(user, &uid) < 0)
+                (void)value_set_printf(descriptor, "error", "%s: there is no user \"%s\" (User=)", path,
+                                       user);
+        else
+                (void)vss_value_set_integer(descriptor, "uid", uid);
+        (void)vss_value_set_string(descriptor, "user", user);
+        (void)vss_value_set_boolean(descriptor, "broker", broker);
+        if (vss_value_set(descriptor, "roots", words_to_list(conf_value(section, "Roots", ""))) < 0 ||
+            vss_value_set(descriptor, "units", words_to_list(conf_value(section, "Units", ""))) < 0)
+                (void)value_set_printf(descriptor, "error", "%s: Roots= or Units= cannot be read", path);
+        return TAKE_PTR(descriptor);
+}
+
+int judge_descriptors_main(void *arg, WorkerAnswer *answer) {
+        vss_value *writers = value_require(answer->value, "writers", VSS_KIND_DICT);
+        DIR *dir = opendir(DESCRIPTORS_DIR);
+        struct dirent *entry;
+
+        if (!dir)
+                return errno == ENOENT ? 0 : -errno;
+        while ((entry = readdir(dir)) && vss_value_count(writers) < DESCRIPTORS_MAX) {
+                size_t length = strlen(entry->d_name);
+                char path[PATH_MAX], name[NAME_MAX + 1];
+
+                if (length <= 5 || strcmp(entry->d_name + length - 5, ".conf") != 0)
+                        continue;
+                (void)snprintf(path, sizeof(path), "%s/%s", DESCRIPTORS_DIR, entry->d_name);
+                (void)snprintf(name, sizeof(name), "%.*s", (int)length - 5, entry->d_name);
+                if (vss_value_set(writers, name, read_descriptor(path)) < 0) {
+                        closedir(dir);
+                        return -ENOMEM;
+                }
+        }
+        closedir(dir);
+        return 0;
+}
+
+/* The nearest directory above that exists: a component's directory may not be there yet. */
+static char *resolve(const char *path) {
+        _cleanup_(freep) char *text = NULL;
+
+        if (path_normalize(path, &text) < 0)
+                return NULL;
+        for (;;) {
+                char *slash, *real = realpath(text, NULL);
+
+                if (real || (errno != ENOENT && errno != ENOTDIR))
+                        return real;
+                slash = strrchr(text, '/');
+                slash[slash == text ? 1 : 0] = '\0';
+        }
+}
+
+/* NULL when the path may be believed, else why not. */
+static const char *refuse(const char *real, const struct stat *st, const vss_value *roots, int64_t uid) {
+        for (size_t i = 0; i < vss_value_count(roots); i++)
+                if (path_is_below(real, vss_value_string(vss_value_at(roots, i), "")))
+                        return NULL;
+        return st->st_uid == (uid_t)uid
+                       ? NULL
+                       : "it lies outside the roots of the writer's descriptor and belongs to another user";
+}
+
+/* A broker's roots say where it may look at all; what is there must belong to the component's owner. */
+static const char *refuse_broker(const char *real, const struct stat *st, const vss_value *roots,
+                                 const char *owner) {
+        bool inside = vss_value_count(roots) == 0;
+        int64_t uid;
+
+        for (size_t i = 0; !inside && i < vss_value_count(roots); i++)
+                inside = path_is_below(real, vss_value_string(vss_value_at(roots, i), ""));
+        if (!inside)
+                return "it lies outside the roots of the writer's descriptor";
+        if (!*owner)
+                return NULL;
+        if (find_uid(owner, &uid) < 0)
+                return "its owner is not a user of this machine";
+        /* A directory of root's in which the owner keeps a file is common (/var/lib); another user's is not.
+         */
+        return st->st_uid == (uid_t)uid || st->st_uid == 0
+                       ? NULL
+                       : "it belongs to another user than the component's owner";
+}
+
+static int judge_set(const Judge *judge, const char *owner, vss_value *set, vss_value *dropped,
+                     bool *ret_keep) {
+        const vss_value *roots = vss_value_get(judge->descriptor, "roots");
+        const char *path = vss_value_get_string(set, "path", "");
+        _cleanup_(freep) char *real = resolve(path);
+        const char *why = "it cannot be resolved";
+        vss_value *drop;
+        struct stat st;
+
+        if (real && stat(real, &st) == 0)
+                why = vss_value_get_boolean(judge->descriptor, "broker", false)
+                              ? refuse_broker(real, &st, roots, owner)
+                              : refuse(real, &st, roots, vss_value_get_integer(judge->descriptor, "uid", 0));
+        *ret_keep = !why;
+        if (!why)
+                return vss_value_set_string(set, "real", real) < 0 ||
+                                       vss_value_set_integer(set, "device", (int64_t)st.st_dev) < 0
+                               ? -ENOMEM
+                               : 0;
+
+        drop = vss_value_new_dict();
+        (void)vss_value_set_string(drop, "path", path);
+        (void)vss_value_set_string(drop, "reason", why);
+        return vss_value_append(dropped, drop) < 0 ? -ENOMEM : 0;
+}
+
+static int judge_component(const Judge *judge, vss_value *component, vss_value *dropped, size_t *n) {
+        vss_value *files = value_get_mutable(component, "files");
+        _cleanup_value_ vss_value *kept = vss_value_new_list();
+        bool keep;
+        int r;
+
+        if (!kept)
+                return -ENOMEM;
+        for (size_t i = 0; i < vss_value_count(files); i++) {
+                vss_value *set = value_at_mutable(files, i);
+
+                if (++*n > SETS_MAX)
+                        return -E2BIG;
+                r = judge_set(judge, vss_value_get_string(component, "owner", ""), set, dropped, &keep);
+                if (r >= 0 && keep && vss_value_append(kept, vss_value_copy(set)) < 0)
+                        r = -ENOMEM;
+                if (r < 0)
+                        return r;
+        }
+        return vss_value_set(component, "files", TAKE_PTR(kept)) < 0 ? -ENOMEM : 0;
+}
+
+int judge_metadata_main(void *arg, WorkerAnswer *answer) {
+        const Judge *judge = arg;
+        vss_value *metadata = vss_value_copy(judge->metadata), *dropped, *components;
+        size_t n = 0;
+        int r;
+
+        if (vss_value_set(answer->value, "metadata", metadata) < 0)
+                return -ENOMEM;
+        dropped = value_require(metadata, "dropped", VSS_KIND_LIST);
+        if (!dropped)
+                return -ENOMEM;
+        components = value_get_mutable(metadata, "components");
+        for (size_t i = 0; i < vss_value_count(components); i++) {
+                r = judge_component(judge, value_at_mutable(components, i), dropped, &n);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}

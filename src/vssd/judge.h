@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Writer descriptors, and what of a writer's metadata may be believed
+ *
+ * A descriptor is a root-owned file that a package ships with its writer: the user it runs as and the
+ * directories its components may lie in. Both functions are worker mains.
+ */
+
+#include "vssd/worker.h"
+
+/* All descriptors. Answer: "writers": dictionary name -> {user, uid, broker, roots, units, error}. */
+int judge_descriptors_main(void *arg, WorkerAnswer *answer);
+
+typedef struct Judge {
+        const vss_value *metadata;
+        const vss_value *descriptor;
+} Judge;
+
+/* @arg: a Judge. Answer: "metadata", in which every file set has "real" (the directory, resolved) and
+ * "device", and those outside of the roots and of what the user owns have gone to "dropped": {path, reason}.
+ */
+int judge_metadata_main(void *arg, WorkerAnswer *answer);

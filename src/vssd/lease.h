@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Freeze leases: an agent has everything stand still while somebody else copies the storage
+ */
+
+#include "vssd/manager.h"
+
+int lease_freeze(Manager *manager, sd_bus_message *m, sd_bus_error *error);
+int lease_thaw(Manager *manager, sd_bus_message *m, sd_bus_error *error);
+/* At the end of the service. */
+struct Lease *lease_free(struct Lease *lease);

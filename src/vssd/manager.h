@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The manager: what the service is as a whole, and its object /org/linuxvss
+ */
+
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+#include "util/value.h"
+#include "vssd/settings.h"
+
+typedef struct Manager Manager;
+typedef struct Session Session;
+
+struct Manager {
+        sd_event *event;
+        sd_bus *bus;
+        Settings settings;
+        char instance[VSS_ID_SIZE]; /* new at every start */
+        char host[VSS_ID_SIZE];
+        char boot[VSS_ID_SIZE];
+
+        struct Job *jobs;
+        uint64_t last_job;
+        Session *sessions;
+        size_t n_sessions;
+        uint64_t last_session;
+        Session *creating;   /* who has the turn to create a set */
+        struct SetRun *run;  /* the set, or lease, that is being made */
+        struct Lease *lease; /* a freeze that an agent asked for */
+        struct Catalog *catalog;
+        struct Provider *providers;
+        struct Subscriber *subscribers;
+        struct Door *door;
+        uint64_t last_sequence;
+};
+
+/* Adds the objects and claims the name. Return: 0 or a negative errno. */
+int manager_start(Manager *manager);
+void manager_deinit(Manager *manager);
+
+/* An event for whoever subscribed and for the log. @details may be NULL. */
+void manager_event(Manager *manager, const char *kind, const vss_value *details, const char *format, ...)
+        _printf_(4, 5);

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Mounting device objects and exposures
+ *
+ * A device object is /run/linuxvss/shadow/<id>: read-only, nosuid, nodev, below a directory that only root
+ * enters, since a copy holds everybody's files with the rights they had.
+ */
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include "config.h"
+#include "model/id.h"
+#include "vssd/mounts.h"
+
+#define SHADOW_DIR LINUXVSS_RUNDIR "/shadow"
+
+enum { SWEEP_MAX = 4096 };
+
+void mounts_device_object(const char *id, char *ret_path, size_t size) {
+        (void)snprintf(ret_path, size, "%s/%s", SHADOW_DIR, id);
+}
+
+static int explain(WorkerAnswer *answer, int error, const char *path, const char *what) {
+        (void)value_set_printf(answer->value, "message", "%s: %s: %s", path, what, strerror(-error));
+        return error;
+}
+
+static int make_dir(const char *path) {
+        return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int protect(int fd) {
+        struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
+
+        return mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ? -errno : 0;
+}
+
+int mounts_attach_main(void *arg, WorkerAnswer *answer) {
+        const MountArgs *args = arg;
+        char path[256];
+        int r;
+
+        mounts_device_object(args->id, path, sizeof(path));
+        r = make_dir(LINUXVSS_RUNDIR);
+        if (r >= 0)
+                r = make_dir(SHADOW_DIR);
+        if (r >= 0)
+                r = make_dir(path);
+        if (r < 0)
+                return explain(answer, r, path, "cannot be made");
+        r = protect(args->fd);
+        if (r < 0)
+                return explain(answer, r, path, "cannot be made read-only");
+        if (move_mount(args->fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0) {
+                r = -errno;
+                (void)rmdir(path);
+                return explain(answer, r, path, "cannot be mounted");
+        }
+        return 0;
+}
+
+static int take_away(const char *path) {
+        if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
+                return -errno;
+        return 0;
+}
+
+int mounts_detach_main(void *arg, WorkerAnswer *answer) {
+        const MountArgs *args = arg;
+        char path[256];
+        int r;
+
+        mounts_device_object(args->id, path, sizeof(path));
+        r = take_away(path);
+        if (r < 0)
+                return explain(answer, r, path, "cannot be unmounted");
+        if (rmdir(path) < 0 && errno != ENOENT)
+                return explain(answer, -errno, path, "cannot be removed");
+        return 0;
+}
+
+static int clone_object(const char *id, WorkerAnswer *answer, int *ret_fd) {
+        _cleanup_(closep) int fd = -1;
+        char path[256];
+        int r;
+
+        mounts_device_object(id, path, sizeof(path));
+        fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+        if (fd < 0)
+                return explain(answer, -errno, path, "cannot be opened");
+        r = protect(fd);
+        if (r < 0)
+                return explain(answer, r, path, "cannot be made read-only");
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+int mounts_clone_main(void *arg, WorkerAnswer *answer) {
+        const MountArgs *args = arg;
+        int fd, r = clone_object(args->id, answer, &fd);
+
+        if (r >= 0)
+                answer->fds[answer->n_fds++] = fd;
+        return r;
+}
+
+static int check_empty(int fd) {
+        _cleanup_(closep) int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        struct dirent *entry;
+        DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+        int n = 0;
+
+        if (!dir)
+                return -errno;
+        copy = -1;
+        while (n <= 2 && (entry = readdir(dir)))
+                n++;
+        closedir(dir);
+        return n > 2 ? -ENOTEMPTY : 0;
+}
+
+int mounts_expose_main(void *arg, WorkerAnswer *answer) {
+        const MountArgs *args = arg;
+        _cleanup_(closep) int mount_fd = -1, target = -1;
+        int r;
+
+        target = open(args->directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (target < 0)
+                return explain(answer, -errno, args->directory, "must be an empty directory");
+        r = check_empty(target);
+        if (r < 0)
+                return explain(answer, r, args->directory, "must be an empty directory");
+        r = clone_object(args->id, answer, &mount_fd);
+        if (r < 0)
+                return r;
+        if (move_mount(mount_fd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+                return explain(answer, -errno, args->directory, "cannot be mounted on");
+        return 0;
+}
+
+int mounts_unexpose_main(void *arg, WorkerAnswer *answer) {
+        const MountArgs *args = arg;
+        int r = take_away(args->directory);
+
+        return r < 0 ? explain(answer, r, args->directory, "cannot be unmounted") : 0;
+}
+
+int mounts_sweep_main(void *arg, WorkerAnswer *answer) {
+        DIR *dir = opendir(SHADOW_DIR);
+        struct dirent *entry;
+        int n = 0;
+
+        if (!dir)
+                return errno == ENOENT ? 0 : -errno;
+        while (n < SWEEP_MAX && (entry = readdir(dir))) {
+                MountArgs args = { 0 };
+
+                if (!id_is_valid(entry->d_name))
+                        continue;
+                (void)snprintf(args.id, sizeof(args.id), "%.36s", entry->d_name);
+                (void)mounts_detach_main(&args, answer);
+                n++;
+        }
+        closedir(dir);
+        return 0;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Mounting device objects and exposures: worker mains
+ */
+
+#include "vssd/worker.h"
+
+typedef struct MountArgs {
+        char id[VSS_ID_SIZE];
+        char directory[4096]; /* expose, unexpose */
+        int fd;               /* attach */
+} MountArgs;
+
+void mounts_device_object(const char *id, char *ret_path, size_t size);
+
+/* Attaches @fd as the device object of @id. */
+int mounts_attach_main(void *arg, WorkerAnswer *answer);
+/* Takes the device object away; fine if there is none. */
+int mounts_detach_main(void *arg, WorkerAnswer *answer);
+/* Answers with a detached read-only clone of the device object. */
+int mounts_clone_main(void *arg, WorkerAnswer *answer);
+/* Mounts the device object on @directory, which must be empty and not a link. */
+int mounts_expose_main(void *arg, WorkerAnswer *answer);
+int mounts_unexpose_main(void *arg, WorkerAnswer *answer);
+/* Takes all device objects away that a service before us left. */
+int mounts_sweep_main(void *arg, WorkerAnswer *answer);

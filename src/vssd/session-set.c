@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Sessions: the calls that lead to a shadow copy set, and away from it
+ */
+
+#include <inttypes.h>
+#include <string.h>
+#include "bus/marshal.h"
+#include "model/id.h"
+#include "model/path.h"
+#include "util/clock.h"
+#include "vssd/add.h"
+#include "vssd/catalog.h"
+#include "vssd/farewell.h"
+#include "vssd/log.h"
+#include "vssd/session.h"
+#include "vssd/set-run.h"
+
+/* Jobs: one at a time */
+
+static void cancel_job(void *userdata) {
+        Session *session = userdata;
+        Failure failure = { 0 };
+
+        failure_set(&failure, VSS_S_ASYNC_CANCELLED, "", "Cancelled.");
+        if (session->running) {
+                failure.code = VSS_E_UNEXPECTED; /* told as cancelled, since the job is */
+                set_run_abort(session->manager->run, &failure);
+        } else {
+                session_cancel_work(session);
+                session_end_job(session, &failure, NULL);
+        }
+        failure_clear(&failure);
+}
+
+static int begin_job(Session *session, sd_bus_message *m, SessionCall call) {
+        int r = job_start(session->manager, m, cancel_job, session, &session->job);
+
+        if (r < 0)
+                return r;
+        session->job_call = call;
+        session->facts = session_busy(session->facts, call);
+        return 0;
+}
+
+void session_end_job(Session *session, const Failure *failure, const vss_value *result) {
+        Job *job = TAKE_PTR(session->job);
+
+        if (!job)
+                return;
+        session->facts = session_idle(session->facts);
+        if (!failure || failure->code == VSS_S_OK)
+                session->facts = session_after(session->job_call, session->facts);
+        if (job->cancelled)
+                job_failed(job, failure);
+        else
+                job_done(job, failure, result);
+}
+
+void session_cancel_work(Session *session) {
+        session->discover = discover_cancel(session->discover);
+        session->add = add_cancel(session->add);
+        calls_cancel(&session->calls);
+        session->counting = catalog_query_cancel(session->counting);
+}
+
+void session_leave_out(Session *session, const char *what, const char *reason) {
+        vss_value *left = vss_value_new_dict();
+
+        (void)vss_value_set_string(left, "what", what);
+        (void)vss_value_set_string(left, "reason", reason);
+        if (vss_value_append(session->left_out, left) < 0)
+                log_error("%s is left out: %s", what, reason);
+}
+
+/* StartSnapshotSet: the turn, and the number of sets on the machine */
+
+static void answer_start(Session *session, const Failure *failure) {
+        _cleanup_message_ sd_bus_message *m = TAKE_PTR(session->starting);
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r;
+
+        session->wait = sd_event_source_disable_unref(session->wait);
+        session->facts = session_idle(session->facts);
+        if (failure && failure->code < 0) {
+                session_release_turn(session);
+                (void)bus_error_setf(&error, failure->code, "%s", failure_message(failure));
+                r = sd_bus_reply_method_error(m, &error);
+        } else {
+                session->facts = session_after(SESSION_CALL_START_SNAPSHOT_SET, session->facts);
+                r = sd_bus_reply_method_return(m, "s", session->set.id);
+        }
+        if (r < 0)
+                log_warning("cannot answer StartSnapshotSet: %s", strerror(-r));
+}
+
+static size_t count_sets(const vss_value *snapshots) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < vss_value_count(snapshots); i++) {
+                const char *set = vss_value_get_string(vss_value_at(snapshots, i), "set", "");
+                bool seen = false;
+
+                for (size_t k = 0; !seen && k < i; k++)
+                        seen = strcmp(set, vss_value_get_string(vss_value_at(snapshots, k), "set", "")) == 0;
+                n += !seen;
+        }
+        return n;
+}
+
+static void on_counted(void *userdata, const Failure *failure, vss_value *result) {
+        Session *session = userdata;
+        unsigned long max = session->manager->settings.sets_max;
+        Failure refused = { 0 };
+
+        session->counting = NULL;
+        if (failure->code < 0)
+                failure_copy(&refused, failure);
+        else if (count_sets(vss_value_get(result, "snapshots")) >= max)
+                failure_set(&refused, VSS_E_MAXIMUM_NUMBER_OF_SETS_REACHED, "",
+                            "This machine holds %lu shadow copy sets already, those of every requester "
+                            "counted, and no "
+                            "more are allowed (MaximumSets). Delete some: vss delete.",
+                            max);
+        else if (id_new(session->set.id) < 0)
+                failure_set(&refused, VSS_E_UNEXPECTED, "", "There is no randomness for an identity.");
+        answer_start(session, &refused);
+        failure_clear(&refused);
+}
+
+static void take_turn(Session *session) {
+        Failure failure = { 0 };
+
+        session->manager->creating = session;
+        session->waiting_since_usec = 0;
+        session->wait = sd_event_source_disable_unref(session->wait);
+        if (catalog_query(session->manager, NULL, on_counted, session, &session->counting) >= 0)
+                return;
+        failure_set(&failure, VSS_E_OUTOFMEMORY, "", "Out of memory.");
+        answer_start(session, &failure);
+        failure_clear(&failure);
+}
+
+void session_release_turn(Session *session) {
+        Manager *manager = session->manager;
+        Session *next = NULL;
+
+        session->waiting_since_usec = 0;
+        if (manager->creating != session)
+                return;
+        manager->creating = NULL;
+        for (Session *other = manager->sessions; other; other = other->next)
+                if (other->waiting_since_usec > 0 && !other->closing &&
+                    (!next || other->waiting_since_usec < next->waiting_since_usec))
+                        next = other;
+        if (next)
+                take_turn(next);
+}
+
+static void describe_turn(Session *session, Failure *failure) {
+        const Session *other = session->manager->creating;
+
+        if (!other) {
+                failure_set(failure, VSS_E_SNAPSHOT_SET_IN_PROGRESS, "lease",
+                            "A freeze lease stands. End it with vss thaw, or wait with --wait SECONDS.");
+                return;
+        }
+        failure_set(failure, VSS_E_SNAPSHOT_SET_IN_PROGRESS, other->id,
+                    "Session %s (%s%suser %u, process %d) has been creating a set for %" PRIu64
+                    " s. Wait with --wait SECONDS, or end it with vss abort %s.",
+                    other->id, other->label, *other->label ? ", " : "", other->uid, (int)other->pid,
+                    (now_usec() - other->created_usec) / USEC_PER_SEC, other->id);
+}
+
+static int on_waited(sd_event_source *source, uint64_t usec, void *userdata) {
+        Session *session = userdata;
+        Failure failure = { 0 };
+
+        session->waiting_since_usec = 0;
+        describe_turn(session, &failure);
+        answer_start(session, &failure);
+        failure_clear(&failure);
+        return 0;
+}
+
+int session_start_set(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        Failure failure = { 0 };
+        int r = 0;
+
+        if (session->set.context == VSS_CTX_ALL)
+                return bus_error_setf(error, VSS_E_UNSUPPORTED_CONTEXT,
+                                      "No set can be made in the context \"all\".");
+        if ((session->manager->creating || session->manager->run) && session->wait_usec == 0) {
+                describe_turn(session, &failure);
+                r = bus_error_setf(error, failure.code, "%s", failure_message(&failure));
+                failure_clear(&failure);
+                return r;
+        }
+        session->starting = sd_bus_message_ref(m);
+        session->facts = session_busy(session->facts, SESSION_CALL_START_SNAPSHOT_SET);
+        if (!session->manager->creating && !session->manager->run) {
+                take_turn(session);
+                return 0;
+        }
+        session->waiting_since_usec = now_usec();
+        r = sd_event_add_time_relative(session->manager->event, &session->wait, CLOCK_MONOTONIC,
+                                       session->wait_usec, 100 * USEC_PER_MSEC, on_waited, session);
+        if (r < 0) {
+                session->waiting_since_usec = 0;
+                session->starting = sd_bus_message_unref(session->starting);
+                session->facts = session_idle(session->facts);
+        }
+        return r;
+}
+
+/* GatherWriterMetadata */
+
+static void on_writers(void *userdata, const Failure *failure, Discovery *found) {
+        Session *session = userdata;
+
+        session->discover = NULL;
+        set_adopt_writers(&session->set, found, session->enabled, session->disabled);
+        for (size_t i = 0; i < vss_value_count(found->rejected); i++) {
+                const vss_value *rejected = vss_value_at(found->rejected, i);
+
+                session_leave_out(session, vss_value_get_string(rejected, "name", "?"),
+                                  vss_value_get_string(rejected, "reason", ""));
+        }
+        session_end_job(session, failure, NULL);
+}
+
+int session_gather(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        int r = discover_start(session->manager, false, on_writers, session, &session->discover);
+
+        if (r >= 0)
+                r = begin_job(session, m, SESSION_CALL_GATHER_WRITER_METADATA);
+        if (r < 0)
+                session->discover = discover_cancel(session->discover);
+        return r;
+}
+
+/* AddToSnapshotSet */
+
+static void on_added(void *userdata, const Failure *failure, vss_value *result) {
+        Session *session = userdata;
+
+        session->add = NULL;
+        session_end_job(session, failure, result);
+}
+
+int session_add_volume(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        const char *path, *provider;
+        int r = sd_bus_message_read(m, "ss", &path, &provider);
+
+        if (r >= 0)
+                r = add_start(session, path, provider, on_added, session, &session->add);
+        if (r >= 0)
+                r = begin_job(session, m, SESSION_CALL_ADD_TO_SNAPSHOT_SET);
+        if (r < 0)
+                session->add = add_cancel(session->add);
+        return r;
+}
+
+/* Rounds to the writers outside of the set's own steps: PrepareForBackup, BackupComplete */
+
+static void on_writer_answer(void *userdata, const CallAnswer *answer) {
+        Session *session = userdata;
+        SetWriter *writer = answer->cookie;
+        bool preparing = session->job_call == SESSION_CALL_PREPARE_FOR_BACKUP;
+
+        if (answer->result >= 0) {
+                if (writer->failure.code >= 0)
+                        writer->state = VSS_WS_STABLE;
+                return;
+        }
+        writer->state = preparing ? VSS_WS_FAILED_AT_PREPARE_BACKUP : VSS_WS_FAILED_AT_BACKUP_COMPLETE;
+        failure_set_first(&writer->failure, answer->result, writer->participant->name, "%s",
+                          answer->message ?: vss_result_text(answer->result));
+}
+
+static void on_writers_done(void *userdata) {
+        Session *session = userdata;
+        _cleanup_value_ vss_value *result = vss_value_new_dict();
+
+        (void)vss_value_set(result, "writers", set_writer_status(&session->set));
+        session_end_job(session, NULL, result);
+}
+
+static int call_writers(Session *session, const char *member, bool preparing) {
+        uint64_t limit = session->manager->settings.writer_usec;
+        int r = 0;
+
+        calls_begin(&session->calls, on_writers_done, session);
+        for (size_t i = 0; i < session->set.n_writers && r >= 0; i++) {
+                SetWriter *writer = &session->set.writers[i];
+                _cleanup_message_ sd_bus_message *m = NULL;
+                _cleanup_value_ vss_value *event = NULL;
+
+                if (!writer->takes_part || (!preparing && writer->failure.code < 0))
+                        continue;
+                event = set_event(&session->set, session->id, writer, limit);
+                r = event ? participant_message(writer->participant, member, &m) : -ENOMEM;
+                if (r >= 0)
+                        r = marshal_append_dict(m, event);
+                if (r >= 0)
+                        r = calls_add(&session->calls, writer->participant, m, limit, on_writer_answer,
+                                      writer);
+                writer->told = true;
+        }
+        if (r < 0)
+                calls_cancel(&session->calls);
+        else
+                calls_drop(&session->calls);
+        return r;
+}
+
+static int round_of_writers(Session *session, sd_bus_message *m, SessionCall call, const char *member) {
+        Failure failure = { 0 };
+        int r = begin_job(session, m, call);
+
+        if (r < 0)
+                return r;
+        r = call_writers(session, member, call == SESSION_CALL_PREPARE_FOR_BACKUP);
+        if (r < 0) {
+                failure_set(&failure, VSS_E_UNEXPECTED, "", "%s cannot be sent: %s", member, strerror(-r));
+                session_end_job(session, &failure, NULL);
+                failure_clear(&failure);
+        }
+        return 0;
+}
+
+int session_prepare(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        set_choose_writers(&session->set);
+        return round_of_writers(session, m, SESSION_CALL_PREPARE_FOR_BACKUP, "PrepareForBackup");
+}
+
+int session_complete(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        return round_of_writers(session, m, SESSION_CALL_BACKUP_COMPLETE, "BackupComplete");
+}
+
+int session_gather_status(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        int r = begin_job(session, m, SESSION_CALL_GATHER_WRITER_STATUS);
+
+        if (r >= 0)
+                on_writers_done(session);
+        return r;
+}
+
+static void unwound(Session *session);
+
+/* DoSnapshotSet */
+
+/* What an administrator must hear about although nothing failed. */
+static void tell_left_out(Session *session, vss_value *result) {
+        vss_value *left;
+
+        for (size_t i = 0; i < session->set.n_writers; i++) {
+                const SetWriter *writer = &session->set.writers[i];
+
+                if (writer->disabled && writer->takes_part)
+                        session_leave_out(session, writer->participant->name,
+                                          "it could not be disabled: its data is on a volume of the set");
+        }
+        left = vss_value_copy(session->left_out);
+        (void)vss_value_set(result, "left-out", left);
+}
+
+static void on_set_done(void *userdata, const Failure *failure, vss_value *result) {
+        Session *session = userdata;
+
+        session->running = false;
+        tell_left_out(session, result);
+        if (failure->code < 0)
+                session->facts |= SESSION_ABORTED;
+        vss_value_free(session->result);
+        session->result = vss_value_copy(result);
+        manager_event(session->manager, failure->code < 0 ? "set-failed" : "set-created", result,
+                      failure->code < 0 ? "set %s failed: %s%s%s" : "set %s was created%s%s%s",
+                      session->set.id, failure->code < 0 ? failure_culprit(failure) : "",
+                      failure->code < 0 && *failure_culprit(failure) ? ": " : "",
+                      failure->code < 0 ? failure_message(failure) : "");
+        session_end_job(session, failure, result);
+        if (session->unwinding)
+                unwound(session);
+        else
+                session_release_turn(session);
+}
+
+int session_do_set(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        SetRunOptions options = { .mode = SET_MODE_SNAPSHOT,
+                                  .session_id = session->id,
+                                  .require = session->require,
+                                  .done = on_set_done,
+                                  .userdata = session };
+        Failure failure = { 0 };
+        SetRun *run;
+        int r;
+
+        if (session->manager->run)
+                return bus_error_setf(error, VSS_E_SNAPSHOT_SET_IN_PROGRESS,
+                                      "A freeze lease stands. End it with vss thaw.");
+        r = begin_job(session, m, SESSION_CALL_DO_SNAPSHOT_SET);
+        if (r < 0)
+                return r;
+        options.job = session->job;
+        session->running = true;
+        set_choose_writers(&session->set);
+        r = set_run_start(session->manager, &session->set, &options, &run);
+        if (r < 0) {
+                session->running = false;
+                failure_set(&failure, VSS_E_OUTOFMEMORY, "", "The set cannot be begun: %s", strerror(-r));
+                session_end_job(session, &failure, NULL);
+                failure_clear(&failure);
+        }
+        return 0;
+}
+
+/* Taking back */
+
+static void unwound(Session *session) {
+        SessionUnwound done = TAKE_PTR(session->unwound);
+        Job *job = TAKE_PTR(session->abort_job);
+
+        session->unwinding = false;
+        session_release_turn(session);
+        job_done(job, NULL, NULL);
+        if (done)
+                done(session);
+}
+
+static void on_taken_back(void *userdata) {
+        Session *session = userdata;
+
+        session->facts |= SESSION_ABORTED;
+        unwound(session);
+}
+
+static void on_provider_aborted(void *userdata, const CallAnswer *answer) {
+        if (answer->result < 0)
+                log_error("%s could not take a set back: %s", answer->participant->name, answer->message);
+        if (answer->late)
+                participant_kill(answer->participant, answer->message);
+}
+
+static void tell_writers_abort(Session *session) {
+        for (size_t i = 0; i < session->set.n_writers; i++) {
+                SetWriter *writer = &session->set.writers[i];
+                _cleanup_value_ vss_value *event = NULL;
+
+                if (!writer->told)
+                        continue;
+                event = set_event(&session->set, session->id, writer, 0);
+                farewell_writer(writer->participant, "Abort", event);
+        }
+}
+
+/* BeginPrepareSnapshot happened at AddToSnapshotSet: providers must hear of an end before DoSnapshotSet too.
+ */
+static void abort_begun(Session *session) {
+        Set *set = &session->set;
+
+        tell_writers_abort(session);
+        calls_begin(&session->calls, on_taken_back, session);
+        for (size_t i = 0; i < set->n_volumes; i++) {
+                _cleanup_message_ sd_bus_message *m = NULL;
+                Participant *provider = set->volumes[i].provider;
+                int r;
+
+                if (!set_is_first_of_provider(set, i))
+                        continue;
+                r = participant_message(provider, "AbortSnapshots", &m);
+                if (r >= 0)
+                        r = sd_bus_message_append(m, "s", set->id);
+                if (r >= 0)
+                        r = calls_add(&session->calls, provider, m, session->manager->settings.provider_usec,
+                                      on_provider_aborted, NULL);
+                if (r < 0)
+                        log_error("%s cannot be told that set %s is over: %s", provider->name, set->id,
+                                  strerror(-r));
+        }
+        calls_drop(&session->calls);
+}
+
+void session_unwind(Session *session, SessionUnwound done) {
+        bool begun = (session->facts & SESSION_SET_STARTED) &&
+                     !(session->facts & (SESSION_SNAPSHOT_DONE | SESSION_ABORTED));
+        Failure failure = { 0 };
+
+        session->unwound = done;
+        if (session->unwinding)
+                return;
+        session->unwinding = true;
+        failure_set(&failure, VSS_E_UNEXPECTED, "requester", "The session was aborted.");
+        if (session->running) {
+                set_run_abort(session->manager->run, &failure);
+                failure_clear(&failure);
+                return;
+        }
+        session_cancel_work(session);
+        if (session->starting)
+                answer_start(session, &failure);
+        session_end_job(session, &failure, NULL);
+        failure_clear(&failure);
+        if (begun)
+                abort_begun(session);
+        else
+                unwound(session);
+}
+
+int session_abort(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        int r;
+
+        if (session->abort_job)
+                return bus_error_setf(error, VSS_E_BAD_STATE, "AbortBackup is under way already.");
+        r = job_start(session->manager, m, NULL, NULL, &session->abort_job);
+        if (r >= 0)
+                session_unwind(session, NULL);
+        return r;
+}

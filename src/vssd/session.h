@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Sessions: one backup each, owned by a connection or by a lease
+ */
+
+#include "model/session.h"
+#include "vssd/job.h"
+#include "vssd/set.h"
+
+typedef struct AddWork AddWork;
+typedef void (*SessionUnwound)(Session *session);
+
+struct Session {
+        Manager *manager;
+        Session *next, *previous;
+        char path[64];
+        char id[VSS_ID_SIZE];
+        char token[VSS_ID_SIZE]; /* "" without a lease */
+        char *label;
+        char *owner; /* unique name; NULL while only the lease holds it */
+        uid_t uid;
+        pid_t pid;
+        uint64_t created_usec, lease_usec;
+        sd_bus_slot *slot, *watch;
+        sd_event_source *lease;
+
+        uint32_t facts; /* model/session.h */
+        enum vss_level require;
+        Set set;
+        vss_value *enabled, *disabled; /* writers, or NULL */
+        vss_value *left_out;           /* list of {what, reason} */
+        vss_value *result;             /* of DoSnapshotSet */
+
+        /* The job that is under way, and what carries it out. */
+        Job *job;
+        SessionCall job_call;
+        Discover *discover;
+        AddWork *add;
+        Calls calls;
+
+        /* StartSnapshotSet: waiting for its turn, or for the number of sets. */
+        sd_bus_message *starting;
+        uint64_t wait_usec, waiting_since_usec;
+        sd_event_source *wait;
+        struct CatalogQuery *counting;
+
+        bool running;   /* DoSnapshotSet is being carried out */
+        bool unwinding; /* being taken back; then @unwound, and the jobs of who asked */
+        SessionUnwound unwound;
+        Job *abort_job, *close_job;
+        sd_bus_message *releasing; /* Release, to be answered at the end */
+        bool closing;
+};
+
+int session_create(Manager *manager, sd_bus_message *m, sd_bus_error *error);
+int session_adopt(Manager *manager, sd_bus_message *m, sd_bus_error *error);
+/* By id or, for leases, by token. */
+Session *session_find(Manager *manager, const char *id);
+Session *session_find_token(Manager *manager, const char *token);
+int session_renew(Session *session, uint32_t seconds);
+vss_value *session_describe(const Session *session);
+/* The end of a session, however it came: abort what is under way, delete auto-release copies, tell the
+ * writers. */
+void session_close(Session *session);
+/* Takes back what is not finished, then calls @done. */
+void session_unwind(Session *session, SessionUnwound done);
+
+/* session-set.c: the calls that make jobs, and StartSnapshotSet */
+int session_start_set(Session *session, sd_bus_message *m, sd_bus_error *error);
+int session_gather(Session *session, sd_bus_message *m, sd_bus_error *error);
+int session_add_volume(Session *session, sd_bus_message *m, sd_bus_error *error);
+int session_prepare(Session *session, sd_bus_message *m, sd_bus_error *error);
+int session_do_set(Session *session, sd_bus_message *m, sd_bus_error *error);
+int session_gather_status(Session *session, sd_bus_message *m, sd_bus_error *error);
+int session_complete(Session *session, sd_bus_message *m, sd_bus_error *error);
+int session_abort(Session *session, sd_bus_message *m, sd_bus_error *error);
+/* Ends the job that is under way, if any, as cancelled or with @failure. */
+void session_end_job(Session *session, const Failure *failure, const vss_value *result);
+void session_cancel_work(Session *session);
+/* Gives the turn up, and to the next one that waits. */
+void session_release_turn(Session *session);
+void session_leave_out(Session *session, const char *what, const char *reason);

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * What a set has become: facts gathered for the rule of model/level.h, and its verdict told
+ */
+
+#include <string.h>
+#include "vssd/mounts.h"
+#include "vssd/set.h"
+
+/* Components of all writers with what the rule wants to know of each. */
+typedef struct Gathering {
+        const Set *set;
+        vss_value *told; /* list of {writer, logical-path, name, level, reason} */
+        LevelComponent *components;
+        size_t (*volumes)[VSS_VOLUMES_MAX];
+        char (*missing)[LEVEL_REASON_SIZE];
+        size_t n, allocated;
+} Gathering;
+
+static void gathering_clear(Gathering *gathering) {
+        free(gathering->components);
+        free(gathering->volumes);
+        free(gathering->missing);
+}
+
+static void count(void *userdata, const SetWriter *writer, const vss_value *component) {
+        (*(size_t *)userdata)++;
+}
+
+static void add_volume(LevelComponent *component, size_t *volumes, size_t index) {
+        for (size_t i = 0; i < component->n_volumes; i++)
+                if (volumes[i] == index)
+                        return;
+        volumes[component->n_volumes++] = index;
+}
+
+static void locate_files(Gathering *gathering, LevelComponent *component, const vss_value *files) {
+        size_t *volumes = gathering->volumes[gathering->n];
+        char *missing = gathering->missing[gathering->n];
+
+        component->volumes = volumes;
+        for (size_t i = 0; i < vss_value_count(files); i++) {
+                const vss_value *file = vss_value_at(files, i);
+                SetVolume *volume = set_find_device((Set *)gathering->set,
+                                                    (uint64_t)vss_value_get_integer(file, "device", 0));
+                size_t used = strlen(missing);
+
+                if (volume)
+                        add_volume(component, volumes, (size_t)(volume - gathering->set->volumes));
+                else if (!strstr(missing, vss_value_get_string(file, "path", "")))
+                        (void)snprintf(missing + used, LEVEL_REASON_SIZE - used, "%s%s", used ? ", " : "",
+                                       vss_value_get_string(file, "path", ""));
+        }
+        component->missing = *missing ? missing : NULL;
+}
+
+/* A component's own failure, if its writer told one. */
+static const char *own_failure(const SetWriter *writer, const vss_value *component) {
+        for (size_t i = 0; i < vss_value_count(writer->failed); i++) {
+                const vss_value *failed = vss_value_at(writer->failed, i);
+
+                if (strcmp(vss_value_get_string(failed, "name", ""),
+                           vss_value_get_string(component, "name", "")) == 0 &&
+                    strcmp(vss_value_get_string(failed, "logical-path", ""),
+                           vss_value_get_string(component, "logical-path", "")) == 0)
+                        return vss_value_get_string(failed, "message", "it failed");
+        }
+        return NULL;
+}
+
+static void gather(void *userdata, const SetWriter *writer, const vss_value *component) {
+        Gathering *gathering = userdata;
+        LevelComponent *level = &gathering->components[gathering->n];
+        vss_value *told = vss_value_new_dict();
+
+        *level = (LevelComponent){
+                .writer = writer->participant->name,
+                .writer_frozen = writer->was_frozen,
+                .writer_failure = writer->failure.code < 0 ? failure_message(&writer->failure) : NULL,
+                .failure = own_failure(writer, component),
+                .crash_only = vss_value_get_string(component, "crash-only", NULL),
+                .needs_one_instant = vss_value_get_boolean(component, "needs-one-instant", false),
+        };
+        if (level->crash_only && !*level->crash_only)
+                level->crash_only = NULL;
+        locate_files(gathering, level, vss_value_get(component, "files"));
+        gathering->n++;
+
+        (void)vss_value_set_string(told, "writer", writer->participant->name);
+        (void)vss_value_set_string(told, "logical-path",
+                                   vss_value_get_string(component, "logical-path", ""));
+        (void)vss_value_set_string(told, "name", vss_value_get_string(component, "name", ""));
+        (void)vss_value_append(gathering->told, told);
+}
+
+static int gather_components(const Set *set, Gathering *gathering) {
+        for (size_t i = 0; i < set->n_writers; i++)
+                if (set->writers[i].takes_part)
+                        set_each_component(set, &set->writers[i], count, &gathering->allocated);
+        gathering->components = calloc(gathering->allocated + 1, sizeof(*gathering->components));
+        gathering->volumes = calloc(gathering->allocated + 1, sizeof(*gathering->volumes));
+        gathering->missing = calloc(gathering->allocated + 1, sizeof(*gathering->missing));
+        if (!gathering->components || !gathering->volumes || !gathering->missing || !gathering->told)
+                return -ENOMEM;
+        for (size_t i = 0; i < set->n_writers; i++)
+                if (set->writers[i].takes_part)
+                        set_each_component(set, &set->writers[i], gather, gathering);
+        return 0;
+}
+
+static void tell_volumes(Set *set, const LevelVolume *levels, vss_value *result) {
+        vss_value *list = value_require(result, "snapshots", VSS_KIND_LIST);
+
+        for (size_t i = 0; i < set->n_volumes; i++) {
+                SetVolume *volume = &set->volumes[i];
+                char device[256];
+
+                mounts_device_object(volume->id, device, sizeof(device));
+                (void)vss_value_set_string(volume->properties, "level", vss_level_name(levels[i].level));
+                (void)vss_value_set_string(volume->properties, "reason", levels[i].reason);
+                (void)vss_value_set_string(volume->properties, "device-object",
+                                           volume->attached ? device : "");
+                (void)vss_value_append(list, vss_value_copy(volume->properties));
+        }
+}
+
+/* A writer stands as well as the worst of its components. */
+static void tell_writers(Set *set, const Gathering *gathering, vss_value *result) {
+        _cleanup_value_ vss_value *status = set_writer_status(set);
+        vss_value *list = value_require(result, "writers", VSS_KIND_LIST);
+
+        for (size_t i = 0; i < vss_value_count(status); i++) {
+                vss_value *writer = value_at_mutable(status, i);
+                enum vss_level level = VSS_LEVEL_APPLICATION;
+                const char *reason = "";
+
+                if (!vss_value_get_boolean(writer, "takes-part", false))
+                        continue;
+                for (size_t k = 0; k < gathering->n; k++)
+                        if (strcmp(gathering->components[k].writer,
+                                   vss_value_get_string(writer, "name", "")) == 0 &&
+                            gathering->components[k].level < level) {
+                                level = gathering->components[k].level;
+                                reason = gathering->components[k].reason;
+                        }
+                (void)vss_value_set_string(writer, "level", vss_level_name(level));
+                (void)vss_value_set_string(writer, "reason", reason);
+                (void)vss_value_append(list, vss_value_copy(writer));
+        }
+}
+
+enum vss_level set_judge(Set *set, vss_value *result) {
+        LevelVolume volumes[VSS_VOLUMES_MAX];
+        Gathering gathering = { .set = set, .told = vss_value_new_list() };
+        enum vss_level level = VSS_LEVEL_NONE;
+
+        for (size_t i = 0; i < set->n_volumes; i++)
+                volumes[i] = (LevelVolume){
+                        .name = set->volumes[i].volume->path,
+                        .no_copy = set->volumes[i].no_copy,
+                        .hold = set->volumes[i].hold,
+                        .held = set->volumes[i].target >= 0 && !set->volumes[i].broken,
+                        .hold_broken = set->volumes[i].broken,
+                        .instant = set->volumes[i].instant,
+                };
+        if (gather_components(set, &gathering) >= 0) {
+                level = level_decide(volumes, set->n_volumes, gathering.components, gathering.n);
+                for (size_t i = 0; i < gathering.n; i++) {
+                        vss_value *told = value_at_mutable(gathering.told, i);
+
+                        (void)vss_value_set_string(told, "level",
+                                                   vss_level_name(gathering.components[i].level));
+                        (void)vss_value_set_string(told, "reason", gathering.components[i].reason);
+                }
+                tell_volumes(set, volumes, result);
+                tell_writers(set, &gathering, result);
+        }
+        (void)vss_value_set(result, "components", gathering.told);
+        (void)vss_value_set_string(result, "level", vss_level_name(level));
+        (void)vss_value_set_string(result, "set", set->id);
+        gathering_clear(&gathering);
+        return level;
+}

@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Making a set
+ *
+ * The pure machine says which step comes next; here each step is carried out: calls to writers and providers
+ * side by side, workers for what can block, the hold. A step ends when all of it has ended, was late or
+ * failed; then the machine is asked again. Whatever goes wrong, wherever, goes through set_run_abort(): let
+ * go first, tell afterwards.
+ */
+
+#include <string.h>
+#include "bus/marshal.h"
+#include "util/clock.h"
+#include "vssd/catalog.h"
+#include "vssd/door.h"
+#include "vssd/farewell.h"
+#include "vssd/log.h"
+#include "vssd/set-run-internal.h"
+
+static void enter(SetRun *run, SetStep step);
+
+static void note_time(SetRun *run, const char *who, uint64_t began, uint64_t took, vss_result code) {
+        vss_value *entry = vss_value_new_dict();
+
+        (void)vss_value_set_string(entry, "step", set_step_name(run->machine.step));
+        (void)vss_value_set_string(entry, "who", who);
+        (void)vss_value_set_integer(entry, "at-usec", (int64_t)(began - run->began_usec));
+        (void)vss_value_set_integer(entry, "took-usec", (int64_t)took);
+        (void)vss_value_set_integer(entry, "code", code);
+        (void)vss_value_append(value_require(run->result, "timeline", VSS_KIND_LIST), entry);
+}
+
+/* The end */
+
+static SetRun *run_free(SetRun *run) {
+        calls_cancel(&run->calls);
+        set_run_cancel_works(run);
+        hold_client_free(run->hold);
+        sd_event_source_disable_unref(run->window);
+        sd_event_source_disable_unref(run->lease);
+        vss_value_free(run->result);
+        failure_clear(&run->failure);
+        free(run);
+        return NULL;
+}
+
+static void tell_times(SetRun *run) {
+        (void)vss_value_set_integer(run->result, "freeze-window-usec", (int64_t)run->window_usec);
+        (void)vss_value_set_integer(run->result, "hold-usec", (int64_t)run->hold_usec);
+        (void)vss_value_set_integer(run->result, "total-usec", (int64_t)(now_usec() - run->began_usec));
+}
+
+static void finish(SetRun *run) {
+        Manager *manager = run->manager;
+
+        if (run->hold_open)
+                set_run_hold_closed(run);
+        manager->run = NULL;
+        tell_times(run);
+        if (run->failure.code < 0)
+                (void)vss_value_set(run->result, "writers", set_writer_status(run->set));
+        run->options.done(run->options.userdata, &run->failure, run->result);
+        run_free(run);
+}
+
+/* The level is decided when all facts are in, and while everything can still be taken back. */
+static void check_level(SetRun *run) {
+        enum vss_level level = set_judge(run->set, run->result);
+
+        if (level < run->options.require)
+                failure_set_first(&run->failure, VSS_E_LEVEL_NOT_REACHED, "",
+                                  "The set reached level %s, and %s was required. %s", vss_level_name(level),
+                                  vss_level_name(run->options.require), set_run_worst_reason(run->result));
+}
+
+static void on_step_done(void *userdata) {
+        SetRun *run = userdata;
+        SetStep step = run->machine.step;
+
+        note_time(run, "", run->step_began_usec, now_usec() - run->step_began_usec,
+                  run->machine.undoing ? VSS_S_OK : run->failure.code);
+        if (step == SET_STEP_THAW_FRONT_END || step == SET_STEP_UNDO_WRITERS) {
+                run->window = sd_event_source_disable_unref(run->window);
+                if (run->window_began_usec > 0 && run->window_usec == 0)
+                        run->window_usec = now_usec() - run->window_began_usec;
+        }
+        if (step == SET_STEP_POST_FINAL && run->failure.code >= 0)
+                check_level(run);
+        enter(run, set_next(&run->machine, run->failure.code >= 0));
+}
+
+void set_run_fail(SetRun *run) {
+        SetStep before = run->machine.step, step;
+
+        calls_cancel(&run->calls);
+        set_run_cancel_works(run);
+        step = set_abort(&run->machine);
+        if (step != before)
+                enter(run, step);
+}
+
+void set_run_abort(SetRun *run, const Failure *why) {
+        if (run->machine.undoing)
+                return;
+        failure_set_first(&run->failure, why->code, failure_culprit(why), "%s", failure_message(why));
+        set_run_fail(run);
+}
+
+/* Writers */
+
+static enum vss_writer_state failed_state(SetStep step) {
+        switch (step) {
+        case SET_STEP_PREPARE_SNAPSHOT:
+                return VSS_WS_FAILED_AT_PREPARE_SNAPSHOT;
+        case SET_STEP_FREEZE_FRONT_END:
+        case SET_STEP_FREEZE_BACK_END:
+        case SET_STEP_FREEZE_SYSTEM:
+                return VSS_WS_FAILED_AT_FREEZE;
+        case SET_STEP_POST_SNAPSHOT:
+                return VSS_WS_FAILED_AT_POST_SNAPSHOT;
+        default:
+                return VSS_WS_FAILED_AT_THAW;
+        }
+}
+
+/* A writer that fails before Thaw is aborted alone; the set goes on without its word. */
+static void writer_failed(SetRun *run, SetWriter *writer, const CallAnswer *answer) {
+        enum vss_writer_state state = failed_state(run->machine.step);
+        _cleanup_value_ vss_value *event = NULL;
+
+        writer->state = state;
+        failure_set_first(&writer->failure, answer->result, writer->participant->name, "%s",
+                          answer->message ?: vss_result_text(answer->result));
+        writer->frozen = false;
+        if (state == VSS_WS_FAILED_AT_FREEZE || state == VSS_WS_FAILED_AT_THAW || answer->late) {
+                event = set_event(run->set, run->options.session_id, writer, 0);
+                farewell_writer(writer->participant, "Abort", event);
+        }
+        /* It hangs and may hold an application: what it holds ends with it. */
+        if (answer->late && (state == VSS_WS_FAILED_AT_FREEZE || state == VSS_WS_FAILED_AT_THAW))
+                participant_kill(writer->participant, answer->message);
+}
+
+static void read_failed_components(SetWriter *writer, sd_bus_message *reply) {
+        _cleanup_value_ vss_value *result = NULL;
+        const vss_value *failed;
+
+        if (marshal_read_dict(reply, &result) < 0)
+                return;
+        failed = vss_value_get(result, "failed-components");
+        for (size_t i = 0; i < vss_value_count(failed); i++)
+                (void)vss_value_append(writer->failed, vss_value_copy(vss_value_at(failed, i)));
+}
+
+static void writer_succeeded(SetRun *run, SetWriter *writer, const CallAnswer *answer) {
+        switch (run->machine.step) {
+        case SET_STEP_PREPARE_SNAPSHOT:
+                writer->state = VSS_WS_WAITING_FOR_FREEZE;
+                read_failed_components(writer, answer->reply);
+                break;
+        case SET_STEP_FREEZE_FRONT_END:
+        case SET_STEP_FREEZE_BACK_END:
+        case SET_STEP_FREEZE_SYSTEM:
+                writer->state = VSS_WS_WAITING_FOR_THAW;
+                writer->frozen = true;
+                read_failed_components(writer, answer->reply);
+                break;
+        case SET_STEP_THAW_SYSTEM:
+        case SET_STEP_THAW_BACK_END:
+        case SET_STEP_THAW_FRONT_END:
+                writer->state = VSS_WS_WAITING_FOR_POST_SNAPSHOT;
+                writer->was_frozen = true;
+                writer->frozen = false;
+                break;
+        case SET_STEP_POST_SNAPSHOT:
+                writer->state = VSS_WS_WAITING_FOR_BACKUP_COMPLETE;
+                break;
+        default: /* aborted */
+                writer->state = writer->failure.code < 0 ? writer->state : VSS_WS_STABLE;
+                writer->frozen = false;
+        }
+}
+
+static void on_writer(void *userdata, const CallAnswer *answer) {
+        SetRun *run = userdata;
+        SetWriter *writer = answer->cookie;
+
+        note_time(run, writer->participant->name, answer->began_usec, answer->took_usec, answer->result);
+        /* Held as an application sees it: from when it was asked to freeze to when it said it had thawed. */
+        if (writer->frozen_usec > 0 && set_step_ends_freeze(run->machine.step))
+                writer->held_usec = now_usec() - writer->frozen_usec;
+        if (run->machine.step == SET_STEP_UNDO_WRITERS && answer->late)
+                participant_kill(writer->participant, answer->message);
+        else if (run->machine.step == SET_STEP_UNDO_WRITERS || answer->result >= 0)
+                writer_succeeded(run, writer, answer);
+        else
+                writer_failed(run, writer, answer);
+}
+
+static void call_writer(SetRun *run, SetWriter *writer, const char *member, uint64_t limit_usec) {
+        _cleanup_value_ vss_value *event = set_event(run->set, run->options.session_id, writer, limit_usec);
+        _cleanup_message_ sd_bus_message *m = NULL;
+        int r = event ? participant_message(writer->participant, member, &m) : -ENOMEM;
+
+        if (r >= 0)
+                r = marshal_append_dict(m, event);
+        if (r >= 0)
+                r = calls_add(&run->calls, writer->participant, m, limit_usec, on_writer, writer);
+        if (r < 0) {
+                CallAnswer answer = { .participant = writer->participant,
+                                      .result = VSS_E_UNEXPECTED,
+                                      .message = strerror(-r),
+                                      .cookie = writer };
+                writer_failed(run, writer, &answer);
+        }
+        writer->told = true;
+}
+
+static uint64_t window_left(const SetRun *run) {
+        uint64_t used = now_usec() - run->window_began_usec;
+
+        return used < run->manager->settings.freeze_usec ? run->manager->settings.freeze_usec - used : 1;
+}
+
+static uint64_t freeze_limit(const SetRun *run, const SetWriter *writer) {
+        int64_t own_ms = vss_value_get_integer(writer->participant->info, "freeze-timeout-ms", 0);
+        uint64_t left = window_left(run);
+
+        return own_ms > 0 ? MIN((uint64_t)own_ms * 1000, left) : left;
+}
+
+static void prepare_writers(SetRun *run) {
+        for (size_t i = 0; i < run->set->n_writers; i++) {
+                SetWriter *writer = &run->set->writers[i];
+
+                if (writer->takes_part && writer->failure.code >= 0)
+                        call_writer(run, writer, "PrepareForSnapshot", run->manager->settings.writer_usec);
+        }
+}
+
+static void freeze_writers(SetRun *run, enum vss_application_level level) {
+        for (size_t i = 0; i < run->set->n_writers; i++) {
+                SetWriter *writer = &run->set->writers[i];
+
+                if (!writer->takes_part || writer->failure.code < 0 || writer->level != level)
+                        continue;
+                writer->frozen_usec = now_usec();
+                call_writer(run, writer, "Freeze", freeze_limit(run, writer));
+        }
+}
+
+static void thaw_writers(SetRun *run, enum vss_application_level level) {
+        for (size_t i = 0; i < run->set->n_writers; i++) {
+                SetWriter *writer = &run->set->writers[i];
+
+                if (writer->frozen && writer->level == level)
+                        call_writer(run, writer, "Thaw", window_left(run));
+        }
+}
+
+static void post_writers(SetRun *run) {
+        for (size_t i = 0; i < run->set->n_writers; i++) {
+                SetWriter *writer = &run->set->writers[i];
+
+                if (writer->takes_part && writer->failure.code >= 0)
+                        call_writer(run, writer, "PostSnapshot", run->manager->settings.writer_usec);
+        }
+}
+
+/* All that heard of this set: one that failed already was told alone. */
+static void abort_writers(SetRun *run) {
+        for (size_t i = 0; i < run->set->n_writers; i++) {
+                SetWriter *writer = &run->set->writers[i];
+
+                if (writer->takes_part && writer->told && writer->failure.code >= 0)
+                        call_writer(run, writer, "Abort", SET_RUN_UNDO_USEC);
+        }
+}
+
+/* Providers */
+
+/* What a provider says of its copies: which share one instant, and whether they are copies at all. */
+static void read_results(SetRun *run, const Participant *provider, sd_bus_message *reply) {
+        _cleanup_value_ vss_value *results = NULL;
+        const vss_value *groups;
+
+        if (marshal_read_dict(reply, &results) < 0)
+                return;
+        if (vss_value_get_boolean(results, "no-copy", false))
+                for (size_t i = 0; i < run->set->n_volumes; i++)
+                        if (strcmp(run->set->volumes[i].provider->bus_name, provider->bus_name) == 0)
+                                run->set->volumes[i].no_copy = true;
+        groups = vss_value_get(results, "one-instant");
+        for (size_t i = 0; i < vss_value_count(groups); i++) {
+                const vss_value *group = vss_value_at(groups, i);
+
+                run->last_instant++;
+                for (size_t k = 0; k < vss_value_count(group); k++) {
+                        SetVolume *volume = set_find_snapshot(run->set,
+                                                              vss_value_string(vss_value_at(group, k), ""));
+
+                        if (volume)
+                                volume->instant = run->last_instant;
+                }
+        }
+}
+
+static void on_provider(void *userdata, const CallAnswer *answer) {
+        SetRun *run = userdata;
+
+        note_time(run, answer->participant->name, answer->began_usec, answer->took_usec, answer->result);
+        if (answer->late)
+                participant_kill(answer->participant, answer->message);
+        if (answer->result >= 0) {
+                if (run->machine.step == SET_STEP_POST_FINAL)
+                        read_results(run, answer->participant, answer->reply);
+                return;
+        }
+        if (run->machine.undoing) {
+                log_error("%s could not take set %s back: %s", answer->participant->name, run->set->id,
+                          answer->message);
+                return;
+        }
+        failure_set_first(&run->failure, answer->result, answer->participant->name, "%s",
+                          answer->message ?: vss_result_text(answer->result));
+        set_run_fail(run);
+}
+
+/* One call each, for all its volumes. */
+static void call_providers(SetRun *run, const char *member, uint64_t limit_usec) {
+        for (size_t i = 0; i < run->set->n_volumes; i++) {
+                Participant *provider = run->set->volumes[i].provider;
+                _cleanup_message_ sd_bus_message *m = NULL;
+                int r;
+
+                if (!set_is_first_of_provider(run->set, i))
+                        continue;
+                r = participant_message(provider, member, &m);
+                if (r >= 0)
+                        r = sd_bus_message_append(m, "s", run->set->id);
+                if (r >= 0 && run->machine.step == SET_STEP_POST_COMMIT)
+                        r = sd_bus_message_append(m, "u", (uint32_t)run->set->n_volumes);
+                if (r >= 0)
+                        r = calls_add(&run->calls, provider, m, limit_usec, on_provider, NULL);
+                if (r < 0)
+                        failure_set_first(&run->failure, VSS_E_UNEXPECTED, provider->name,
+                                          "%s cannot be called: %s", provider->name, strerror(-r));
+        }
+}
+
+/* The freeze window */
+
+static int on_window_over(sd_event_source *source, uint64_t usec, void *userdata) {
+        SetRun *run = userdata;
+        Failure failure = { 0 };
+
+        failure_set(&failure, VSS_E_WRITERERROR_TIMEOUT, set_step_name(run->machine.step),
+                    "The freeze window was over after %.0f s, in %s; everything was thawed. Try again at "
+                    "less load.",
+                    (double)run->manager->settings.freeze_usec / (double)USEC_PER_SEC,
+                    set_step_name(run->machine.step));
+        set_run_abort(run, &failure);
+        failure_clear(&failure);
+        return 0;
+}
+
+static void open_window(SetRun *run) {
+        uint64_t limit = run->options.mode == SET_MODE_LEASE
+                                 ? run->options.lease_usec + run->manager->settings.freeze_usec
+                                 : run->manager->settings.freeze_usec;
+        int r;
+
+        run->window_began_usec = now_usec();
+        r = sd_event_add_time_relative(run->manager->event, &run->window, CLOCK_MONOTONIC, limit,
+                                       10 * USEC_PER_MSEC, on_window_over, run);
+        if (r < 0)
+                failure_set_first(&run->failure, VSS_E_OUTOFMEMORY, "",
+                                  "The freeze window cannot be timed: %s", strerror(-r));
+}
+
+/* Lease mode */
+
+static int on_lease_over(sd_event_source *source, uint64_t usec, void *userdata) {
+        SetRun *run = userdata;
+
+        (void)vss_value_set_boolean(run->result, "held-to-the-end", false);
+        log_warning("the lease of a freeze is over; everything is thawed");
+        set_run_thaw(run);
+        return 0;
+}
+
+static void begin_lease(SetRun *run) {
+        int r = sd_event_add_time_relative(run->manager->event, &run->lease, CLOCK_MONOTONIC,
+                                           run->options.lease_usec, 10 * USEC_PER_MSEC, on_lease_over, run);
+
+        if (r < 0) {
+                failure_set_first(&run->failure, VSS_E_OUTOFMEMORY, "", "The lease cannot be timed: %s",
+                                  strerror(-r));
+                set_run_fail(run);
+                return;
+        }
+        (void)vss_value_set_boolean(run->result, "held-to-the-end", true);
+        run->options.leased(run->options.userdata);
+}
+
+void set_run_thaw(SetRun *run) {
+        if (run->machine.step != SET_STEP_LEASED)
+                return;
+        run->lease = sd_event_source_disable_unref(run->lease);
+        on_step_done(run);
+}
+
+bool set_run_is_leased(const SetRun *run) {
+        return run->machine.step == SET_STEP_LEASED;
+}
+
+void set_run_forget_job(SetRun *run) {
+        run->options.job = NULL;
+}
+
+/* Steps */
+
+static void carry_out(SetRun *run, SetStep step) {
+        const Settings *settings = &run->manager->settings;
+
+        switch (step) {
+        case SET_STEP_PREPARE_SNAPSHOT:
+                prepare_writers(run);
+                break;
+        case SET_STEP_END_PREPARE:
+                call_providers(run, "EndPrepareSnapshots", settings->provider_usec);
+                break;
+        case SET_STEP_ARM:
+                set_run_arm(run);
+                break;
+        case SET_STEP_SYNC:
+                set_run_sync(run);
+                break;
+        case SET_STEP_FREEZE_FRONT_END:
+                open_window(run);
+                freeze_writers(run, VSS_APP_FRONT_END);
+                break;
+        case SET_STEP_FREEZE_BACK_END:
+                freeze_writers(run, VSS_APP_BACK_END);
+                break;
+        case SET_STEP_FREEZE_SYSTEM:
+                freeze_writers(run, VSS_APP_SYSTEM);
+                break;
+        case SET_STEP_PRE_COMMIT:
+                call_providers(run, "PreCommitSnapshots", window_left(run));
+                break;
+        case SET_STEP_HOLD:
+                set_run_hold(run);
+                break;
+        case SET_STEP_COMMIT:
+                call_providers(run, "CommitSnapshots",
+                               run->hold_open ? settings->hold_usec : window_left(run));
+                break;
+        case SET_STEP_RELEASE:
+        case SET_STEP_UNDO_RELEASE:
+                set_run_release(run);
+                break;
+        case SET_STEP_POST_COMMIT:
+                call_providers(run, "PostCommitSnapshots", window_left(run));
+                break;
+        case SET_STEP_THAW_SYSTEM:
+                thaw_writers(run, VSS_APP_SYSTEM);
+                break;
+        case SET_STEP_THAW_BACK_END:
+                thaw_writers(run, VSS_APP_BACK_END);
+                break;
+        case SET_STEP_THAW_FRONT_END:
+                thaw_writers(run, VSS_APP_FRONT_END);
+                break;
+        case SET_STEP_PRE_FINAL:
+                call_providers(run, "PreFinalCommitSnapshots", settings->provider_usec);
+                break;
+        case SET_STEP_MOUNT:
+                set_run_mount(run);
+                break;
+        case SET_STEP_POST_SNAPSHOT:
+                post_writers(run);
+                break;
+        case SET_STEP_POST_FINAL:
+                call_providers(run, "PostFinalCommitSnapshots", settings->provider_usec);
+                break;
+        case SET_STEP_UNDO_WRITERS:
+                abort_writers(run);
+                break;
+        case SET_STEP_UNDO_MOUNT:
+                set_run_unmount(run);
+                break;
+        case SET_STEP_UNDO_PROVIDERS:
+                call_providers(run, "AbortSnapshots", settings->provider_usec);
+                break;
+        default:
+                break;
+        }
+}
+
+static void enter(SetRun *run, SetStep step) {
+        if (step == SET_STEP_DONE || step == SET_STEP_FAILED) {
+                finish(run);
+                return;
+        }
+        run->step_began_usec = now_usec();
+        if (step == SET_STEP_LEASED) {
+                begin_lease(run);
+                return;
+        }
+        /* Between Freeze and Thaw the requester can wait for its progress. */
+        if (!set_step_in_freeze_window(step))
+                job_progress(run->options.job, set_step_name(step), "");
+        set_run_test_stop(step);
+        calls_begin(&run->calls, on_step_done, run);
+        carry_out(run, step);
+        calls_drop(&run->calls);
+}
+
+int set_run_start(Manager *manager, Set *set, const SetRunOptions *options, SetRun **ret_run) {
+        SetRun *run = calloc(1, sizeof(*run));
+
+        if (!run)
+                return -ENOMEM;
+        *run = (SetRun){ .manager = manager,
+                         .set = set,
+                         .options = *options,
+                         .machine = SET_MACHINE_INIT(options->mode),
+                         .result = vss_value_new_dict(),
+                         .began_usec = now_usec() };
+        if (!run->result) {
+                run_free(run);
+                return -ENOMEM;
+        }
+        manager->run = run;
+        *ret_run = run;
+        enter(run, set_next(&run->machine, true));
+        return 0;
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * A shadow copy set
+ */
+
+#include <string.h>
+#include "bus/marshal.h"
+#include "vssd/cgroup.h"
+#include "vssd/mounts.h"
+#include "vssd/set.h"
+
+void set_clear(Set *set) {
+        for (size_t i = 0; i < set->n_volumes; i++) {
+                volume_unref(set->volumes[i].volume);
+                participant_unref(set->volumes[i].provider);
+                vss_value_free(set->volumes[i].properties);
+                free(set->volumes[i].broken);
+        }
+        for (size_t i = 0; i < set->n_cgroups; i++) {
+                free(set->cgroups[i].path);
+                close(set->cgroups[i].fd);
+        }
+        for (size_t i = 0; i < set->n_writers; i++) {
+                participant_unref(set->writers[i].participant);
+                failure_clear(&set->writers[i].failure);
+                vss_value_free(set->writers[i].chosen);
+                vss_value_free(set->writers[i].failed);
+        }
+        *set = (Set){ .manager = set->manager };
+}
+
+static enum vss_application_level writer_level(const Participant *writer) {
+        int64_t level = vss_value_get_integer(writer->info, "level", VSS_APP_UNKNOWN);
+
+        return level == VSS_APP_SYSTEM || level == VSS_APP_BACK_END ? (enum vss_application_level)level
+                                                                    : VSS_APP_FRONT_END;
+}
+
+static bool contains_name(const vss_value *list, const char *name) {
+        for (size_t i = 0; i < vss_value_count(list); i++)
+                if (strcasecmp(vss_value_string(vss_value_at(list, i), ""), name) == 0)
+                        return true;
+        return false;
+}
+
+void set_adopt_writers(Set *set, Discovery *found, const vss_value *enabled, const vss_value *disabled) {
+        for (size_t i = 0; i < found->n_participants && set->n_writers < WRITERS_MAX; i++) {
+                Participant *writer = found->participants[i];
+
+                set->writers[set->n_writers++] = (SetWriter){
+                        .participant = participant_ref(writer),
+                        .level = writer_level(writer),
+                        .state = VSS_WS_STABLE,
+                        .disabled = contains_name(disabled, writer->name) ||
+                                    (enabled && !contains_name(enabled, writer->name)),
+                        .chosen = vss_value_new_list(),
+                        .failed = vss_value_new_list(),
+                };
+        }
+}
+
+SetWriter *set_find_writer(Set *set, const char *name) {
+        for (size_t i = 0; i < set->n_writers; i++)
+                if (strcasecmp(set->writers[i].participant->name, name) == 0)
+                        return &set->writers[i];
+        return NULL;
+}
+
+SetVolume *set_find_snapshot(Set *set, const char *id) {
+        for (size_t i = 0; i < set->n_volumes; i++)
+                if (strcasecmp(set->volumes[i].id, id) == 0)
+                        return &set->volumes[i];
+        return NULL;
+}
+
+SetVolume *set_find_device(Set *set, uint64_t device) {
+        for (size_t i = 0; i < set->n_volumes; i++)
+                if (set->volumes[i].volume->device == device)
+                        return &set->volumes[i];
+        return NULL;
+}
+
+bool set_is_first_of_provider(const Set *set, size_t index) {
+        for (size_t i = 0; i < index; i++)
+                if (strcmp(set->volumes[i].provider->bus_name, set->volumes[index].provider->bus_name) == 0)
+                        return false;
+        return true;
+}
+
+static bool has_files_in(const Set *set, const vss_value *component) {
+        const vss_value *files = vss_value_get(component, "files");
+
+        for (size_t i = 0; i < vss_value_count(files); i++)
+                if (set_find_device((Set *)set,
+                                    (uint64_t)vss_value_get_integer(vss_value_at(files, i), "device", 0)))
+                        return true;
+        return false;
+}
+
+static bool same_component(const vss_value *a, const vss_value *b) {
+        return strcmp(vss_value_get_string(a, "logical-path", ""),
+                      vss_value_get_string(b, "logical-path", "")) == 0 &&
+               strcmp(vss_value_get_string(a, "name", ""), vss_value_get_string(b, "name", "")) == 0;
+}
+
+static const vss_value *find_component(const vss_value *list, const vss_value *like) {
+        for (size_t i = 0; i < vss_value_count(list); i++)
+                if (same_component(vss_value_at(list, i), like))
+                        return vss_value_at(list, i);
+        return NULL;
+}
+
+void set_each_component(const Set *set, const SetWriter *writer,
+                        void (*each)(void *userdata, const SetWriter *writer, const vss_value *component),
+                        void *userdata) {
+        const vss_value *components = vss_value_get(writer->participant->info, "components");
+
+        for (size_t i = 0; i < vss_value_count(components); i++) {
+                const vss_value *component = vss_value_at(components, i);
+
+                if (set->select_components ? find_component(writer->chosen, component) != NULL
+                                           : has_files_in(set, component))
+                        each(userdata, writer, component);
+        }
+}
+
+static void count_component(void *userdata, const SetWriter *writer, const vss_value *component) {
+        (*(size_t *)userdata)++;
+}
+
+void set_choose_writers(Set *set) {
+        for (size_t i = 0; i < set->n_writers; i++) {
+                SetWriter *writer = &set->writers[i];
+                size_t n = 0;
+
+                set_each_component(set, writer, count_component, &n);
+                /* In volume mode disabling is ignored for writers on the set's volumes: their data is in it.
+                 */
+                writer->takes_part = n > 0 && !(set->select_components && writer->disabled) &&
+                                     !(set->context & VSS_VOLSNAP_ATTR_NO_WRITERS);
+        }
+}
+
+vss_value *set_event(const Set *set, const char *session, const SetWriter *writer, uint64_t limit_usec) {
+        _cleanup_value_ vss_value *event = vss_value_new_dict();
+        vss_value *volumes = value_require(event, "volumes", VSS_KIND_LIST);
+        vss_value *devices = value_require(event, "devices", VSS_KIND_DICT);
+
+        for (size_t i = 0; i < set->n_volumes; i++) {
+                const char *path = set->volumes[i].volume->path;
+                char device[256];
+
+                mounts_device_object(set->volumes[i].id, device, sizeof(device));
+                if (value_append_string(volumes, path) < 0 ||
+                    (set->volumes[i].attached && vss_value_set_string(devices, path, device) < 0))
+                        return NULL;
+        }
+        if (vss_value_set_string(event, "session", session) < 0 ||
+            vss_value_set_string(event, "set", set->id) < 0 ||
+            vss_value_set_integer(event, "context", set->context) < 0 ||
+            vss_value_set_integer(event, "backup-type", set->backup_type) < 0 ||
+            vss_value_set_boolean(event, "select-components", set->select_components) < 0 ||
+            vss_value_set_integer(event, "time-limit-ms", (int64_t)(limit_usec / 1000)) < 0 ||
+            vss_value_set(event, "components", vss_value_copy(writer->chosen)) < 0)
+                return NULL;
+        return TAKE_PTR(event);
+}
+
+vss_value *set_writer_status(const Set *set) {
+        _cleanup_value_ vss_value *list = vss_value_new_list();
+
+        for (size_t i = 0; i < set->n_writers; i++) {
+                const SetWriter *writer = &set->writers[i];
+                vss_value *status = vss_value_new_dict();
+
+                (void)vss_value_set_string(status, "name", writer->participant->name);
+                (void)vss_value_set_string(status, "friendly-name",
+                                           vss_value_get_string(writer->participant->info, "friendly-name",
+                                                                writer->participant->name));
+                (void)vss_value_set_boolean(status, "takes-part", writer->takes_part);
+                (void)vss_value_set(status, "selected", vss_value_copy(writer->chosen));
+                (void)vss_value_set_integer(status, "state", writer->state);
+                (void)vss_value_set_string(status, "state-name", vss_writer_state_name(writer->state));
+                (void)vss_value_set_integer(status, "code", writer->failure.code);
+                (void)vss_value_set_string(status, "message",
+                                           writer->failure.code < 0 ? failure_message(&writer->failure)
+                                                                    : "");
+                (void)vss_value_set_integer(status, "held-usec", (int64_t)writer->held_usec);
+                if (vss_value_append(list, status) < 0)
+                        return NULL;
+        }
+        return TAKE_PTR(list);
+}
+
+/* Whoever has a part in letting go must not be stopped by the hold. */
+static const char *who_is_in(const Set *set, const char *path) {
+        sd_bus_creds *creds = NULL;
+        const char *who = NULL;
+        pid_t pid;
+
+        if (cgroup_contains(path, getpid()))
+                return "the service itself";
+        if (sd_bus_get_owner_creds(set->manager->bus, SD_BUS_CREDS_PID, &creds) >= 0 &&
+            sd_bus_creds_get_pid(creds, &pid) >= 0 && cgroup_contains(path, pid))
+                who = "the message bus";
+        sd_bus_creds_unref(creds);
+        for (size_t i = 0; !who && i < set->n_volumes; i++)
+                if (set->volumes[i].provider && cgroup_contains(path, set->volumes[i].provider->pid))
+                        who = set->volumes[i].provider->name;
+        return who;
+}
+
+vss_result set_hold_cgroup(Set *set, const char *path, Failure *failure) {
+        const char *who;
+        char *copy;
+        int fd;
+
+        if (set->n_cgroups >= CGROUPS_MAX)
+                return failure_set(failure, VSS_E_INVALIDARG, path, "A set holds %d control groups at most.",
+                                   CGROUPS_MAX);
+        fd = cgroup_open(path);
+        if (fd < 0)
+                return failure_set(failure, fd == -ENOENT ? VSS_E_OBJECT_NOT_FOUND : VSS_E_INVALIDARG, path,
+                                   "Control group %s: %s. Name it as in /proc/PID/cgroup, without 0::.",
+                                   path, strerror(-fd));
+        who = who_is_in(set, path);
+        copy = who ? NULL : strdup(path);
+        if (!copy) {
+                close(fd);
+                return failure_set(failure, who ? VSS_E_INVALIDARG : VSS_E_OUTOFMEMORY, path,
+                                   "Control group %s cannot be held: it contains %s.", path,
+                                   who ?: "no memory");
+        }
+        set->cgroups[set->n_cgroups].path = copy;
+        set->cgroups[set->n_cgroups++].fd = fd;
+        return VSS_S_OK;
+}
+
+int set_add_cgroup(Set *set, const char *path, sd_bus_message *m, sd_bus_error *error) {
+        Failure failure = { 0 };
+        int r;
+
+        if (set_hold_cgroup(set, path, &failure) < 0)
+                r = bus_error_setf(error, failure.code, "%s", failure_message(&failure));
+        else
+                r = sd_bus_reply_method_return(m, "");
+        failure_clear(&failure);
+        return r;
+}

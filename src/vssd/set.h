@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A shadow copy set: its volumes and the writers that take part
+ */
+
+#include "model/level.h"
+#include "vssd/calls.h"
+#include "vssd/discover.h"
+#include "vssd/failure.h"
+#include "vssd/manager.h"
+#include "vssd/volume.h"
+
+enum { CGROUPS_MAX = 16, WRITERS_MAX = 128 };
+
+typedef struct SetVolume {
+        char id[VSS_ID_SIZE]; /* of the shadow copy */
+        Volume *volume;
+        Participant *provider; /* NULL in a lease */
+        vss_value *properties; /* what the provider keeps with the copy, and what is told */
+        enum vss_hold hold;
+        bool no_copy;
+        bool attached;
+        int instant;  /* see LevelVolume */
+        int target;   /* index among the hold's targets; -1: none */
+        char *broken; /* why the hold did not hold */
+        const char *atomic_scope;
+} SetVolume;
+
+typedef struct SetWriter {
+        Participant *participant;
+        enum vss_application_level level;
+        enum vss_writer_state state;
+        Failure failure; /* why it is not application-consistent any more */
+        bool disabled;   /* by the requester */
+        bool takes_part; /* in this set */
+        bool told;       /* got PrepareForBackup or PrepareForSnapshot: must hear of the end */
+        bool frozen;     /* answered Freeze and was not thawed yet */
+        bool was_frozen; /* from Freeze to Thaw without a failure */
+        uint64_t frozen_usec, held_usec;
+        vss_value *chosen; /* explicit components: list of {logical-path, name, succeeded} */
+        vss_value *failed; /* components that failed alone: list of {logical-path, name, code, message} */
+} SetWriter;
+
+typedef struct Set {
+        Manager *manager;
+        char id[VSS_ID_SIZE]; /* "" before StartSnapshotSet */
+        SetVolume volumes[VSS_VOLUMES_MAX];
+        size_t n_volumes;
+        struct {
+                char *path;
+                int fd;
+        } cgroups[CGROUPS_MAX];
+        size_t n_cgroups;
+        SetWriter writers[WRITERS_MAX];
+        size_t n_writers;
+        bool select_components;
+        enum vss_backup_type backup_type;
+        uint32_t context;
+} Set;
+
+void set_clear(Set *set);
+/* Takes over what was discovered. */
+void set_adopt_writers(Set *set, Discovery *found, const vss_value *enabled, const vss_value *disabled);
+SetWriter *set_find_writer(Set *set, const char *name);
+SetVolume *set_find_snapshot(Set *set, const char *id);
+/* Is this volume the first one of its provider? Providers get one call for all their volumes. */
+bool set_is_first_of_provider(const Set *set, size_t index);
+SetVolume *set_find_device(Set *set, uint64_t device);
+/* Decides who takes part: in component mode whoever has explicit components, else whoever has files on a
+ * volume of the set. */
+void set_choose_writers(Set *set);
+/* The components of a writer that count for this set: explicit ones, or all with files on its volumes. Calls
+ * @each for every one. */
+void set_each_component(const Set *set, const SetWriter *writer,
+                        void (*each)(void *userdata, const SetWriter *writer, const vss_value *component),
+                        void *userdata);
+/* The dictionary that every event carries. The caller frees it. */
+vss_value *set_event(const Set *set, const char *session, const SetWriter *writer, uint64_t limit_usec);
+/* Each writer's state, as a list. The caller frees it. */
+vss_value *set_writer_status(const Set *set);
+/* The levels and all that is told of the volumes, writers and components, into @result. */
+enum vss_level set_judge(Set *set, vss_value *result);
+/* A control group joins the hold. Answers @m or sets @error. */
+int set_add_cgroup(Set *set, const char *path, sd_bus_message *m, sd_bus_error *error);
+/* As set_add_cgroup() without a message. Return: 0, or the code of @failure. */
+vss_result set_hold_cgroup(Set *set, const char *path, Failure *failure);

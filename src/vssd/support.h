@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Which provider takes a volume
+ *
+ * All are asked at once; of those that do not decline, hardware comes before software before system. A
+ * provider that a requester names is asked alone.
+ */
+
+#include "vssd/discover.h"
+#include "vssd/volume.h"
+
+typedef struct Support {
+        Participant *provider; /* NULL: nobody takes it */
+        vss_value *answer;     /* the chosen provider's: hold, volume-root, atomic-scope */
+        vss_value *declined;   /* list of {provider, reason} */
+} Support;
+
+void support_clear(Support *support);
+typedef void (*SupportDone)(void *userdata, Support *support);
+typedef struct SupportAsk SupportAsk;
+
+/* @named: "" for the service's choice. Return: 0 or a negative errno; @done is not called then. */
+int support_ask(Manager *manager, const Discovery *providers, const char *named, uint32_t context,
+                Volume *volume, SupportDone done, void *userdata, SupportAsk **ret_ask);
+SupportAsk *support_cancel(SupportAsk *ask);
+/* The volume as providers get it, appended to a message: dictionary and descriptor. */
+int support_append_volume(sd_bus_message *m, const Volume *volume);

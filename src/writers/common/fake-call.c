@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * A vss_writer_call for tests
+ */
+
+#include <stdarg.h>
+#include <string.h>
+#include "writers/common/fake-call.h"
+
+void fake_call_reset(vss_writer_call *call) {
+        call->code = VSS_S_OK;
+        call->message[0] = '\0';
+        call->failed = vss_value_free(call->failed);
+}
+
+vss_metadata *fake_metadata_new(void) {
+        vss_metadata *metadata = calloc(1, sizeof(*metadata));
+
+        if (!metadata)
+                abort();
+        metadata->components = vss_value_new_list();
+        metadata->excludes = vss_value_new_list();
+        metadata->warnings = vss_value_new_list();
+        return metadata;
+}
+
+vss_metadata *fake_metadata_free(vss_metadata *metadata) {
+        if (!metadata)
+                return NULL;
+        vss_value_free(metadata->components);
+        vss_value_free(metadata->excludes);
+        vss_value_free(metadata->warnings);
+        free(metadata);
+        return NULL;
+}
+
+static size_t find(const vss_metadata *metadata, const char *logical_path, const char *name) {
+        for (size_t i = 0; i < vss_value_count(metadata->components); i++) {
+                const vss_value *component = vss_value_at(metadata->components, i);
+
+                if (strcmp(vss_value_get_string(component, "logical-path", ""), logical_path ?: "") == 0 &&
+                    strcmp(vss_value_get_string(component, "name", ""), name) == 0)
+                        return i;
+        }
+        return SIZE_MAX;
+}
+
+const vss_value *fake_metadata_component(const vss_metadata *metadata, const char *logical_path,
+                                         const char *name) {
+        return vss_value_at(metadata->components, find(metadata, logical_path, name));
+}
+
+bool fake_metadata_warns(const vss_metadata *metadata, const char *text) {
+        for (size_t i = 0; i < vss_value_count(metadata->warnings); i++)
+                if (strstr(vss_value_string(vss_value_at(metadata->warnings, i), ""), text))
+                        return true;
+        return false;
+}
+
+const char *fake_call_failure(const vss_writer_call *call, const char *name) {
+        for (size_t i = 0; i < vss_value_count(call->failed); i++) {
+                const vss_value *failed = vss_value_at(call->failed, i);
+
+                if (strcmp(vss_value_get_string(failed, "name", ""), name) == 0)
+                        return vss_value_get_string(failed, "message", "");
+        }
+        return "";
+}
+
+vss_result vss_metadata_add_component(vss_metadata *metadata, const struct vss_component_info *info) {
+        vss_value *component;
+
+        if (find(metadata, info->logical_path, info->name) != SIZE_MAX)
+                return VSS_E_OBJECT_ALREADY_EXISTS;
+        component = vss_value_new_dict();
+        (void)vss_value_set_string(component, "logical-path", info->logical_path);
+        (void)vss_value_set_string(component, "name", info->name);
+        (void)vss_value_set_string(component, "owner", info->owner);
+        (void)vss_value_set_string(component, "crash-only", info->crash_only);
+        (void)vss_value_set(component, "files", vss_value_new_list());
+        return vss_value_append(metadata->components, component);
+}
+
+static vss_value *new_files(const char *path, const char *filespec, bool recursive) {
+        vss_value *files = vss_value_new_dict();
+
+        (void)vss_value_set_string(files, "path", path);
+        (void)vss_value_set_string(files, "filespec", filespec);
+        (void)vss_value_set_boolean(files, "recursive", recursive);
+        return files;
+}
+
+vss_result vss_metadata_add_files(vss_metadata *metadata, const char *logical_path, const char *name,
+                                  const char *path, const char *filespec, bool recursive) {
+        size_t index = find(metadata, logical_path, name);
+
+        if (index == SIZE_MAX)
+                return VSS_E_OBJECT_NOT_FOUND;
+        return vss_value_append(value_get_mutable(value_at_mutable(metadata->components, index), "files"),
+                                new_files(path, filespec, recursive));
+}
+
+vss_result vss_metadata_add_exclude(vss_metadata *metadata, const char *path, const char *filespec,
+                                    bool recursive) {
+        return vss_value_append(metadata->excludes, new_files(path, filespec, recursive));
+}
+
+vss_result vss_metadata_add_warning(vss_metadata *metadata, const char *format, ...) {
+        char text[2048];
+        va_list args;
+
+        va_start(args, format);
+        (void)vsnprintf(text, sizeof(text), format, args);
+        va_end(args);
+        return value_append_string(metadata->warnings, text);
+}
+
+vss_result vss_writer_call_fail(vss_writer_call *call, vss_result code, const char *format, ...) {
+        va_list args;
+
+        va_start(args, format);
+        (void)vsnprintf(call->message, sizeof(call->message), format, args);
+        va_end(args);
+        call->code = code;
+        return code;
+}
+
+vss_result vss_writer_call_fail_component(vss_writer_call *call, const char *logical_path, const char *name,
+                                          vss_result code, const char *format, ...) {
+        vss_value *failed = vss_value_new_dict();
+        char text[2048];
+        va_list args;
+
+        va_start(args, format);
+        (void)vsnprintf(text, sizeof(text), format, args);
+        va_end(args);
+        (void)vss_value_set_string(failed, "logical-path", logical_path);
+        (void)vss_value_set_string(failed, "name", name);
+        (void)vss_value_set_integer(failed, "code", code);
+        (void)vss_value_set_string(failed, "message", text);
+        if (!call->failed)
+                call->failed = vss_value_new_list();
+        return vss_value_append(call->failed, failed);
+}
+
+void *vss_writer_call_userdata(const vss_writer_call *call) {
+        return call->userdata;
+}
+
+const char *vss_writer_call_session_id(const vss_writer_call *call) {
+        return call->session_id ?: "11111111-1111-4111-8111-111111111111";
+}
+
+const char *vss_writer_call_set_id(const vss_writer_call *call) {
+        return "22222222-2222-4222-8222-222222222222";
+}
+
+enum vss_backup_type vss_writer_call_backup_type(const vss_writer_call *call) {
+        return call->backup_type;
+}
+
+bool vss_writer_call_components_selected(const vss_writer_call *call) {
+        return call->components != NULL;
+}
+
+size_t vss_writer_call_component_count(const vss_writer_call *call) {
+        return vss_value_count(call->components);
+}
+
+const vss_value *vss_writer_call_component(const vss_writer_call *call, size_t index) {
+        return vss_value_at(call->components, index);
+}
+
+uint32_t vss_writer_call_time_left_ms(const vss_writer_call *call) {
+        return call->time_left_ms;
+}
+
+size_t vss_writer_call_volume_count(const vss_writer_call *call) {
+        return call->n_volumes;
+}
+
+const char *vss_writer_call_volume(const vss_writer_call *call, size_t index) {
+        return index < call->n_volumes ? call->volumes[index] : NULL;
+}
+
+bool vss_writer_call_is_path_affected(const vss_writer_call *call, const char *path) {
+        for (size_t i = 0; i < call->n_volumes; i++) {
+                size_t n = strlen(call->volumes[i]);
+
+                if (strncmp(path, call->volumes[i], n) == 0 && (path[n] == '\0' || path[n] == '/'))
+                        return true;
+        }
+        return false;
+}

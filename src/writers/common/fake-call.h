@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * A vss_writer_call for tests: says what a test wants it to say, and keeps what the writer answers
+ */
+
+#include <linuxvss/writer.h>
+#include "util/value.h"
+
+struct vss_writer_call {
+        void *userdata;
+        const char *session_id; /* NULL: the usual one */
+        uint32_t time_left_ms;
+        const char *volumes[4];
+        size_t n_volumes;
+        vss_value *components; /* NULL: volume mode */
+        enum vss_backup_type backup_type;
+        /* answers */
+        vss_result code;
+        char message[2048];
+        vss_value *failed; /* list of {"logical-path", "name", "code", "message"} */
+};
+
+struct vss_metadata {
+        vss_value *components; /* {"logical-path", "name", "owner", "crash-only", "files": [{"path",
+                                  "filespec"}]} */
+        vss_value *excludes;
+        vss_value *warnings;
+};
+
+void fake_call_reset(vss_writer_call *call);
+vss_metadata *fake_metadata_new(void);
+vss_metadata *fake_metadata_free(vss_metadata *metadata);
+DEFINE_CLEANUP(vss_metadata *, fake_metadata_free)
+/* The component; NULL if there is none. */
+const vss_value *fake_metadata_component(const vss_metadata *metadata, const char *logical_path,
+                                         const char *name);
+/* Does any warning have this text in it? */
+bool fake_metadata_warns(const vss_metadata *metadata, const char *text);
+/* The message of a failed component; "" if it did not fail. */
+const char *fake_call_failure(const vss_writer_call *call, const char *name);

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Drop-in files: from sections and keys to an application
+ */
+
+#include <stdarg.h>
+#include <string.h>
+#include "writers/common/child.h"
+#include "writers/dropin/dropin.h"
+
+const char *const dropin_command_names[DROPIN_COMMANDS] = {
+        [DROPIN_PREPARE] = "Prepare",
+        [DROPIN_HOLD] = "Hold",
+        [DROPIN_FREEZE] = "Freeze",
+        [DROPIN_THAW] = "Thaw",
+        [DROPIN_POST_SNAPSHOT] = "PostSnapshot",
+        [DROPIN_BACKUP_COMPLETE] = "BackupComplete",
+};
+
+DropIn *dropin_free(DropIn *dropin) {
+        if (!dropin)
+                return NULL;
+        for (size_t i = 0; i < dropin->n_components; i++) {
+                free(dropin->components[i].logical_path);
+                free(dropin->components[i].name);
+        }
+        for (size_t i = 0; i < dropin->n_file_sets; i++) {
+                free(dropin->file_sets[i].path);
+                free(dropin->file_sets[i].filespec);
+        }
+        for (size_t i = 0; i < DROPIN_COMMANDS; i++)
+                conf_words_free(dropin->commands[i]);
+        conf_words_free(dropin->roots);
+        free(dropin->components);
+        free(dropin->file_sets);
+        free(dropin->name);
+        free(dropin->user);
+        free(dropin->path);
+        free(dropin);
+        return NULL;
+}
+
+static int _printf_(3, 4) fail(ConfError *error, unsigned line, const char *format, ...) {
+        va_list args;
+
+        va_start(args, format);
+        (void)vsnprintf(error->message, sizeof(error->message), format, args);
+        va_end(args);
+        error->line = line;
+        return -EBADMSG;
+}
+
+static int set_string(char **string, const char *value) {
+        free(*string);
+        *string = strdup(value);
+        return *string ? 0 : -ENOMEM;
+}
+
+bool path_is_below(const char *path, const char *root) {
+        size_t n = strlen(root);
+
+        while (n > 1 && root[n - 1] == '/')
+                n--;
+        if (n == 1 && root[0] == '/')
+                return path[0] == '/';
+        return strncmp(path, root, n) == 0 && (path[n] == '\0' || path[n] == '/');
+}
+
+/* Absolute, and the same text for the same place: no "..", no "." and no empty elements. */
+static bool is_plain_path(const char *path) {
+        if (path[0] != '/' || !text_is_clean(path))
+                return false;
+        if (path[1] == '\0')
+                return true;
+        for (const char *p = path; *p;) {
+                size_t n = strcspn(p + 1, "/");
+
+                if (n == 0 || (n == 1 && p[1] == '.') || (n == 2 && p[1] == '.' && p[2] == '.'))
+                        return false;
+                p += n + 1;
+        }
+        return true;
+}
+
+static bool is_element(const char *name) {
+        return name[0] != '\0' && !strchr(name, '/') && text_is_clean(name);
+}
+
+static int check_keys(const ConfSection *section, const char *const *known, size_t n, ConfError *error) {
+        for (size_t i = 0; i < section->n_entries; i++) {
+                const ConfEntry *entry = &section->entries[i];
+                bool found = false;
+
+                for (size_t j = 0; j < n && !found; j++)
+                        found = strcmp(entry->key, known[j]) == 0;
+                if (!found)
+                        return fail(error, entry->line, "[%s] knows no %.100s=", section->name, entry->key);
+        }
+        return 0;
+}
+
+static int parse_level(const ConfEntry *entry, enum vss_application_level *ret_level, ConfError *error) {
+        static const struct {
+                const char *name;
+                enum vss_application_level level;
+        } levels[] = {
+                { "front-end", VSS_APP_FRONT_END },
+                { "back-end", VSS_APP_BACK_END },
+                { "system", VSS_APP_SYSTEM },
+        };
+
+        FOREACH_ELEMENT (level, levels)
+                if (strcmp(entry->value, level->name) == 0) {
+                        *ret_level = level->level;
+                        return 0;
+                }
+        return fail(error, entry->line, "Level= is front-end, back-end or system, not \"%.100s\"",
+                    entry->value);
+}
+
+static int parse_words(const ConfEntry *entry, char ***words, ConfError *error) {
+        int r;
+
+        *words = conf_words_free(*words);
+        r = conf_words(entry->value, error, words);
+        if (r < 0)
+                error->line = entry->line;
+        return r;
+}
+
+static int parse_writer(DropIn *dropin, const ConfSection *section, ConfError *error) {
+        static const char *const keys[] = { "Name", "User", "Level", "Roots" };
+        const ConfEntry *level = conf_entry(section, "Level"), *roots = conf_entry(section, "Roots");
+        const char *name = conf_value(section, "Name", ""), *user = conf_value(section, "User", "");
+        int r;
+
+        r = check_keys(section, keys, ELEMENTS(keys), error);
+        if (r < 0)
+                return r;
+        if (!is_element(name))
+                return fail(error, section->line, "[Writer] wants Name=, without '/'");
+        if (!is_element(user))
+                return fail(error, section->line,
+                            "[Writer] wants User=: whose rights the commands and files have");
+        if (set_string(&dropin->name, name) < 0 || set_string(&dropin->user, user) < 0)
+                return -ENOMEM;
+        if (level) {
+                r = parse_level(level, &dropin->level, error);
+                if (r < 0)
+                        return r;
+        }
+        if (roots) {
+                r = parse_words(roots, &dropin->roots, error);
+                if (r < 0)
+                        return r;
+                for (char **root = dropin->roots; *root; root++)
+                        if (!is_plain_path(*root))
+                                return fail(error, roots->line,
+                                            "Roots= wants absolute paths, not \"%.100s\"", *root);
+        }
+        return 0;
+}
+
+/* The component a section speaks of; the same name again adds file sets to it. */
+static int find_component(DropIn *dropin, const ConfSection *section, ConfError *error, size_t *ret_index) {
+        const char *name = conf_value(section, "Name", dropin->name),
+                   *below = conf_value(section, "LogicalPath", "");
+        _cleanup_(freep) char *logical_path = NULL, *copy = NULL;
+        DropInComponent *components;
+
+        if (!is_element(name))
+                return fail(error, section->line, "[Component] wants Name= without '/'");
+        if (below[0] == '/' || !text_is_clean(below))
+                return fail(error, section->line, "LogicalPath= has no leading '/'");
+        if (asprintf(&logical_path, "%s%s%s", dropin->name, below[0] ? "/" : "", below) < 0) {
+                logical_path = NULL;
+                return -ENOMEM;
+        }
+        for (size_t i = 0; i < dropin->n_components; i++)
+                if (strcmp(dropin->components[i].name, name) == 0 &&
+                    strcmp(dropin->components[i].logical_path, logical_path) == 0) {
+                        *ret_index = i;
+                        return 0;
+                }
+
+        if (dropin->n_components == DROPIN_COMPONENTS_MAX)
+                return fail(error, section->line, "more than %u components", DROPIN_COMPONENTS_MAX);
+        copy = strdup(name);
+        components = reallocarray(dropin->components, dropin->n_components + 1, sizeof(*components));
+        if (!components)
+                return -ENOMEM;
+        dropin->components = components;
+        if (!copy)
+                return -ENOMEM;
+        components[dropin->n_components] = (DropInComponent){ .logical_path = TAKE_PTR(logical_path),
+                                                              .name = TAKE_PTR(copy) };
+        *ret_index = dropin->n_components++;
+        return 0;
+}
+
+static int parse_files(DropIn *dropin, const ConfSection *section, bool exclude, ConfError *error) {
+        static const char *const keys[] = { "Path", "Filespec", "Recursive", "Name", "LogicalPath" };
+        const ConfEntry *recursive = conf_entry(section, "Recursive");
+        const char *path = conf_value(section, "Path", ""), *filespec = conf_value(section, "Filespec", "*");
+        DropInFileSet *sets, set = { .component = DROPIN_EXCLUDE, .line = section->line, .recursive = true };
+        int r;
+
+        r = check_keys(section, keys, exclude ? 3 : ELEMENTS(keys), error);
+        if (r < 0)
+                return r;
+        if (!is_plain_path(path))
+                return fail(error, section->line,
+                            "[%s] wants Path=, absolute and without \"..\", \".\" or \"//\"", section->name);
+        if (!is_element(filespec))
+                return fail(error, section->line, "Filespec= is a name with * and ?, without '/'");
+        if (recursive && conf_boolean(recursive->value, &set.recursive) < 0)
+                return fail(error, recursive->line, "Recursive= is yes or no, not \"%.100s\"",
+                            recursive->value);
+        if (dropin->n_file_sets == DROPIN_FILE_SETS_MAX)
+                return fail(error, section->line, "more than %u file sets", DROPIN_FILE_SETS_MAX);
+        if (!exclude) {
+                r = find_component(dropin, section, error, &set.component);
+                if (r < 0)
+                        return r;
+        }
+
+        sets = reallocarray(dropin->file_sets, dropin->n_file_sets + 1, sizeof(*sets));
+        if (!sets)
+                return -ENOMEM;
+        dropin->file_sets = sets;
+        if (set_string(&set.path, path) < 0)
+                return -ENOMEM;
+        if (set_string(&set.filespec, filespec) < 0) {
+                free(set.path);
+                return -ENOMEM;
+        }
+        sets[dropin->n_file_sets++] = set;
+        return 0;
+}
+
+static int parse_commands(DropIn *dropin, const ConfSection *section, ConfError *error) {
+        for (size_t i = 0; i < section->n_entries; i++) {
+                const ConfEntry *entry = &section->entries[i];
+                unsigned long seconds;
+                size_t command = 0;
+                int r;
+
+                if (strcmp(entry->key, "Timeout") == 0) {
+                        if (conf_number(entry->value, DROPIN_TIMEOUT_MAX, &seconds) < 0 || seconds == 0)
+                                return fail(error, entry->line,
+                                            "Timeout= is a number of seconds from 1 to %u",
+                                            DROPIN_TIMEOUT_MAX);
+                        dropin->timeout_seconds = (unsigned)seconds;
+                        continue;
+                }
+                while (command < DROPIN_COMMANDS && strcmp(entry->key, dropin_command_names[command]) != 0)
+                        command++;
+                if (command == DROPIN_COMMANDS)
+                        return fail(error, entry->line, "[Commands] knows no %.100s=", entry->key);
+                r = parse_words(entry, &dropin->commands[command], error);
+                if (r < 0)
+                        return r;
+                if (!dropin->commands[command][0] || !is_plain_path(dropin->commands[command][0]))
+                        return fail(error, entry->line, "%s= wants the absolute path of a program first",
+                                    entry->key);
+        }
+        return 0;
+}
+
+static int check_whole(const DropIn *dropin, ConfError *error) {
+        bool freeze = dropin->commands[DROPIN_FREEZE], thaw = dropin->commands[DROPIN_THAW];
+
+        if (dropin->n_components == 0)
+                return fail(error, 0, "there is no [Component] in it");
+        if (dropin->commands[DROPIN_HOLD] && (freeze || thaw))
+                return fail(error, 0, "it has Hold= and also Freeze= or Thaw=: one of the two ways only");
+        if (freeze != thaw)
+                return fail(error, 0, "it has %s= without %s=: they go together, or use Hold=",
+                            freeze ? "Freeze" : "Thaw", freeze ? "Thaw" : "Freeze");
+        return 0;
+}
+
+static int parse_section(DropIn *dropin, const ConfSection *section, ConfError *error) {
+        if (strcmp(section->name, "Component") == 0)
+                return parse_files(dropin, section, false, error);
+        if (strcmp(section->name, "Exclude") == 0)
+                return parse_files(dropin, section, true, error);
+        if (strcmp(section->name, "Commands") == 0)
+                return parse_commands(dropin, section, error);
+        return fail(error, section->line,
+                    "there is no section [%.100s]: known are Writer, Component, Exclude, "
+                    "Commands",
+                    section->name);
+}
+
+int dropin_from_conf(const Conf *conf, ConfError *error, DropIn **ret_dropin) {
+        _cleanup_(dropin_freep) DropIn *dropin = calloc(1, sizeof(*dropin));
+        const ConfSection *writer = conf_section(conf, "Writer", 0);
+        int r;
+
+        if (!dropin)
+                return -ENOMEM;
+        dropin->level = VSS_APP_FRONT_END;
+        dropin->timeout_seconds = DROPIN_TIMEOUT_DEFAULT;
+        if (!writer)
+                return fail(error, 0, "there is no [Writer] in it");
+        /* First, wherever it stands: the components bear its name. */
+        r = parse_writer(dropin, writer, error);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < conf->n_sections; i++) {
+                const ConfSection *section = &conf->sections[i];
+
+                if (section == writer)
+                        continue;
+                if (strcmp(section->name, "Writer") == 0)
+                        return fail(error, section->line,
+                                    "there is a second [Writer]: one application, one file");
+                r = parse_section(dropin, section, error);
+                if (r < 0)
+                        return r;
+        }
+        r = check_whole(dropin, error);
+        if (r < 0)
+                return r;
+        *ret_dropin = TAKE_PTR(dropin);
+        return 0;
+}
+
+bool dropin_has_no_hold(const DropIn *dropin) {
+        return !dropin->commands[DROPIN_PREPARE] && !dropin->commands[DROPIN_HOLD] &&
+               !dropin->commands[DROPIN_FREEZE];
+}

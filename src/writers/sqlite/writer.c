@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The SQLite writer: one component per database
+ *
+ * PrepareSnapshot starts a holder for each database on the set's volumes, which checkpoints it; Freeze lets
+ * all of them take their write lock at once; Thaw gives them back. A database that cannot be locked in time
+ * is downgraded alone.
+ */
+
+#include <string.h>
+#include "config.h"
+#include "util/clock.h"
+#include "writers/sqlite/writer.h"
+
+#define IDENTIFY_USEC (800 * USEC_PER_MSEC)
+#define PREPARE_SCAN_USEC (5 * USEC_PER_SEC)
+#define PREPARE_OPEN_USEC (30 * USEC_PER_SEC)
+#define THAW_USEC (2 * USEC_PER_SEC)
+/* What an event leaves of its time for the answer. */
+#define MARGIN_MS 500u
+
+static uint64_t deadline_of(vss_writer_call *call, uint64_t at_most_usec) {
+        uint32_t left = vss_writer_call_time_left_ms(call);
+        uint64_t usec = left > MARGIN_MS ? (left - MARGIN_MS) * USEC_PER_MSEC : 0;
+
+        return now_usec() + MIN(usec, at_most_usec);
+}
+
+static vss_result describe_database(vss_metadata *metadata, const Database *database) {
+        _cleanup_(freep) char *directory = strndup(database->path,
+                                                   (size_t)(database->name - database->path));
+        struct vss_component_info info = {
+                .size = sizeof(info),
+                .type = VSS_CT_DATABASE,
+                .logical_path = database->logical_path,
+                .name = database->name,
+                .caption = database->path,
+                .selectable = true,
+                .selectable_for_restore = true,
+                .owner = database->owner,
+        };
+        static const char *const endings[] = { "", "-wal", "-journal" };
+        char name[512];
+        vss_result r;
+        size_t n;
+
+        if (!directory)
+                return VSS_E_OUTOFMEMORY;
+        n = strlen(directory);
+        if (n > 1)
+                directory[n - 1] = '\0';
+
+        r = vss_metadata_add_component(metadata, &info);
+        if (r < 0)
+                return r;
+        FOREACH_ELEMENT (ending, endings) {
+                (void)snprintf(name, sizeof(name), "%s%s", database->name, *ending);
+                r = vss_metadata_add_files(metadata, database->logical_path, database->name, directory, name,
+                                           false);
+                if (r < 0)
+                        return r;
+        }
+        /* The index of the log is made anew at the next opening, and an old one must not come back. */
+        (void)snprintf(name, sizeof(name), "%s-shm", database->name);
+        return vss_metadata_add_exclude(metadata, directory, name, false);
+}
+
+static vss_result describe(vss_metadata *metadata, const DatabaseList *list) {
+        for (size_t i = 0; i < list->n; i++) {
+                vss_result r = describe_database(metadata, &list->items[i]);
+
+                if (r < 0 && r != VSS_E_OBJECT_ALREADY_EXISTS)
+                        return r;
+        }
+        for (size_t i = 0; i < list->n_warnings; i++) {
+                vss_result r = vss_metadata_add_warning(metadata, "%s", list->warnings[i]);
+
+                if (r < 0)
+                        return r;
+        }
+        return VSS_S_OK;
+}
+
+static vss_result sqlite_identify(vss_writer_call *call, vss_metadata *metadata) {
+        SqliteWriter *writer = vss_writer_call_userdata(call);
+        DatabaseList list = { 0 };
+        vss_result result;
+        int r;
+
+        /* Between Freeze and Thaw nothing is read and nobody is looked up. */
+        if (writer->frozen)
+                return describe(metadata, &writer->databases);
+
+        r = database_scan(writer->conf_path, deadline_of(call, IDENTIFY_USEC), &list);
+        if (r < 0)
+                return vss_writer_call_fail(call, VSS_E_WRITERERROR_RETRYABLE,
+                                            "the search for databases failed: %s", strerror(-r));
+        result = describe(metadata, &list);
+        database_list_clear(&list);
+        return result;
+}
+
+static bool is_chosen(const vss_writer_call *call, const Database *database) {
+        if (!vss_writer_call_components_selected(call))
+                return true;
+        for (size_t i = 0; i < vss_writer_call_component_count(call); i++) {
+                const vss_value *component = vss_writer_call_component(call, i);
+
+                if (strcmp(vss_value_get_string(component, "logical-path", ""), database->logical_path) ==
+                            0 &&
+                    strcmp(vss_value_get_string(component, "name", ""), database->name) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* All state of a set, also of one that nobody ended. */
+static void let_go(SqliteWriter *writer) {
+        holder_set_end(&writer->holders, now_usec() + THAW_USEC);
+        database_list_clear(&writer->databases);
+        writer->session[0] = '\0';
+        writer->frozen = false;
+}
+
+/* Tell which holders failed since the last look. Return: VSS_S_OK if any is left (or there was none to begin
+ * with). */
+static vss_result tell_failures(vss_writer_call *call, const HolderSet *holders,
+                                const bool *already_failed) {
+        const Holder *failed = NULL;
+        size_t n_failed = 0;
+
+        for (size_t i = 0; i < holders->n; i++) {
+                const Holder *holder = &holders->items[i];
+
+                if (holder->reply.code >= 0)
+                        continue;
+                n_failed++;
+                failed = failed ?: holder;
+                if (!already_failed || !already_failed[i])
+                        (void)vss_writer_call_fail_component(call, holder->logical_path, holder->name,
+                                                             holder->reply.code, "%s", holder->reply.text);
+        }
+        if (n_failed == 0 || n_failed < holders->n)
+                return VSS_S_OK;
+        return n_failed == 1 ? vss_writer_call_fail(call, failed->reply.code, "%s", failed->reply.text)
+                             : vss_writer_call_fail(call, failed->reply.code, "%s (and %zu more databases)",
+                                                    failed->reply.text, n_failed - 1);
+}
+
+static vss_result sqlite_prepare_snapshot(vss_writer_call *call) {
+        SqliteWriter *writer = vss_writer_call_userdata(call);
+        vss_result result;
+        int r;
+
+        let_go(writer);
+        (void)snprintf(writer->session, sizeof(writer->session), "%s", vss_writer_call_session_id(call));
+        r = database_scan(writer->conf_path, deadline_of(call, PREPARE_SCAN_USEC), &writer->databases);
+        if (r < 0)
+                return vss_writer_call_fail(call, VSS_E_WRITERERROR_RETRYABLE,
+                                            "the search for databases failed: %s", strerror(-r));
+        for (size_t i = 0; i < writer->databases.n; i++) {
+                const Database *database = &writer->databases.items[i];
+
+                if (!vss_writer_call_is_path_affected(call, database->path) || !is_chosen(call, database))
+                        continue;
+                if (holder_set_add(&writer->holders, database) < 0) {
+                        let_go(writer);
+                        return vss_writer_call_fail(call, VSS_E_WRITERERROR_OUTOFRESOURCES,
+                                                    "there is no memory for the databases");
+                }
+        }
+        holder_set_collect(&writer->holders, deadline_of(call, PREPARE_OPEN_USEC));
+        result = tell_failures(call, &writer->holders, NULL);
+        if (result < 0)
+                let_go(writer);
+        return result;
+}
+
+static vss_result sqlite_freeze(vss_writer_call *call) {
+        SqliteWriter *writer = vss_writer_call_userdata(call);
+        uint64_t deadline = deadline_of(call, HOLDER_LOCK_MS * USEC_PER_MSEC), now = now_usec();
+        bool already_failed[DATABASES_MAX] = { 0 };
+        vss_result result;
+
+        for (size_t i = 0; i < writer->holders.n; i++)
+                already_failed[i] = writer->holders.items[i].reply.code < 0;
+        writer->frozen = true;
+        holder_set_order(&writer->holders, HOLDER_FREEZE,
+                         deadline > now ? (uint32_t)((deadline - now) / 1000) : 0);
+        /* A holder gives up by itself at the deadline; its answer needs a moment. */
+        holder_set_collect(&writer->holders, deadline + MARGIN_MS / 2 * USEC_PER_MSEC);
+
+        for (size_t i = 0; i < writer->holders.n; i++)
+                writer->holders.items[i].held = writer->holders.items[i].reply.code == VSS_S_OK;
+        result = tell_failures(call, &writer->holders, already_failed);
+        if (result < 0)
+                let_go(writer);
+        return result;
+}
+
+static vss_result sqlite_thaw(vss_writer_call *call) {
+        SqliteWriter *writer = vss_writer_call_userdata(call);
+        vss_result result = VSS_S_OK;
+
+        holder_set_order(&writer->holders, HOLDER_THAW, 0);
+        holder_set_collect(&writer->holders, deadline_of(call, THAW_USEC));
+        for (size_t i = 0; i < writer->holders.n && result == VSS_S_OK; i++) {
+                const Holder *holder = &writer->holders.items[i];
+
+                /* A lock that was there at Freeze and could not be given back was not there in between. */
+                if (holder->reply.code < 0 && holder->held)
+                        result = vss_writer_call_fail(call, VSS_E_WRITERERROR_INCONSISTENTSNAPSHOT,
+                                                      "the write lock was lost before Thaw: %s",
+                                                      holder->reply.text);
+        }
+        let_go(writer);
+        return result;
+}
+
+static vss_result sqlite_abort(vss_writer_call *call) {
+        SqliteWriter *writer = vss_writer_call_userdata(call);
+
+        /* The end of one session must not let go what is prepared or held for another. */
+        if (strcmp(writer->session, vss_writer_call_session_id(call)) == 0)
+                let_go(writer);
+        return VSS_S_OK;
+}
+
+const struct vss_writer sqlite_writer = {
+        VSS_WRITER_INIT,
+        .name = "SQLite",
+        .id = "5f0c2a7e-9d31-4b6c-8f52-3a1e7d90c4b8",
+        .friendly_name = "SQLite databases",
+        .version = LINUXVSS_VERSION,
+        .usage = VSS_UT_USERDATA,
+        .source = VSS_ST_TRANSACTEDDB,
+        /* A lock that costs nothing comes last: applications in front are at rest by then. */
+        .level = VSS_APP_BACK_END,
+        .freeze_timeout_ms = HOLDER_LEASE_SECONDS * 1000,
+        .identify = sqlite_identify,
+        .prepare_snapshot = sqlite_prepare_snapshot,
+        .freeze = sqlite_freeze,
+        .thaw = sqlite_thaw,
+        .abort = sqlite_abort,
+};

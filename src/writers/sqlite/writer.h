@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The SQLite writer: its table of events, and what it remembers between them
+ */
+
+#include <linuxvss/writer.h>
+#include "writers/sqlite/holder.h"
+#include "writers/sqlite/scan.h"
+
+typedef struct SqliteWriter {
+        const char *conf_path;
+        DatabaseList
+                databases; /* as found for the set under way; names nobody needs to look up while frozen */
+        HolderSet holders;
+        char session[VSS_ID_SIZE]; /* whose they are */
+        bool frozen;
+} SqliteWriter;
+
+extern const struct vss_writer sqlite_writer;

@@ -1,0 +1,167 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# lib.sh - what scenario tests have in common: TAP, clean-up, volumes on loop files, writes that must not hang
+#
+#   ok_if STATUS LABEL           ok_if_empty TEXT LABEL        is GOT WANTED LABEL      like GOT PATTERN LABEL
+#   run_ok LABEL COMMAND...      run_fails STATUS LABEL COMMAND...        (their output is in $output)
+#   skip LABEL REASON            skip_all REASON               note TEXT                done_testing
+#   at_end COMMAND...            run at the end, last one first, also after a signal
+#   make_volume NAME TYPE SIZE [MKFS-OPTION...]   a file system of its own at $RIG_TMP/NAME; btrfs, ext4 or xfs
+#   timed_write FILE MILLISECONDS                 0 if a write and fsync got through in time
+#   is_held DIRECTORY                             0 if a write there does not get through
+#   wait_for SECONDS COMMAND...                   0 as soon as the command succeeds
+#   list_traces                                   mounts, loop devices, subvolumes, control groups: compare
+
+TAP_N=0
+TAP_FAILED=0
+TAP_ENDS=()
+TAP_WRITES=()
+output=
+
+note() {
+        printf '%s\n' "$*" | sed 's/^/# /'
+}
+
+ok_if() {
+        TAP_N=$((TAP_N + 1))
+        if [ "$1" = 0 ]; then
+                echo "ok $TAP_N - $2"
+                return 0
+        fi
+        TAP_FAILED=$((TAP_FAILED + 1))
+        echo "not ok $TAP_N - $2"
+        return 1
+}
+
+ok_if_empty() {
+        [ -z "$1" ]
+        ok_if $? "$2" || note "$1"
+}
+
+is() {
+        [ "$1" = "$2" ]
+        ok_if $? "$3" || note "got \"$1\", want \"$2\""
+}
+
+like() {
+        [[ $1 =~ $2 ]]
+        ok_if $? "$3" || note "got \"$1\", want something like \"$2\""
+}
+
+run_fails() {
+        local want=$1 label=$2 status=0
+        shift 2
+        output=$("$@" 2>&1) || status=$?
+        [ "$status" = "$want" ]
+        ok_if $? "$label" || note "$* ended with $status, not $want: $output"
+}
+
+run_ok() {
+        run_fails 0 "$@"
+}
+
+skip() {
+        TAP_N=$((TAP_N + 1))
+        echo "ok $TAP_N - $1 # SKIP $2"
+}
+
+skip_all() {
+        echo "1..0 # SKIP $*"
+        exit 0
+}
+
+done_testing() {
+        echo "1..$TAP_N"
+        [ "$TAP_FAILED" = 0 ]
+        exit
+}
+
+at_end() {
+        TAP_ENDS+=("$(printf '%q ' "$@")")
+}
+
+run_ends() {
+        local i status=$?
+        trap '' INT TERM HUP
+        for ((i = ${#TAP_ENDS[@]} - 1; i >= 0; i--)); do
+                eval "${TAP_ENDS[i]}" || echo "# clean-up failed: ${TAP_ENDS[i]}"
+        done
+        exit "$status"
+}
+trap run_ends EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# ---- volumes -------------------------------------------------------------------------------------------------
+
+make_volume() {
+        local name=$1 type=$2 size=$3 image=$RIG_TMP/$1.img options=()
+        shift 3
+        truncate -s "$size" "$image" || return 1
+        case $type in
+        btrfs) mkfs.btrfs --quiet "$@" "$image" ;;
+        ext4) mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 "$@" "$image" ;;
+        xfs) mkfs.xfs -q "$@" "$image" ;;
+        *) echo "make_volume: $type?" >&2; return 1 ;;
+        esac || return 1
+        mkdir -p "$RIG_TMP/$name"
+        # mount makes the loop device, and lets it go with the last user.
+        mount -o loop "${options[@]}" "$image" "$RIG_TMP/$name" || return 1
+        at_end umount_volume "$RIG_TMP/$name"
+}
+
+umount_volume() {
+        ! mountpoint -q "$1" || {
+                fsfreeze --unfreeze "$1" 2>/dev/null
+                umount --recursive "$1"
+        }
+}
+
+# The child may hang, unkillably, until the volume goes on; the test does not.
+timed_write() {
+        local file=$1 limit=$2 pid deadline
+        dd if=/dev/zero of="$file" bs=512 count=1 conv=fsync,notrunc status=none < /dev/null > /dev/null 2>&1 &
+        pid=$!
+        TAP_WRITES+=("$pid")
+        deadline=$((${EPOCHREALTIME/[.,]/} + limit * 1000))
+        while [ "${EPOCHREALTIME/[.,]/}" -lt "$deadline" ]; do
+                if ! kill -0 "$pid" 2>/dev/null; then
+                        wait "$pid"
+                        return
+                fi
+                sleep 0.005
+        done
+        kill -KILL "$pid" 2>/dev/null
+        return 1
+}
+
+is_held() {
+        ! timed_write "$1/.held-probe" "${2:-300}"
+}
+
+wait_for() {
+        local deadline=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+        shift
+        while true; do
+                "$@" > /dev/null 2>&1 && return 0
+                [ "${EPOCHREALTIME/[.,]/}" -lt "$deadline" ] || return 1
+                sleep 0.02
+        done
+}
+
+list_traces() {
+        local target
+        echo "mounts:"
+        awk '{ print $3, $4, $5, $6 }' /proc/self/mountinfo | sort
+        echo "loop devices:"
+        losetup --list --noheadings --output NAME,BACK-FILE | grep -F "${RIG_TMP:-/nowhere}/" | sort
+        echo "subvolumes:"
+        awk '$3 == "btrfs" { print $1, $2 }' /proc/self/mounts | sort -u -k1,1 | while read -r _ target; do
+                btrfs subvolume list -a "$(printf %b "$target")" | awk '{ print $NF }' | sort
+        done
+        echo "control groups:"
+        awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts | while read -r target; do
+                find "$target" -mindepth 1 -type d | sort
+        done
+}
