@@ -6,9 +6,9 @@
  *   demo-commit init DATABASE wal|delete     a database of some megabytes with a counter at 0
  *   demo-commit run ORDERS STOCK             until SIGTERM or SIGINT
  *
- * Each round adds 1 to the counter of ORDERS and commits, then to that of STOCK: at any instant the two are equal,
- * or ORDERS is one ahead. A backup in which they are anything else was not taken at one instant. Each commit
- * also rewrites rows all over the file, so that a file that is copied while this runs is a mixture.
+ * Each round adds 1 to the counter of ORDERS and commits, then to that of STOCK: at any instant the two are
+ * equal, or ORDERS is one ahead. A backup in which they are anything else was not taken at one instant. Each
+ * commit also rewrites rows all over the file, so that a file that is copied while this runs is a mixture.
  *
  * At the end: "rounds N, longest commit M.M ms, at second S.S".
  */
@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,7 @@
 #include "util/clock.h"
 #include "util/macro.h"
 
-#define ROWS 4000
+#define ROWS 15000
 #define ROWS_A_COMMIT 12
 #define BUSY_POLL_NSEC 500000 /* SQLite's own waiting doubles its steps, and would be measured instead */
 #define BUSY_LIMIT_USEC (30 * USEC_PER_SEC)
@@ -64,16 +65,17 @@ static int open_database(const char *path, sqlite3 **ret_db) {
 }
 
 static int fill(sqlite3 *db, bool wal) {
-        char *sql = sqlite3_mprintf("PRAGMA journal_mode=%s;"
-                                    "BEGIN;"
-                                    "CREATE TABLE counter (n INTEGER NOT NULL);"
-                                    "INSERT INTO counter VALUES (0);"
-                                    "CREATE TABLE rows (id INTEGER PRIMARY KEY, key BLOB, value BLOB);"
-                                    "CREATE INDEX by_key ON rows (key);"
-                                    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) "
-                                    "INSERT INTO rows SELECT i, randomblob(16), randomblob(2000) FROM n;"
-                                    "COMMIT;",
-                                    wal ? "WAL" : "DELETE", ROWS);
+        char *sql = sqlite3_mprintf(
+                "PRAGMA journal_mode=%s;"
+                "BEGIN;"
+                "CREATE TABLE counter (n INTEGER NOT NULL);"
+                "INSERT INTO counter VALUES (0);"
+                "CREATE TABLE rows (id INTEGER PRIMARY KEY, key BLOB, value BLOB);"
+                "CREATE INDEX by_key ON rows (key);"
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) "
+                "INSERT INTO rows SELECT i, randomblob(16), randomblob(2000) FROM n;"
+                "COMMIT;",
+                wal ? "WAL" : "DELETE", ROWS);
         int r = sql ? run_sql(db, sql) : complain(NULL, "init");
 
         sqlite3_free(sql);
@@ -83,34 +85,35 @@ static int fill(sqlite3 *db, bool wal) {
 static int commit_once(sqlite3 *db) {
         char sql[512];
 
-        (void)snprintf(sql, sizeof(sql),
-                       "BEGIN IMMEDIATE;"
-                       "UPDATE counter SET n = n + 1;"
-                       "UPDATE rows SET key = randomblob(16), value = randomblob(1500 + abs(random() %% 1000)) "
-                       "WHERE id IN (SELECT 1 + abs(random() %% %d) FROM rows LIMIT %d);"
-                       "COMMIT",
-                       ROWS, ROWS_A_COMMIT);
+        (void)snprintf(
+                sql, sizeof(sql),
+                "BEGIN IMMEDIATE;"
+                "UPDATE counter SET n = n + 1;"
+                "UPDATE rows SET key = randomblob(16), value = randomblob(1500 + abs(random() %% 1000)) "
+                "WHERE id IN (SELECT 1 + abs(random() %% %d) FROM rows LIMIT %d);"
+                "COMMIT",
+                ROWS, ROWS_A_COMMIT);
         return run_sql(db, sql);
 }
 
 static int commit_until_stopped(sqlite3 *const databases[2]) {
-        uint64_t began = clock_usec(), longest = 0, longest_at = 0;
+        uint64_t began = now_usec(), longest = 0, longest_at = 0;
         unsigned long rounds = 0;
 
         for (; !stopped; rounds++)
                 for (size_t i = 0; i < 2; i++) {
-                        uint64_t before = clock_usec(), took;
+                        uint64_t before = now_usec(), took;
 
                         if (commit_once(databases[i]) < 0)
                                 return -1;
-                        took = clock_usec() - before;
+                        took = now_usec() - before;
                         if (took > longest) {
                                 longest = took;
                                 longest_at = before - began;
                         }
                 }
-        printf("rounds %lu, longest commit %.1f ms, at second %.1f\n", rounds, (double)longest / USEC_PER_MSEC,
-               (double)longest_at / USEC_PER_SEC);
+        printf("rounds %lu, longest commit %.1f ms, at second %.1f\n", rounds,
+               (double)longest / USEC_PER_MSEC, (double)longest_at / USEC_PER_SEC);
         return 0;
 }
 

@@ -96,18 +96,18 @@ trap 'exit 143' TERM HUP
 # ---- volumes -------------------------------------------------------------------------------------------------
 
 make_volume() {
-        local name=$1 type=$2 size=$3 image=$RIG_TMP/$1.img options=()
+        local name=$1 type=$2 size=$3 image=$RIG_TMP/$1.img
         shift 3
         truncate -s "$size" "$image" || return 1
         case $type in
-        btrfs) mkfs.btrfs --quiet "$@" "$image" ;;
+        btrfs) mkfs.btrfs --quiet "$@" "$image" > /dev/null 2>&1 ;; # it warns of its own defaults
         ext4) mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 "$@" "$image" ;;
         xfs) mkfs.xfs -q "$@" "$image" ;;
         *) echo "make_volume: $type?" >&2; return 1 ;;
         esac || return 1
         mkdir -p "$RIG_TMP/$name"
         # mount makes the loop device, and lets it go with the last user.
-        mount -o loop "${options[@]}" "$image" "$RIG_TMP/$name" || return 1
+        mount -o loop "$image" "$RIG_TMP/$name" || return 1
         at_end umount_volume "$RIG_TMP/$name"
 }
 

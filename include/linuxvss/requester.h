@@ -158,6 +158,8 @@ VSS_PUBLIC vss_result vss_service_freeze(vss_service *service, uint32_t lease_se
 /* @token: from freeze; NULL for root: whatever is held. The result tells what was held how long, and whether it
  * held to the end. */
 VSS_PUBLIC vss_result vss_service_thaw(vss_service *service, const char *token, vss_async **ret_async);
+/* A longer lease from now on, for a freeze or a session, by its token; within LeaseLimit in all for a freeze. */
+VSS_PUBLIC vss_result vss_service_renew(vss_service *service, const char *token, uint32_t lease_seconds);
 /* What is amiss on this machine: "checks", each with "name", "ok", "text", "remedy". */
 VSS_PUBLIC vss_result vss_service_doctor(vss_service *service, vss_async **ret_async);
 /* Events from now on are given to @handler from within vss_service_process() and every waiting call. */

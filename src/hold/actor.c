@@ -147,6 +147,15 @@ static void freeze_begin(Actor *actor) {
         (void)rank_start(actor, 0);
 }
 
+/* A longer lease, while everything stands and within what anybody may hold. */
+static void renew(Actor *actor, uint64_t limit_usec) {
+        HoldShared *shared = actor->shared;
+        uint64_t latest = atomic_load(&shared->began_usec) + HOLD_LIMIT_MAX_USEC;
+
+        if (atomic_load(&shared->phase) == PHASE_HELD && limit_usec <= HOLD_LIMIT_MAX_USEC)
+                atomic_store(&shared->deadline_usec, MIN(now_usec() + limit_usec, latest));
+}
+
 static void socket_read(Actor *actor) {
         HoldRequest request;
         ssize_t n = recv(actor->hold->socket, &request, sizeof(request), MSG_DONTWAIT);
@@ -155,6 +164,8 @@ static void socket_read(Actor *actor) {
                 return;
         if (n == (ssize_t)sizeof(request) && request.command == HOLD_FREEZE)
                 freeze_begin(actor);
+        else if (n == (ssize_t)sizeof(request) && request.command == HOLD_RENEW)
+                renew(actor, request.limit_usec);
         else
                 /* RELEASE, a service that is gone, or one we don't understand. */
                 (void)hold_decide(actor->shared, HOLD_CAUSE_ASKED);

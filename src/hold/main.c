@@ -24,9 +24,6 @@
 #include "hold/target.h"
 #include "hold/watcher.h"
 
-/* Nobody may hold for longer, whatever the service says. */
-#define HOLD_LIMIT_MAX_USEC (600 * USEC_PER_SEC)
-
 /* One message. Return: 1, 0 at the end, -EPROTO if it is none of ours, or -errno. */
 static int request_receive(int socket, HoldRequest *ret_request, int *ret_fd) {
         union {

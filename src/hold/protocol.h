@@ -38,6 +38,7 @@ typedef enum HoldCommand {
         HOLD_ARM = 2,
         HOLD_FREEZE = 3,
         HOLD_RELEASE = 4,
+        HOLD_RENEW = 5, /* while it stands: the limit counts from now on; not answered */
 } HoldCommand;
 
 typedef struct HoldRequest {
@@ -46,7 +47,7 @@ typedef struct HoldRequest {
                         file system (not O_PATH), or the control group's directory */
         uint32_t rank; /* ADD */
         uint32_t reserved;
-        uint64_t limit_usec; /* ARM: how long the hold may last from FREEZE on, at most 600 s */
+        uint64_t limit_usec; /* ARM: how long the hold may last from FREEZE on; RENEW: from now on; 600 s in all */
         uint64_t device;     /* ADD: st_dev, for the release after a disaster; 0 for control groups */
         char label[HOLD_LABEL_SIZE]; /* ADD: mount point or control group, for people and for
                                         /run/linuxvss/hold */

@@ -22,6 +22,9 @@
  * stopped. */
 #define HOLD_TICK_USEC (50 * USEC_PER_MSEC)
 #define HOLD_MISSED_MAX 8u
+/* Nobody may hold for longer, whatever the service says. */
+#define HOLD_LIMIT_MAX_USEC (600 * USEC_PER_SEC)
+
 /* How long the watcher waits behind the limit before it takes the acting process for late. */
 #define HOLD_LATE_USEC (200 * USEC_PER_MSEC)
 /* How long RELEASED waits for a freeze that has not returned yet. */

@@ -129,6 +129,12 @@ vss_result vss_service_freeze(vss_service *service, uint32_t lease_seconds, cons
         return r < 0 ? service_fail_errno(service, r, NULL) : service_call_job(service, call, ret_async);
 }
 
+vss_result vss_service_renew(vss_service *service, const char *token, uint32_t lease_seconds) {
+        if (!service || !token || lease_seconds == 0)
+                return service_invalid(service, "a lease needs its token and a number of seconds");
+        return service_callf(service, BUS_PATH, BUS_MANAGER, "Renew", NULL, "su", token, lease_seconds);
+}
+
 vss_result vss_service_thaw(vss_service *service, const char *token, vss_async **ret_async) {
         if (!service)
                 return VSS_E_INVALIDARG;

@@ -14,6 +14,7 @@
 typedef struct FreezeOptions {
         Strings writers, paths, resolved, cgroups;
         uint32_t lease;
+        const char *renew;
 } FreezeOptions;
 
 static void freeze_options_clear(FreezeOptions *o) {
@@ -76,6 +77,8 @@ int verb_freeze(Cli *cli, int argc, char **argv) {
                        "hold this writer; by default those with files on the paths", &o.writers),
                 OPTION("fs", OPTION_LIST, "PATH", "hold the file system of this path", &o.paths),
                 OPTION("cgroup", OPTION_LIST, "PATH", "stop this control group", &o.cgroups),
+                OPTION("renew", OPTION_TEXT, "TOKEN", "only give this freeze a new --lease, from now on",
+                       &o.renew),
         };
         _cleanup_value_ vss_value *request = vss_value_new_dict(), *result = NULL;
         _cleanup_async_ vss_async *async = NULL;
@@ -91,6 +94,10 @@ int verb_freeze(Cli *cli, int argc, char **argv) {
         status = paths_resolve(cli, &o.paths, &o.resolved);
         if (status == EXIT_DONE)
                 status = cli_connect(cli);
+        if (status == EXIT_DONE && o.renew) {
+                r = vss_service_renew(cli->service, o.renew, o.lease);
+                return r == VSS_S_OK ? EXIT_DONE : cli_fail(cli, r);
+        }
         if (status == EXIT_DONE && o.writers.n + o.resolved.n + o.cgroups.n == 0)
                 status = name_all_writers(cli, &o);
         if (status != EXIT_DONE)

@@ -9,6 +9,7 @@
 #include "model/id.h"
 #include "model/path.h"
 #include "vssd/catalog.h"
+#include "vssd/event.h"
 #include "vssd/log.h"
 #include "vssd/mounts.h"
 #include "vssd/worker.h"
@@ -370,8 +371,8 @@ static void on_deleted(void *userdata, const CallAnswer *answer) {
         }
         (void)value_append_string(value_require(deletion->result, "deleted", VSS_KIND_LIST),
                                   current_id(deletion));
-        manager_event(deletion->manager, "shadow-copy-deleted", snapshot, "shadow copy %s of %s was deleted",
-                      current_id(deletion), vss_value_get_string(snapshot, "volume", "?"));
+        event_send(deletion->manager, "shadow-copy-deleted", snapshot, "shadow copy %s of %s was deleted",
+                   current_id(deletion), vss_value_get_string(snapshot, "volume", "?"));
 }
 
 static void on_one_done(void *userdata) {

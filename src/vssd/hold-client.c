@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include "bus/marshal.h"
 #include "config.h"
 #include "util/clock.h"
 #include "vssd/hold-client.h"
@@ -22,6 +23,7 @@
 #define ANSWER_USEC (2 * USEC_PER_SEC)
 #define ARM_USEC (10 * USEC_PER_SEC)
 #define RELEASE_USEC (15 * USEC_PER_SEC)
+#define SCOPE_USEC (2 * USEC_PER_SEC)
 
 struct HoldClient {
         Manager *manager;
@@ -31,6 +33,8 @@ struct HoldClient {
         pid_t pid;
         uint64_t limit_usec;
         sd_event_source *io, *child, *timer;
+        sd_bus_slot *scope; /* systemd is being asked for a scope: arming waits */
+        bool arming;
         Worker *rescue; /* vss-hold --release, under way */
         bool ended;     /* RELEASED or LOST was told */
 };
@@ -152,6 +156,8 @@ _Noreturn static void child_main(int fd) {
         _exit(127);
 }
 
+static int ask_scope(HoldClient *client);
+
 int hold_client_new(Manager *manager, HoldHandler handler, void *userdata, HoldClient **ret_client) {
         HoldClient *client = calloc(1, sizeof(*client));
         int pair[2], r;
@@ -180,6 +186,9 @@ int hold_client_new(Manager *manager, HoldHandler handler, void *userdata, HoldC
                 hold_client_free(client);
                 return r;
         }
+        r = ask_scope(client);
+        if (r < 0)
+                log_warning("systemd cannot be asked for a scope for the hold: %s", strerror(-r));
         *ret_client = client;
         return 0;
 }
@@ -222,14 +231,53 @@ static int command(HoldClient *client, HoldCommand what, uint64_t limit_usec, ui
         return r;
 }
 
+static int on_scope(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        HoldClient *client = userdata;
+
+        client->scope = sd_bus_slot_unref(client->scope);
+        if (sd_bus_message_is_method_error(reply, NULL))
+                log_warning("systemd gives the hold no scope of its own: %s",
+                            sd_bus_message_get_error(reply)->message);
+        if (client->arming && command(client, HOLD_ARM, client->limit_usec, ARM_USEC) < 0)
+                lost(client, "died");
+        return 0;
+}
+
+/* Under systemd control groups are systemd's to make: whoever stops or kills the service's must not reach
+ * the hold. Elsewhere the hold makes one itself. */
+static int ask_scope(HoldClient *client) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        char name[64];
+        int r;
+
+        if (access("/run/systemd/system", F_OK) < 0)
+                return 0;
+        (void)snprintf(name, sizeof(name), "linuxvss-hold-%d.scope", (int)client->pid);
+        r = sd_bus_message_new_method_call(client->manager->bus, &m, "org.freedesktop.systemd1",
+                                           "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
+                                           "StartTransientUnit");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "ssa(sv)a(sa(sv))", name, "fail", 3, "Description", "s",
+                                          "Linux VSS hold", "PIDs", "au", 1, (uint32_t)client->pid,
+                                          "CollectMode", "s", "inactive-or-failed", 0);
+        if (r >= 0)
+                r = sd_bus_call_async(client->manager->bus, &client->scope, m, on_scope, client, SCOPE_USEC);
+        return r;
+}
+
 int hold_client_arm(HoldClient *client, uint64_t limit_usec) {
         client->limit_usec = limit_usec;
-        return command(client, HOLD_ARM, limit_usec, ARM_USEC);
+        client->arming = true;
+        return client->scope ? 0 : command(client, HOLD_ARM, limit_usec, ARM_USEC);
 }
 
 /* From here on the hold owes us RELEASED when its limit is over, whatever else it answers. */
 int hold_client_freeze(HoldClient *client) {
         return command(client, HOLD_FREEZE, 0, client->limit_usec + ANSWER_USEC);
+}
+
+int hold_client_renew(HoldClient *client, uint64_t limit_usec) {
+        return command(client, HOLD_RENEW, limit_usec, limit_usec + ANSWER_USEC);
 }
 
 int hold_client_release(HoldClient *client) {
@@ -241,6 +289,7 @@ HoldClient *hold_client_free(HoldClient *client) {
                 return NULL;
         disarm(client);
         sd_event_source_disable_unref(client->io);
+        sd_bus_slot_unref(client->scope);
         if (client->rescue) {
                 /* It is still needed, so another one goes on in its place. */
                 worker_cancel(client->rescue);

@@ -29,6 +29,8 @@ int hold_client_add(HoldClient *client, enum vss_hold kind, uint32_t rank, int f
                     const char *label);
 int hold_client_arm(HoldClient *client, uint64_t limit_usec);
 int hold_client_freeze(HoldClient *client);
+/* While it stands: @limit_usec from now on. */
+int hold_client_renew(HoldClient *client, uint64_t limit_usec);
 int hold_client_release(HoldClient *client);
 /* Closing its end makes the hold let go of everything. */
 HoldClient *hold_client_free(HoldClient *client);

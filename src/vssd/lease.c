@@ -14,6 +14,7 @@
 #include "util/clock.h"
 #include "vssd/door.h"
 #include "vssd/lease.h"
+#include "vssd/event.h"
 #include "vssd/log.h"
 #include "vssd/set-run.h"
 
@@ -23,6 +24,7 @@ typedef struct Lease {
         char session[VSS_ID_SIZE]; /* writers know events by session and set */
         uid_t uid;
         uint64_t seconds;
+        uint64_t leased_usec; /* since when everything stands still */
         vss_value *options;
         size_t next_path;
         Set set;
@@ -55,11 +57,16 @@ static void end_lease(Lease *lease, const Failure *failure, vss_value *result) {
 static void on_run_done(void *userdata, const Failure *failure, vss_value *result) {
         Lease *lease = userdata;
         _cleanup_value_ vss_value *writers = set_writer_status(&lease->set);
+        int64_t held = vss_value_get_integer(result, "hold-usec", 0);
 
         lease->run = NULL;
         (void)vss_value_set(result, "writers", TAKE_PTR(writers));
-        manager_event(lease->manager, "thawed", result, "the freeze lease ended%s%s",
-                      failure->code < 0 ? ": " : "", failure->code < 0 ? failure_message(failure) : "");
+        /* Without a volume or a control group it is the writers that were held. */
+        if (held == 0)
+                held = vss_value_get_integer(result, "freeze-window-usec", 0);
+        (void)vss_value_set_integer(result, "held-usec", held);
+        event_send(lease->manager, "thawed", result, "the freeze lease ended%s%s",
+                   failure->code < 0 ? ": " : "", failure->code < 0 ? failure_message(failure) : "");
         end_lease(lease, failure, result);
 }
 
@@ -67,8 +74,9 @@ static void on_leased(void *userdata) {
         Lease *lease = userdata;
         _cleanup_value_ vss_value *result = vss_value_new_dict();
 
+        lease->leased_usec = now_usec();
         (void)vss_value_set_string(result, "token", lease->token);
-        (void)vss_value_set_integer(result, "lease-seconds", (int64_t)lease->seconds);
+        (void)vss_value_set_integer(result, "lease-usec", (int64_t)(lease->seconds * USEC_PER_SEC));
         (void)vss_value_set(result, "writers", set_writer_status(&lease->set));
         set_run_forget_job(lease->run);
         job_done(TAKE_PTR(lease->freezing), NULL, result);
@@ -250,6 +258,28 @@ int lease_freeze(Manager *manager, sd_bus_message *m, sd_bus_error *error) {
         manager->lease = lease;
         find_next_path(lease);
         return 0;
+}
+
+bool lease_renew(Manager *manager, const char *token, uid_t uid, uint32_t seconds, sd_bus_message *m,
+                 sd_bus_error *error, int *ret_r) {
+        Lease *lease = manager->lease;
+        uint64_t until = now_usec() + seconds * USEC_PER_SEC;
+        uint64_t limit = manager->settings.lease_freeze_usec;
+
+        if (!lease || strcmp(token, lease->token) != 0 || (uid != 0 && uid != lease->uid))
+                return false;
+        if (!lease->run || !set_run_is_leased(lease->run))
+                *ret_r = bus_error_setf(error, VSS_E_BAD_STATE, "Nothing is held yet, or no longer.");
+        else if (seconds == 0 || until > lease->leased_usec + limit)
+                *ret_r = bus_error_setf(error, VSS_E_INVALIDARG,
+                                        "A freeze lasts %lu seconds at most in all (LeaseLimit).",
+                                        (unsigned long)(limit / USEC_PER_SEC));
+        else {
+                *ret_r = set_run_renew(lease->run, seconds * USEC_PER_SEC);
+                if (*ret_r >= 0)
+                        *ret_r = sd_bus_reply_method_return(m, "");
+        }
+        return true;
 }
 
 int lease_thaw(Manager *manager, sd_bus_message *m, sd_bus_error *error) {

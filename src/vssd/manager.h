@@ -39,7 +39,3 @@ struct Manager {
 /* Adds the objects and claims the name. Return: 0 or a negative errno. */
 int manager_start(Manager *manager);
 void manager_deinit(Manager *manager);
-
-/* An event for whoever subscribed and for the log. @details may be NULL. */
-void manager_event(Manager *manager, const char *kind, const vss_value *details, const char *format, ...)
-        _printf_(4, 5);

@@ -13,6 +13,7 @@
 #include "vssd/add.h"
 #include "vssd/catalog.h"
 #include "vssd/farewell.h"
+#include "vssd/event.h"
 #include "vssd/log.h"
 #include "vssd/session.h"
 #include "vssd/set-run.h"
@@ -375,11 +376,11 @@ static void on_set_done(void *userdata, const Failure *failure, vss_value *resul
                 session->facts |= SESSION_ABORTED;
         vss_value_free(session->result);
         session->result = vss_value_copy(result);
-        manager_event(session->manager, failure->code < 0 ? "set-failed" : "set-created", result,
-                      failure->code < 0 ? "set %s failed: %s%s%s" : "set %s was created%s%s%s",
-                      session->set.id, failure->code < 0 ? failure_culprit(failure) : "",
-                      failure->code < 0 && *failure_culprit(failure) ? ": " : "",
-                      failure->code < 0 ? failure_message(failure) : "");
+        event_send(session->manager, failure->code < 0 ? "set-failed" : "set-created", result,
+                   failure->code < 0 ? "set %s failed: %s%s%s" : "set %s was created%s%s%s", session->set.id,
+                   failure->code < 0 ? failure_culprit(failure) : "",
+                   failure->code < 0 && *failure_culprit(failure) ? ": " : "",
+                   failure->code < 0 ? failure_message(failure) : "");
         session_end_job(session, failure, result);
         if (session->unwinding)
                 unwound(session);

@@ -224,13 +224,13 @@ static void take_over_targets(SetRun *run, const HoldReply *reply) {
                 const HoldTargetReply *target = &reply->targets[i];
                 vss_value *told = vss_value_new_dict();
 
-                (void)vss_value_set_string(told, "name", target_label(run->set, i));
+                (void)vss_value_set_string(told, "what", target_label(run->set, i));
                 (void)vss_value_set_integer(told, "held-usec",
                                             target->frozen_usec > 0 &&
                                                             target->released_usec > target->frozen_usec
                                                     ? (int64_t)(target->released_usec - target->frozen_usec)
                                                     : 0);
-                (void)vss_value_set_string(told, "error",
+                (void)vss_value_set_string(told, "reason",
                                            target->release_error  ? strerror(target->release_error)
                                            : target->freeze_error ? strerror(target->freeze_error)
                                                                   : "");

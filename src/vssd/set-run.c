@@ -48,6 +48,8 @@ static SetRun *run_free(SetRun *run) {
 static void tell_times(SetRun *run) {
         (void)vss_value_set_integer(run->result, "freeze-window-usec", (int64_t)run->window_usec);
         (void)vss_value_set_integer(run->result, "hold-usec", (int64_t)run->hold_usec);
+        if (run->options.mode == SET_MODE_LEASE)
+                (void)vss_value_set_integer(run->result, "held-usec", (int64_t)run->window_usec);
         (void)vss_value_set_integer(run->result, "total-usec", (int64_t)(now_usec() - run->began_usec));
 }
 
@@ -366,9 +368,9 @@ static int on_window_over(sd_event_source *source, uint64_t usec, void *userdata
 }
 
 static void open_window(SetRun *run) {
-        uint64_t limit = run->options.mode == SET_MODE_LEASE
-                                 ? run->options.lease_usec + run->manager->settings.freeze_usec
-                                 : run->manager->settings.freeze_usec;
+        uint64_t limit = run->options.mode == SET_MODE_LEASE ? run->manager->settings.lease_freeze_usec +
+                                                                       run->manager->settings.freeze_usec
+                                                             : run->manager->settings.freeze_usec;
         int r;
 
         run->window_began_usec = now_usec();
@@ -390,9 +392,19 @@ static int on_lease_over(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
+int set_run_renew(SetRun *run, uint64_t usec) {
+        int r;
+
+        run->lease = sd_event_source_disable_unref(run->lease);
+        r = sd_event_add_time_relative(run->manager->event, &run->lease, CLOCK_MONOTONIC, usec,
+                                       10 * USEC_PER_MSEC, on_lease_over, run);
+        if (r >= 0 && run->hold_open)
+                r = hold_client_renew(run->hold, usec);
+        return r;
+}
+
 static void begin_lease(SetRun *run) {
-        int r = sd_event_add_time_relative(run->manager->event, &run->lease, CLOCK_MONOTONIC,
-                                           run->options.lease_usec, 10 * USEC_PER_MSEC, on_lease_over, run);
+        int r = set_run_renew(run, run->options.lease_usec);
 
         if (r < 0) {
                 failure_set_first(&run->failure, VSS_E_OUTOFMEMORY, "", "The lease cannot be timed: %s",

@@ -36,4 +36,6 @@ void set_run_abort(SetRun *run, const Failure *why);
 void set_run_thaw(SetRun *run);
 /* From now on another job, or none, is told of progress. */
 void set_run_forget_job(SetRun *run);
+/* In lease mode: @usec from now on. Return: 0 or a negative errno. */
+int set_run_renew(SetRun *run, uint64_t usec);
 bool set_run_is_leased(const SetRun *run);
