@@ -3,9 +3,10 @@
 /*
  * pair: a writer on two volumes, and what a copy of it must look like
  *
- *   pair write FILE FILE      a counter, written and flushed to the first file, then to the second, again and again
- *   pair check FILE FILE      is this a state that existed? The second is as new as the first, or one behind
- *   pair stall FILE           write and flush every few milliseconds; when told to end, print the longest pause
+ *   pair write FILE FILE      a counter, written and flushed to the first file, then to the second, again
+ * and again pair check FILE FILE      is this a state that existed? The second is as new as the first, or
+ * one behind pair stall FILE           write and flush every few milliseconds; when told to end, print the
+ * longest pause
  *
  * A pair that was cut at one instant is whole; one of which the second file is newer than the first, or more
  * than one older, is torn. write and stall end with SIGTERM.
@@ -14,6 +15,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -6,10 +6,10 @@
  *   requester CALL...
  *
  * Each is carried out in turn, on one connection, and told with its result, "add E_VETO: message"; the first
- * failure is the end, with exit status 1, unless the call is written with a leading "-". Calls: lease=SECONDS
- * (before the session), wait=SECONDS, context=NUMBER, init, state, gather, start, add=PATH[@PROVIDER],
- * cgroup=PATH, prepare, do, json (of the last result), complete, abort, release, adopt=TOKEN, token,
- * sleep=MILLISECONDS.
+ * failure is the end, with exit status 1, unless the call is written with a leading "-". Calls:
+ * lease=SECONDS (before the session), wait=SECONDS, context=NUMBER, init, state, gather, start,
+ * add=PATH[@PROVIDER], cgroup=PATH, prepare, do, json (of the last result), complete, abort, release,
+ * adopt=TOKEN, token, sleep=MILLISECONDS.
  */
 
 #include <jansson.h>
@@ -48,9 +48,12 @@ static const struct {
         const char *name;
         LongCall call;
 } long_calls[] = {
-        { "gather", vss_session_gather_writer_metadata }, { "prepare", vss_session_prepare_for_backup },
-        { "do", vss_session_do_snapshot_set },            { "complete", vss_session_backup_complete },
-        { "abort", vss_session_abort_backup },            { "status", vss_session_gather_writer_status },
+        { "gather", vss_session_gather_writer_metadata },
+        { "prepare", vss_session_prepare_for_backup },
+        { "do", vss_session_do_snapshot_set },
+        { "complete", vss_session_backup_complete },
+        { "abort", vss_session_abort_backup },
+        { "status", vss_session_gather_writer_status },
 };
 
 static vss_result add(Requester *r, const char *what) {
@@ -139,7 +142,8 @@ int main(int argc, char **argv) {
                 value = value ? value + 1 : "";
                 result = carry_out(&r, name + may_fail, value);
                 if (strcmp(name, "json") != 0 && strcmp(name, "token") != 0)
-                        printf("%s %s%s%s\n", name + may_fail, vss_result_name(result), result < 0 ? ": " : "",
+                        printf("%s %s%s%s\n", name + may_fail, vss_result_name(result),
+                               result < 0 ? ": " : "",
                                result < 0 ? vss_service_error_message(r.service) : "");
                 (void)fflush(stdout);
                 if (may_fail)

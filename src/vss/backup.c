@@ -410,12 +410,25 @@ static int tell_failed_writers(const vss_value *result) {
         return status;
 }
 
+/* Whole volumes have no components whose failure could be told: the writers are told that the backup has
+ * ended. */
+static int abort_backup(Cli *cli, vss_session *session) {
+        _cleanup_async_ vss_async *async = NULL;
+        vss_result r = vss_session_abort_backup(session, &async);
+
+        if (r >= 0)
+                r = cli_wait(cli, async, "telling the writers", NULL);
+        return r == VSS_S_OK ? EXIT_DONE : cli_fail(cli, r);
+}
+
 int session_complete(Cli *cli, vss_session *session, const Selection *selection, const vss_value *set,
                      bool succeeded) {
         _cleanup_async_ vss_async *async = NULL;
         _cleanup_value_ vss_value *result = NULL;
         vss_result r;
 
+        if (!succeeded && selection->n == 0)
+                return abort_backup(cli, session);
         for (size_t i = 0; i < selection->n; i++) {
                 const Chosen *chosen = &selection->items[i];
                 bool component_succeeded = succeeded &&

@@ -89,7 +89,8 @@ static bool is_filtered(const Filter *filter, const char *writer) {
 
 static void show_troubles(const vss_value *writer) {
         const vss_value *rights = vss_value_get(writer, "missing-rights"),
-                        *warnings = vss_value_get(writer, "warnings");
+                        *warnings = vss_value_get(writer, "warnings"),
+                        *dropped = vss_value_get(writer, "dropped");
         const char *name = vss_value_get_string(writer, "name", "?");
 
         for (size_t i = 0; i < vss_value_count(rights); i++) {
@@ -104,6 +105,14 @@ static void show_troubles(const vss_value *writer) {
                 print_text(stdout, name);
                 fputs(": warning: ", stdout);
                 print_text(stdout, vss_value_string(vss_value_at(warnings, i), "?"));
+                (void)fputc('\n', stdout);
+        }
+        for (size_t i = 0; i < vss_value_count(dropped); i++) {
+                print_text(stdout, name);
+                fputs(": dropped: ", stdout);
+                print_text(stdout, vss_value_get_string(vss_value_at(dropped, i), "path", "?"));
+                fputs(": ", stdout);
+                print_text(stdout, vss_value_get_string(vss_value_at(dropped, i), "reason", ""));
                 (void)fputc('\n', stdout);
         }
 }
@@ -243,14 +252,14 @@ static const Kind kinds[] = {
         { "shadows", fetch_shadows, show_shadows },       { "sessions", fetch_sessions, show_sessions },
 };
 
-/* Who did not answer is missing in the list, and has to be known. */
+/* Who did not answer, or may not take part, is missing in the list, and has to be known. */
 static int tell_left_out(const vss_value *result) {
-        const vss_value *left_out = vss_value_get(result, "left-out");
+        const vss_value *rejected = vss_value_get(result, "rejected");
 
-        for (size_t i = 0; i < vss_value_count(left_out); i++)
-                cli_note("%s: left out: %s", vss_value_get_string(vss_value_at(left_out, i), "what", "?"),
-                         vss_value_get_string(vss_value_at(left_out, i), "reason", "no reason given"));
-        return vss_value_count(left_out) > 0 ? EXIT_PARTLY : EXIT_DONE;
+        for (size_t i = 0; i < vss_value_count(rejected); i++)
+                cli_note("%s: left out: %s", vss_value_get_string(vss_value_at(rejected, i), "name", "?"),
+                         vss_value_get_string(vss_value_at(rejected, i), "reason", "no reason given"));
+        return vss_value_count(rejected) > 0 ? EXIT_PARTLY : EXIT_DONE;
 }
 
 static const Kind *find_kind(const char *word) {

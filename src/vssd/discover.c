@@ -176,6 +176,18 @@ static bool runs_as(Discover *discover, const Participant *participant) {
         return (int64_t)participant->uid == vss_value_get_integer(descriptor, "uid", -1);
 }
 
+static void reject_user(Discover *discover, const Participant *participant) {
+        const vss_value *descriptor = vss_value_get(discover->descriptors, participant->name);
+        char reason[160];
+
+        (void)snprintf(reason, sizeof(reason),
+                       "process %d that has its name runs as user %u, not as %.64s%s", (int)participant->pid,
+                       participant->uid,
+                       discover->providers ? "root" : vss_value_get_string(descriptor, "user", "?"),
+                       discover->providers ? "" : ", the user of its descriptor");
+        reject(discover, participant->name, reason);
+}
+
 static void on_credentials(void *userdata, const CallAnswer *answer) {
         Discover *discover = userdata;
         Participant *participant = answer->cookie;
@@ -187,9 +199,7 @@ static void on_credentials(void *userdata, const CallAnswer *answer) {
                 participant->pid = (pid_t)vss_value_get_integer(credentials, "ProcessID", 0);
                 if (runs_as(discover, participant))
                         return;
-                reject(discover, participant->name,
-                       discover->providers ? "it does not run as root"
-                                           : "it does not run as the user of its descriptor");
+                reject_user(discover, participant);
         } else
                 reject(discover, participant->name, "it left the bus");
         drop_participant(discover, participant);

@@ -14,8 +14,8 @@ void failure_clear(Failure *failure) {
         *failure = (Failure){ 0 };
 }
 
-static vss_result set_va(Failure *failure, vss_result code, const char *culprit, const char *format,
-                         va_list args) {
+static vss_result _printf_(4, 0)
+        set_va(Failure *failure, vss_result code, const char *culprit, const char *format, va_list args) {
         char *message = NULL, *name = strdup(culprit ?: "");
 
         /* Made before the old one goes: the arguments may point into it. */

@@ -154,7 +154,7 @@ static int judge_set(const Judge *judge, const char *owner, vss_value *set, vss_
         _cleanup_(freep) char *real = resolve(path);
         const char *why = "it cannot be resolved";
         vss_value *drop;
-        struct stat st;
+        struct stat st = { 0 };
 
         if (real && stat(real, &st) == 0)
                 why = vss_value_get_boolean(judge->descriptor, "broker", false)
@@ -170,6 +170,8 @@ static int judge_set(const Judge *judge, const char *owner, vss_value *set, vss_
         drop = vss_value_new_dict();
         (void)vss_value_set_string(drop, "path", path);
         (void)vss_value_set_string(drop, "reason", why);
+        if (real)
+                (void)vss_value_set_integer(drop, "device", (int64_t)st.st_dev);
         return vss_value_append(dropped, drop) < 0 ? -ENOMEM : 0;
 }
 

@@ -122,6 +122,7 @@ static void choose_writers(Lease *lease, const vss_value *names) {
                         return;
                 }
                 writer->takes_part = true;
+                lease->set.everywhere = true;
         }
         if (vss_value_count(names) == 0)
                 set_choose_writers(&lease->set);

@@ -357,7 +357,11 @@ static int begin_entry(Plan *plan) {
                 (void)vss_value_set_string(plan->entry, *fact,
                                            vss_value_get_string(plan->volume->facts, *fact, ""));
         (void)vss_value_set_integer(plan->entry, "device", (int64_t)plan->volume->device);
-        (void)vss_value_set_boolean(plan->entry, "nested", place_kind(plan) == PLACE_NESTED);
+        /* Also one that was asked for by name: it lies where its path says, not where the mount is. */
+        (void)vss_value_set_boolean(
+                plan->entry, "nested",
+                strcmp(plan->volume->path, vss_value_get_string(plan->volume->facts, "mount-point", "/")) !=
+                        0);
         wanted = value_require(plan->entry, "wanted", VSS_KIND_LIST);
         if (wanted && place_kind(plan) == PLACE_WANTED)
                 (void)value_append_string(wanted, vss_value_get_string(plan->volume->facts, "wanted", ""));
@@ -494,6 +498,9 @@ static void on_providers(void *userdata, const Failure *failure, Discovery *foun
         plan->providers = *found;
         *found = (Discovery){ 0 };
         failure_copy(&plan->failure, failure);
+        if (plan->failure.code >= 0 && *plan->named && !discovery_find(&plan->providers, plan->named))
+                failure_set(&plan->failure, VSS_E_PROVIDER_NOT_REGISTERED, plan->named,
+                            "There is no provider %s. See vss list providers.", plan->named);
         plan_next(plan);
 }
 

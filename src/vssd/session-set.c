@@ -352,6 +352,24 @@ static void unwound(Session *session);
 
 /* DoSnapshotSet */
 
+/* Files of a writer on the volumes of the set that it may not speak for: they are in the copy, unprepared.
+ */
+static void tell_dropped(Session *session, const SetWriter *writer) {
+        const vss_value *dropped = vss_value_get(writer->participant->info, "dropped");
+
+        for (size_t i = 0; i < vss_value_count(dropped); i++) {
+                const vss_value *drop = vss_value_at(dropped, i);
+                char reason[512];
+
+                if (!set_find_device(&session->set, (uint64_t)vss_value_get_integer(drop, "device", 0)))
+                        continue;
+                (void)snprintf(reason, sizeof(reason), "what it says of %.256s is not believed: %.200s",
+                               vss_value_get_string(drop, "path", "?"),
+                               vss_value_get_string(drop, "reason", ""));
+                session_leave_out(session, writer->participant->name, reason);
+        }
+}
+
 /* What an administrator must hear about although nothing failed. */
 static void tell_left_out(Session *session, vss_value *result) {
         vss_value *left;
@@ -362,6 +380,7 @@ static void tell_left_out(Session *session, vss_value *result) {
                 if (writer->disabled && writer->takes_part)
                         session_leave_out(session, writer->participant->name,
                                           "it could not be disabled: its data is on a volume of the set");
+                tell_dropped(session, writer);
         }
         left = vss_value_copy(session->left_out);
         (void)vss_value_set(result, "left-out", left);

@@ -156,6 +156,8 @@ vss_value *set_event(const Set *set, const char *session, const SetWriter *write
                     (set->volumes[i].attached && vss_value_set_string(devices, path, device) < 0))
                         return NULL;
         }
+        if (set->everywhere && value_append_string(volumes, "/") < 0)
+                return NULL;
         if (vss_value_set_string(event, "session", session) < 0 ||
             vss_value_set_string(event, "set", set->id) < 0 ||
             vss_value_set_integer(event, "context", set->context) < 0 ||

@@ -56,6 +56,7 @@ typedef struct Set {
         SetWriter writers[WRITERS_MAX];
         size_t n_writers;
         bool select_components;
+        bool everywhere; /* writers were named without volumes: all of their files are concerned */
         enum vss_backup_type backup_type;
         uint32_t context;
 } Set;

@@ -216,8 +216,20 @@ DEFINE_EVENT(fault_freeze, FAULT_FREEZE)
 DEFINE_EVENT(fault_thaw, FAULT_THAW)
 DEFINE_EVENT(fault_abort, FAULT_ABORT)
 DEFINE_EVENT(fault_post_snapshot, FAULT_POST_SNAPSHOT)
-DEFINE_EVENT(fault_backup_complete, FAULT_BACKUP_COMPLETE)
 DEFINE_EVENT(fault_backup_shutdown, FAULT_BACKUP_SHUTDOWN)
+
+/* What it is told about each component is written down, too. */
+static vss_result fault_backup_complete(vss_writer_call *call) {
+        FaultWriter *writer = vss_writer_call_userdata(call);
+
+        for (size_t i = 0; i < vss_writer_call_component_count(call); i++) {
+                const vss_value *component = vss_writer_call_component(call, i);
+
+                add_log(writer, "%s %s", vss_value_get_string(component, "name", "?"),
+                        vss_value_get_boolean(component, "succeeded", false) ? "succeeded" : "failed");
+        }
+        return run_plain_event(call, FAULT_BACKUP_COMPLETE);
+}
 
 static int serve(FaultWriter *state, unsigned long instance) {
         char id[VSS_ID_SIZE], friendly_name[64];
