@@ -33,7 +33,7 @@ write_settings() {
         mkdir -p /etc/linuxvss/writers.d
         printf '[Writer]\nName=shop\nUser=root\n[Component]\nName=data\nPath=%s\nPath=%s\n[Commands]\nHold=%s\n' \
                 "$e2/shop" "$b/two/shop" "$KILL/kill-held" > /etc/linuxvss/writers.d/shop.conf
-        printf '#!/bin/bash\necho READY\nread -r _\n' > "$KILL/kill-held"
+        printf '#!/bin/bash\necho READY\nread -r _\nexit 0\n' > "$KILL/kill-held"
         chmod 755 "$KILL/kill-held"
         write_faults
 }
@@ -44,7 +44,13 @@ start_loads() {
         load1=$!
         "$tool" load "$KILL/load2" "db:$b/one/a.db" "db:$b/two/b.db" > "$KILL/load2.log" 2>&1 &
         load2=$!
-        at_end kill "$load1" "$load2"
+        at_end end_loads
+}
+
+end_loads() {
+        kill -KILL "$load1" "$load2" 2>/dev/null
+        wait "$load1" "$load2" 2>/dev/null
+        "$tool" probe 2000 "${all[@]}"
 }
 
 make_machine() {
@@ -246,4 +252,10 @@ sample() {
         else
                 shuf -n "$1" --random-source=<(yes "$SEED")
         fi
+}
+
+# status_is GOT PATTERN LABEL: what $KILL/out says is shown if it is another
+status_is() {
+        [[ $1 =~ ^($2)$ ]]
+        ok_if $? "$3" || note "ended with $1, not $2: $(cat "$KILL/out")"
 }

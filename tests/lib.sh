@@ -155,7 +155,7 @@ list_traces() {
         echo "mounts:"
         awk '{ print $3, $4, $5, $6 }' /proc/self/mountinfo | sort
         echo "loop devices:"
-        losetup --list --noheadings --output NAME,BACK-FILE | grep -F "${RIG_TMP:-/nowhere}/" | sort
+        losetup --list --noheadings --raw --output NAME,BACK-FILE | grep -F "${RIG_TMP:-/nowhere}/" | sort
         echo "subvolumes:"
         awk '$3 == "btrfs" { print $1, $2 }' /proc/self/mounts | sort -u -k1,1 | while read -r _ target; do
                 btrfs subvolume list -a "$(printf %b "$target")" | awk '{ print $NF }' | sort

@@ -9,7 +9,7 @@
  * failure is the end, with exit status 1, unless the call is written with a leading "-". Calls:
  * lease=SECONDS (before the session), wait=SECONDS, context=NUMBER, init, state, gather, start,
  * add=PATH[@PROVIDER], cgroup=PATH, prepare, do, json (of the last result), complete, abort, release,
- * adopt=TOKEN, token, sleep=MILLISECONDS.
+ * adopt=TOKEN, token, sleep=MILLISECONDS; and without a session: expose=ID@DIRECTORY, unexpose=ID.
  */
 
 #include <jansson.h>
@@ -68,6 +68,19 @@ static vss_result add(Requester *r, const char *what) {
         return await(r, begun, async);
 }
 
+static vss_result expose(Requester *r, const char *what) {
+        _cleanup_(freep) char *id = strdup(what);
+        char *directory = strchr(id, '@');
+        vss_async *async = NULL;
+        vss_result begun;
+
+        if (directory)
+                *directory++ = '\0';
+        begun = directory ? vss_service_expose_snapshot(r->service, id, directory, &async)
+                          : vss_service_unexpose_snapshot(r->service, id, &async);
+        return await(r, begun, async);
+}
+
 static vss_result print_json(const Requester *r) {
         json_t *json = json_from_value(r->result);
 
@@ -81,13 +94,15 @@ static vss_result print_json(const Requester *r) {
 /* What needs no session yet. Return: S_FALSE for another call. */
 static vss_result carry_out_outside(Requester *r, const char *name, const char *value) {
         if (strcmp(name, "sleep") == 0)
-                return usleep((useconds_t)atoi(value) * 1000), VSS_S_OK;
+                return usleep((useconds_t)strtoul(value, NULL, 10) * 1000), VSS_S_OK;
         if (strcmp(name, "json") == 0)
                 return print_json(r);
         if (strcmp(name, "lease") == 0 || strcmp(name, "wait") == 0)
-                return vss_value_set_integer(r->options, name, atoi(value));
+                return vss_value_set_integer(r->options, name, (int64_t)strtoul(value, NULL, 10));
         if (strcmp(name, "require") == 0)
                 return vss_value_set_string(r->options, name, value);
+        if (strcmp(name, "expose") == 0 || strcmp(name, "unexpose") == 0)
+                return expose(r, value);
         if (strcmp(name, "adopt") == 0)
                 return vss_session_adopt(r->service, value, &r->session);
         return VSS_S_FALSE;

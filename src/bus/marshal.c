@@ -10,6 +10,7 @@
 #include <string.h>
 #include "bus/marshal.h"
 #include "bus/names.h"
+#include "util/utf8.h"
 
 static int append_variant(sd_bus_message *m, const vss_value *value);
 
@@ -252,17 +253,19 @@ int marshal_read_strings(sd_bus_message *m, vss_value **ret_list) {
 
 int bus_error_setf(sd_bus_error *error, vss_result result, const char *format, ...) {
         const char *name = vss_result_name(result);
+        _cleanup_(freep) char *message = NULL;
         char bus_name[128];
         va_list args;
-        int r;
 
         /* "E_BAD_STATE" -> "org.linuxvss.Error.BAD_STATE" */
         (void)snprintf(bus_name, sizeof(bus_name), "%s%s", BUS_ERROR_PREFIX,
                        strncmp(name, "E_", 2) == 0 ? name + 2 : name);
         va_start(args, format);
-        r = sd_bus_error_setfv(error, bus_name, format, args);
+        if (vasprintf(&message, format, args) < 0)
+                message = NULL;
         va_end(args);
-        return r;
+        /* An error whose message the bus does not take would be no answer at all. */
+        return sd_bus_error_set(error, bus_name, text_make_utf8(message));
 }
 
 vss_result bus_error_result(const sd_bus_error *error) {

@@ -83,6 +83,19 @@ static int head_parse(char *line, Record *record) {
         return 0;
 }
 
+/* Are there elements that lead elsewhere, or empty ones? One slash at the end is none. */
+static int path_climbs(const char *path) {
+        while (*path) {
+                size_t n = strcspn(path + 1, "/");
+
+                if ((n == 0 && path[1]) || (n == 1 && path[1] == '.') ||
+                    (n == 2 && strncmp(path + 1, "..", 2) == 0))
+                        return 1;
+                path += n + 1;
+        }
+        return 0;
+}
+
 static int target_parse(char *line, RecordTarget *ret_target) {
         uint64_t major_number = 0, minor_number = 0;
         uint32_t kind;
@@ -99,7 +112,7 @@ static int target_parse(char *line, RecordTarget *ret_target) {
         if (line[0] != '/' || strlen(line) >= sizeof(ret_target->path))
                 return -EBADMSG;
         /* A control group is written to by its path: nothing that climbs. */
-        if (kind == VSS_HOLD_CGROUP && (strstr(line, "/../") || strstr(line, "/./") || strstr(line, "//")))
+        if (kind == VSS_HOLD_CGROUP && path_climbs(line))
                 return -EBADMSG;
         ret_target->kind = kind;
         ret_target->device = makedev((unsigned)major_number, (unsigned)minor_number);

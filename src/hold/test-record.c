@@ -40,6 +40,7 @@ static const Row rows[] = {
         { "a relative path", HEAD "filesystem 7:0 mnt\n", 0, 0, 1 },
         { "no path", HEAD "filesystem 7:0 \n", 0, 0, 1 },
         { "a climbing control group", HEAD "cgroup - /sys/fs/cgroup/../../../etc\n", 0, 0, 1 },
+        { "one that climbs at the end", HEAD "cgroup - /sys/fs/cgroup/x/..\n", 0, 0, 1 },
         { "a climbing one in disguise", HEAD "cgroup - /sys/fs/cgroup/\\056./x\n", 0, 0, 1 },
         { "a control group with a device", HEAD "cgroup 7:0 /sys/fs/cgroup/a\n", 0, 0, 1 },
         { "a line that was cut", HEAD "filesystem 7:0 /mnt\nfilesy", 0, 1, 1 },

@@ -11,6 +11,7 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 #include <linuxvss/types.h>
+#include "util/utf8.h"
 
 typedef struct Participant {
         const char *kind; /* for messages: "writer", "provider" */
@@ -48,7 +49,3 @@ int participant_check_sender(Participant *p, sd_bus_message *m, SenderRule rule,
 /* Something was asked for: the idle time starts again. */
 void participant_touch(Participant *p);
 
-/* Text that may go over the bus. */
-bool text_is_utf8(const char *text);
-/* Replaces what may not go over the bus by '?'. Return: @text. */
-char *text_make_utf8(char *text);

@@ -218,8 +218,11 @@ vss_result vss_session_start_snapshot_set(vss_session *session, char ret_set_id[
 
 vss_result vss_session_add_to_snapshot_set(vss_session *session, const char *path, const char *provider,
                                            vss_async **ret_async) {
-        if (!session || !path || path[0] != '/')
+        if (!session || !path)
                 return service_invalid(session ? session->service : NULL, "an absolute path is needed");
+        if (path[0] != '/')
+                return service_fail(session->service, VSS_E_INVALIDARG, path, "%s is not an absolute path",
+                                    path);
         return SESSION_JOB(session, "AddToSnapshotSet", ret_async, "ss", path, provider ?: "");
 }
 

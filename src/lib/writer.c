@@ -249,9 +249,14 @@ static int identify(Writer *w, sd_bus_message *m, const vss_value *values, sd_bu
 
 /* The lease begins before the handler runs, and stays if it fails: it may hold something by then. */
 static int begin_freeze(Writer *w, const vss_value *values) {
-        int r = sd_event_add_time_relative(w->participant.event, &w->timer, CLOCK_MONOTONIC,
-                                           w->desc.freeze_timeout_ms * USEC_PER_MSEC, FREEZE_ACCURACY_USEC,
-                                           on_timer, w);
+        int64_t lease_ms = vss_value_get_integer(values, "lease-ms", 0);
+        uint64_t limit_ms = w->desc.freeze_timeout_ms;
+        int r;
+
+        if (lease_ms > 0)
+                limit_ms = MIN(limit_ms, (uint64_t)lease_ms);
+        r = sd_event_add_time_relative(w->participant.event, &w->timer, CLOCK_MONOTONIC,
+                                       limit_ms * USEC_PER_MSEC, FREEZE_ACCURACY_USEC, on_timer, w);
 
         if (r < 0)
                 return r;

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <string.h>
+#include "util/utf8.h"
 #include "util/value.h"
 
 typedef struct Entry {
@@ -284,6 +285,15 @@ vss_result value_set_printf(vss_value *dict, const char *key, const char *format
 
 vss_result value_append_string(vss_value *list, const char *string) {
         return vss_value_append(list, vss_value_new_string(string));
+}
+
+void value_make_utf8(vss_value *value) {
+        if (value && value->kind == VSS_KIND_STRING)
+                (void)text_make_utf8(value->string);
+        for (size_t i = 0; is_container(value) && i < value->n; i++) {
+                (void)text_make_utf8(value->entries[i].key);
+                value_make_utf8(value->entries[i].value);
+        }
 }
 
 void value_unset(vss_value *dict, const char *key) {

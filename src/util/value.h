@@ -24,5 +24,7 @@ vss_value *value_at_mutable(vss_value *value, size_t index);
 int value_contains(const vss_value *list, const char *string);
 vss_result value_set_printf(vss_value *dict, const char *key, const char *format, ...) _printf_(3, 4);
 vss_result value_append_string(vss_value *list, const char *string);
+/* Replaces what is no UTF-8 in all texts of the tree by '?'. */
+void value_make_utf8(vss_value *value);
 /* Removes a dictionary's member, if it is there. */
 void value_unset(vss_value *dict, const char *key);

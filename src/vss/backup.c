@@ -231,9 +231,12 @@ static const BackupVolume *find_same_volume(const Backup *backup, const char *ta
 }
 
 static int remember_volume(Backup *backup, const vss_value *volume, const char *snapshot) {
-        BackupVolume *volumes = reallocarray(backup->volumes, backup->n_volumes + 1, sizeof(*volumes));
-        BackupVolume *added;
+        BackupVolume *volumes, *added;
+        char id[VSS_ID_SIZE];
 
+        /* It may be one in the array that is about to move. */
+        (void)snprintf(id, sizeof(id), "%s", snapshot);
+        volumes = reallocarray(backup->volumes, backup->n_volumes + 1, sizeof(*volumes));
         if (!volumes)
                 return cli_out_of_memory(backup->cli);
         backup->volumes = volumes;
@@ -242,7 +245,7 @@ static int remember_volume(Backup *backup, const vss_value *volume, const char *
                 .target = strdup(plan_volume_target(volume)),
                 .below = strdup(vss_value_get_string(volume, "below", "")),
         };
-        (void)snprintf(added->snapshot, sizeof(added->snapshot), "%s", snapshot);
+        (void)snprintf(added->snapshot, sizeof(added->snapshot), "%s", id);
         return added->target && added->below ? EXIT_DONE : cli_out_of_memory(backup->cli);
 }
 

@@ -170,8 +170,13 @@ static bool writer_failed(const vss_value *writer) {
                vss_value_get_integer(writer, "code", 0) < 0;
 }
 
+static bool component_failed(const vss_value *component) {
+        return vss_value_get_integer(component, "code", 0) < 0;
+}
+
 bool report_has_failures(const vss_value *set) {
-        const vss_value *left_out = vss_value_get(set, "left-out"), *writers = vss_value_get(set, "writers");
+        const vss_value *left_out = vss_value_get(set, "left-out"), *writers = vss_value_get(set, "writers"),
+                        *components = vss_value_get(set, "components");
 
         for (size_t i = 0; i < vss_value_count(left_out); i++)
                 if (!vss_value_get_boolean(vss_value_at(left_out, i), "system", false))
@@ -179,25 +184,35 @@ bool report_has_failures(const vss_value *set) {
         for (size_t i = 0; i < vss_value_count(writers); i++)
                 if (writer_failed(vss_value_at(writers, i)))
                         return true;
+        for (size_t i = 0; i < vss_value_count(components); i++)
+                if (component_failed(vss_value_at(components, i)))
+                        return true;
+        return false;
+}
+
+static bool is_failed_writer(const vss_value *set, const char *name) {
+        const vss_value *writers = vss_value_get(set, "writers");
+
+        for (size_t i = 0; i < vss_value_count(writers); i++)
+                if (strcmp(vss_value_get_string(vss_value_at(writers, i), "name", ""), name) == 0 &&
+                    writer_failed(vss_value_at(writers, i)))
+                        return true;
         return false;
 }
 
 bool report_component_failed(const vss_value *set, const char *writer, const char *logical_path,
                              const char *name) {
-        const vss_value *writers = vss_value_get(set, "writers"),
-                        *components = vss_value_get(set, "components");
+        const vss_value *components = vss_value_get(set, "components");
 
-        for (size_t i = 0; i < vss_value_count(writers); i++)
-                if (strcmp(vss_value_get_string(vss_value_at(writers, i), "name", ""), writer) == 0 &&
-                    writer_failed(vss_value_at(writers, i)))
-                        return true;
+        if (is_failed_writer(set, writer))
+                return true;
         for (size_t i = 0; i < vss_value_count(components); i++) {
                 const vss_value *component = vss_value_at(components, i);
 
                 if (strcmp(vss_value_get_string(component, "writer", ""), writer) == 0 &&
                     strcmp(vss_value_get_string(component, "logical-path", ""), logical_path) == 0 &&
                     strcmp(vss_value_get_string(component, "name", ""), name) == 0 &&
-                    vss_value_get_integer(component, "code", 0) < 0)
+                    component_failed(component))
                         return true;
         }
         return false;
@@ -296,6 +311,26 @@ static void write_held(FILE *stream, const vss_value *set) {
                 fprintf(stream, ", volumes held %s", format_duration(hold, duration));
 }
 
+/* Those of writers that did not fail themselves: the writer's name stands for all of its components. */
+static void write_failed_components(FILE *stream, const vss_value *set) {
+        const vss_value *components = vss_value_get(set, "components");
+        size_t n = 0;
+
+        for (size_t i = 0; i < vss_value_count(components); i++) {
+                const vss_value *component = vss_value_at(components, i);
+
+                if (!component_failed(component) ||
+                    is_failed_writer(set, vss_value_get_string(component, "writer", "")))
+                        continue;
+                if (n < LEFT_OUT_SHOWN)
+                        fprintf(stream, "%s%s", n == 0 ? "; not held: " : ", ",
+                                vss_value_get_string(component, "name", "?"));
+                n++;
+        }
+        if (n > LEFT_OUT_SHOWN)
+                fprintf(stream, " and %zu more", n - LEFT_OUT_SHOWN);
+}
+
 static void write_left_out(FILE *stream, const vss_value *left_out) {
         size_t n = 0;
 
@@ -327,6 +362,7 @@ char *report_closing_line(const vss_value *set) {
                 if (writer_failed(vss_value_at(writers, i)))
                         fprintf(stream, "; writer %s failed",
                                 vss_value_get_string(vss_value_at(writers, i), "name", "?"));
+        write_failed_components(stream, set);
         write_left_out(stream, vss_value_get(set, "left-out"));
         return close_text(stream, &text);
 }

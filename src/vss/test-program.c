@@ -132,7 +132,7 @@ static int answer_mount(sd_bus_message *call) {
 static int on_call(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         static const char *const jobs[] = { "Plan",           "GatherWriterMetadata", "AddToSnapshotSet",
                                             "DoSnapshotSet",  "PrepareForBackup",     "BackupComplete",
-                                            "ExposeSnapshot", "GatherWriterStatus" };
+                                            "ExposeSnapshot", "GatherWriterStatus",   "AbortBackup" };
         const char *member = sd_bus_message_get_member(call),
                    *destination = sd_bus_message_get_destination(call);
 
@@ -299,7 +299,9 @@ static void test_exec(void) {
                                      "CreateSession InitializeForBackup SetContext SetBackupState "
                                      "GatherWriterMetadata Plan StartSnapshotSet AddToSnapshotSet "
                                      "PrepareForBackup DoSnapshotSet OpenSnapshot"));
-                expect_true("the end of the contract", file_has(at("log"), "BackupComplete Release"));
+                expect_true("the end of the contract",
+                            file_has(at("log"),
+                                     row->want == 0 ? "BackupComplete Release" : "AbortBackup Release"));
         }
         free((char *)srv);
 }
@@ -352,7 +354,7 @@ static void test_exec_signals(void) {
         (void)kill(pid, SIGTERM);
         expect_int("a signal is handed on", finish(pid), 5);
         expect_true("once", file_has(at("signals"), "got\n") && !file_has(at("signals"), "got\ngot"));
-        expect_true("and the session is ended", file_has(at("log"), "BackupComplete Release"));
+        expect_true("and the session is ended", file_has(at("log"), "AbortBackup Release"));
         free((char *)srv);
 }
 

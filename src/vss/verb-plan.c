@@ -56,6 +56,8 @@ static int ask_plan(Cli *cli, const PlanOptions *o, vss_value **ret_plan) {
         vss_result r;
 
         r = vss_value_set_integer(options, "context", o->context);
+        if (r >= 0)
+                r = vss_value_set_boolean(options, "writers", !(o->context & VSS_VOLSNAP_ATTR_NO_WRITERS));
         if (r >= 0 && o->provider)
                 r = vss_value_set_string(options, "provider", o->provider);
         if (r < 0)

@@ -48,6 +48,10 @@ AddWork *add_cancel(AddWork *add) {
         return NULL;
 }
 
+bool add_has_begun(const AddWork *add) {
+        return add->adding.provider;
+}
+
 static void finish(void *userdata) {
         AddWork *add = userdata;
         _cleanup_value_ vss_value *result = vss_value_new_dict();
@@ -73,6 +77,8 @@ static void on_begun(void *userdata, const CallAnswer *answer) {
         if (answer->result < 0)
                 failure_set(&add->failure, answer->result, answer->participant->name, "%s",
                             answer->message ?: vss_result_text(answer->result));
+        if (answer->late)
+                participant_kill(answer->participant, answer->message);
 }
 
 static int set_properties(AddWork *add, const char *volume_root) {
@@ -127,6 +133,8 @@ static int begin_prepare(AddWork *add, Support *support) {
                 r = support_append_volume(m, add->volume);
         if (r >= 0)
                 r = marshal_append_dict(m, add->adding.properties);
+        if (r >= 0)
+                r = set_note_begun(&add->session->set, support->provider);
         if (r >= 0)
                 r = calls_add(&add->calls, support->provider, m, add->manager->settings.provider_usec,
                               on_begun, NULL);

@@ -15,3 +15,5 @@ typedef void (*AddDone)(void *userdata, const Failure *failure, vss_value *resul
 int add_start(Session *session, const char *path, const char *provider, AddDone done, void *userdata,
               AddWork **ret_add);
 AddWork *add_cancel(AddWork *add);
+/* Was the provider told? Then its answer is to be waited for, or the set to be aborted. */
+bool add_has_begun(const AddWork *add);

@@ -55,7 +55,8 @@ int participant_message(Participant *participant, const char *member, sd_bus_mes
 }
 
 /* The kill is decided by the bus's answer to who owns the pinned connection now: unique names are never used
- * again, so the process that answers to it is the one that hangs, and not one that got its number later. */
+ * again, so the process that answers to it is the one that hangs, and not one that got its number later. One
+ * that hangs before its first answer is not pinned yet: then it is whoever owns the name. */
 static int on_owner_pid(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         _cleanup_(participant_unrefp) Participant *participant = userdata;
         _cleanup_(closep) int pidfd = -1;
@@ -64,7 +65,8 @@ static int on_owner_pid(sd_bus_message *reply, void *userdata, sd_bus_error *err
         if (sd_bus_message_is_method_error(reply, NULL) || sd_bus_message_read(reply, "u", &pid) < 0)
                 return 0; /* it has gone by itself */
         pidfd = pidfd_open((pid_t)pid, 0);
-        if (pidfd >= 0 && (pid_t)pid == participant->pid && pidfd_send_signal(pidfd, SIGKILL, NULL, 0) == 0)
+        if (pidfd >= 0 && pid > 1 && (!participant->unique || (pid_t)pid == participant->pid) &&
+            pidfd_send_signal(pidfd, SIGKILL, NULL, 0) == 0)
                 log_warning("%s: killed (process %u)", participant->bus_name, pid);
         return 0;
 }
@@ -72,13 +74,11 @@ static int on_owner_pid(sd_bus_message *reply, void *userdata, sd_bus_error *err
 void participant_kill(Participant *participant, const char *why) {
         int r;
 
-        if (!participant->unique || participant->pid <= 1)
-                return;
         log_warning("%s: %s; it is killed", participant->bus_name, why);
-        r = sd_bus_call_method_async(participant->manager->bus, NULL, "org.freedesktop.DBus",
-                                     "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                                     "GetConnectionUnixProcessID", on_owner_pid,
-                                     participant_ref(participant), "s", participant->unique);
+        r = sd_bus_call_method_async(
+                participant->manager->bus, NULL, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                "org.freedesktop.DBus", "GetConnectionUnixProcessID", on_owner_pid,
+                participant_ref(participant), "s", participant->unique ?: participant->bus_name);
         if (r < 0) {
                 log_error("%s: cannot ask for its process: %s", participant->bus_name, strerror(-r));
                 participant_unref(participant);
@@ -146,6 +146,22 @@ void calls_cancel(Calls *calls) {
                 *TAKE_PTR(calls->cancelled) = true;
 }
 
+/* NoReply is said of a call whose time is over by the library, and of one whose callee died by the bus. */
+static bool is_late(const Call *call, const sd_bus_error *error, const CallAnswer *answer) {
+        return sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT) ||
+               (sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) &&
+                answer->took_usec >= call->limit_usec);
+}
+
+void calls_name_pending(const Calls *calls, char *text, size_t size) {
+        size_t used = 0;
+
+        text[0] = '\0';
+        for (const Call *call = calls->calls; call && used + 1 < size; call = call->next)
+                used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "",
+                                         call->participant->name);
+}
+
 /* Puts into words what the bus says when there is no answer. */
 static void explain(const Call *call, const sd_bus_error *error, CallAnswer *answer, char *text,
                     size_t size) {
@@ -154,7 +170,7 @@ static void explain(const Call *call, const sd_bus_error *error, CallAnswer *ans
 
         answer->result = bus_error_result(error);
         answer->message = error->message;
-        if (sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT)) {
+        if (is_late(call, error, answer)) {
                 answer->result = silent;
                 answer->late = true;
                 (void)snprintf(text, size, "%s did not answer %s within %.0f s. Look at its journal.",

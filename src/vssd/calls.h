@@ -70,3 +70,5 @@ int calls_add(Calls *calls, Participant *participant, sd_bus_message *message, u
               CallAnswered answered, void *cookie);
 /* Forgets all answers; neither @answered nor @done is called any more. */
 void calls_cancel(Calls *calls);
+/* The names of those that have not answered yet, "A, B"; "" if all have. */
+void calls_name_pending(const Calls *calls, char *text, size_t size);

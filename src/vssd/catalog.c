@@ -8,6 +8,7 @@
 #include "bus/marshal.h"
 #include "model/id.h"
 #include "model/path.h"
+#include "util/clock.h"
 #include "vssd/catalog.h"
 #include "vssd/event.h"
 #include "vssd/log.h"
@@ -101,6 +102,9 @@ static void on_snapshots(void *userdata, const CallAnswer *answer) {
         if (answer->result < 0 || marshal_read_dicts(answer->reply, &found) < 0) {
                 vss_value *left = vss_value_new_dict();
 
+                /* It hangs, and would do so for everybody after us. */
+                if (answer->late)
+                        participant_kill(answer->participant, answer->message);
                 (void)vss_value_set_string(left, "what", answer->participant->name);
                 (void)vss_value_set_string(left, "reason", answer->message ?: "its answer cannot be read");
                 (void)vss_value_append(value_require(query->result, "left-out", VSS_KIND_LIST), left);
@@ -145,6 +149,7 @@ static int sort_snapshots(vss_value *result) {
 
 static void query_finish(void *userdata) {
         CatalogQuery *query = userdata;
+        bool keep = query->keep_providers;
 
         if (sort_snapshots(query->result) < 0)
                 failure_set_first(&query->failure, VSS_E_OUTOFMEMORY, "", "Out of memory.");
@@ -153,8 +158,9 @@ static void query_finish(void *userdata) {
                         query->manager->last_sequence,
                         (uint64_t)vss_value_get_integer(
                                 vss_value_at(vss_value_get(query->result, "snapshots"), i), "sequence", 0));
+        /* Who keeps the query may have freed it by then. */
         query->done(query->userdata, &query->failure, query->result);
-        if (!query->keep_providers)
+        if (!keep)
                 catalog_query_cancel(query);
 }
 
@@ -312,6 +318,8 @@ int catalog_open(Manager *manager, const char *id, CatalogOpened done, void *use
 
 int catalog_expose(Manager *manager, const char *id, const char *directory, CatalogDone done,
                    void *userdata) {
+        if (strlen(directory) >= sizeof(((MountArgs *)NULL)->directory))
+                return -ENAMETOOLONG;
         return mount_start(manager, EXPOSE, id, directory, -1, done, NULL, userdata);
 }
 
@@ -463,6 +471,11 @@ static void on_queried(void *userdata, const Failure *failure, vss_value *result
         const vss_value *snapshots = vss_value_get(result, "snapshots");
         bool only_first = vss_value_get(deletion->selection, "oldest") != NULL;
 
+        if (failure->code < 0) {
+                deletion->done(deletion->userdata, failure, deletion->result);
+                deletion_free(deletion);
+                return;
+        }
         for (size_t i = 0; i < vss_value_count(snapshots); i++) {
                 if (!is_selected(deletion->selection, vss_value_at(snapshots, i)))
                         continue;
@@ -505,7 +518,15 @@ typedef struct Startup {
         CatalogQuery *query;
         Calls calls;
         vss_value *again; /* ids that get their device objects back */
+        sd_event_source *timer;
+        unsigned tries;
+        bool incomplete; /* a provider did not say what it has */
 } Startup;
+
+/* A provider that was busy, or died, while the service before this one did is asked again, later and later.
+ */
+#define STARTUP_TRIES 6u
+#define STARTUP_RETRY_USEC (500 * USEC_PER_MSEC)
 
 static void on_attached_again(void *userdata, const Failure *failure, vss_value *result) {
         if (failure->code < 0)
@@ -524,12 +545,33 @@ static void on_opened_again(void *userdata, const CallAnswer *answer) {
                 log_error("%s: its device object cannot be given back", id);
 }
 
+static void startup_free(Startup *startup) {
+        catalog_query_cancel(startup->query);
+        sd_event_source_disable_unref(startup->timer);
+        vss_value_free(startup->again);
+        free(startup);
+}
+
+static void startup_query(Startup *startup);
+
+static int on_startup_again(sd_event_source *source, uint64_t usec, void *userdata) {
+        startup_query(userdata);
+        return 0;
+}
+
 static void startup_done(void *userdata) {
         Startup *startup = userdata;
 
-        catalog_query_cancel(startup->query);
-        vss_value_free(startup->again);
-        free(startup);
+        if (!startup->incomplete || startup->tries >= STARTUP_TRIES) {
+                startup_free(startup);
+                return;
+        }
+        startup->query = catalog_query_cancel(startup->query);
+        startup->timer = sd_event_source_disable_unref(startup->timer);
+        if (sd_event_add_time_relative(startup->manager->event, &startup->timer, CLOCK_MONOTONIC,
+                                       STARTUP_RETRY_USEC << startup->tries++, 10 * USEC_PER_MSEC,
+                                       on_startup_again, startup) < 0)
+                startup_free(startup);
 }
 
 static void on_swept(void *userdata, const Failure *failure, vss_value *result) {
@@ -565,6 +607,8 @@ static void open_again(Startup *startup, const vss_value *snapshot) {
         const char *id;
         int r;
 
+        if (vss_value_get(startup->manager->catalog->attached, vss_value_get_string(snapshot, "id", "")))
+                return;
         (void)value_append_string(startup->again, vss_value_get_string(snapshot, "id", ""));
         id = vss_value_string(vss_value_at(startup->again, vss_value_count(startup->again) - 1), "");
         r = provider ? participant_message(provider, "OpenSnapshot", &m) : -ESRCH;
@@ -583,13 +627,17 @@ static void on_found_at_start(void *userdata, const Failure *failure, vss_value 
         _cleanup_value_ vss_value *selection = vss_value_new_dict();
         vss_value *orphans = value_require(selection, "snapshots", VSS_KIND_LIST);
 
+        startup->incomplete = vss_value_count(vss_value_get(result, "left-out")) > 0 ||
+                              vss_value_count(startup->query->providers.rejected) > 0;
         calls_begin(&startup->calls, startup_done, startup);
         for (size_t i = 0; i < vss_value_count(snapshots); i++) {
                 const vss_value *snapshot = vss_value_at(snapshots, i);
 
                 if (is_orphan(startup->manager, snapshot))
                         (void)value_append_string(orphans, vss_value_get_string(snapshot, "id", ""));
-                else if (strcmp(vss_value_get_string(snapshot, "host", ""), startup->manager->host) == 0)
+                else if (strcmp(vss_value_get_string(snapshot, "host", ""), startup->manager->host) == 0 &&
+                         strcmp(vss_value_get_string(snapshot, "service", ""), startup->manager->instance) !=
+                                 0) /* what sessions make meanwhile has its own */
                         open_again(startup, snapshot);
         }
         if (vss_value_count(orphans) > 0)
@@ -600,17 +648,35 @@ static void on_found_at_start(void *userdata, const Failure *failure, vss_value 
         calls_drop(&startup->calls);
 }
 
-static void on_mounts_swept(void *userdata, int error, WorkerAnswer *answer) {
-        Startup *startup = userdata;
-
-        if (error < 0)
-                log_warning("device objects of a service before this one remain: %s", strerror(-error));
+static void startup_query(Startup *startup) {
         if (catalog_query(startup->manager, NULL, on_found_at_start, startup, &startup->query) >= 0) {
                 startup->query->keep_providers = true;
                 return;
         }
         log_error("the shadow copies that stand cannot be listed: out of memory");
-        startup_done(startup);
+        startup_free(startup);
+}
+
+/* What was exposed since this service started stays as it is known. */
+static void take_over_exposures(struct Catalog *catalog, const vss_value *exposed) {
+        for (size_t i = 0; i < vss_value_count(exposed); i++) {
+                const char *id = vss_value_key_at(exposed, i);
+
+                if (!vss_value_get(catalog->exposed, id) &&
+                    vss_value_set_string(catalog->exposed, id,
+                                         vss_value_string(vss_value_at(exposed, i), "")) < 0)
+                        log_error("%s: out of memory", id);
+        }
+}
+
+static void on_mounts_swept(void *userdata, int error, WorkerAnswer *answer) {
+        Startup *startup = userdata;
+
+        if (error < 0)
+                log_warning("device objects of a service before this one remain: %s", strerror(-error));
+        else
+                take_over_exposures(startup->manager->catalog, vss_value_get(answer->value, "exposed"));
+        startup_query(startup);
 }
 
 int catalog_start(Manager *manager) {

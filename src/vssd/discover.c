@@ -31,6 +31,7 @@ struct Discover {
         vss_value *names, *descriptors;
         Discovery found;
         Failure failure;
+        Worker *reading; /* the writers' descriptors */
         struct JudgeWork *judging;
 };
 
@@ -62,6 +63,7 @@ Discover *discover_cancel(Discover *discover) {
         if (!discover)
                 return NULL;
         calls_cancel(&discover->calls);
+        worker_cancel(discover->reading);
         while (discover->judging) {
                 JudgeWork *work = discover->judging;
 
@@ -229,6 +231,8 @@ static void ask_credentials(void *userdata) {
 static void on_identified(void *userdata, const CallAnswer *answer) {
         Discover *discover = userdata;
 
+        if (answer->late)
+                participant_kill(answer->participant, answer->message);
         if (answer->result < 0) {
                 reject(discover, answer->participant->name, answer->message);
                 drop_participant(discover, answer->participant);
@@ -318,6 +322,7 @@ static void on_descriptors(void *userdata, int error, WorkerAnswer *answer) {
         Discover *discover = userdata;
         const vss_value *writers = vss_value_get(answer->value, "writers");
 
+        discover->reading = NULL;
         if (error < 0)
                 failure_set_first(&discover->failure, VSS_E_UNEXPECTED, "writer descriptors",
                                   "The writer descriptors cannot be read: %s", strerror(-error));
@@ -360,7 +365,7 @@ int discover_start(Manager *manager, bool providers, DiscoverDone done, void *us
                 r = ask_names(discover, "ListActivatableNames");
         if (r >= 0 && !providers)
                 r = worker_start(manager, judge_descriptors_main, NULL, manager->settings.worker_usec,
-                                 on_descriptors, discover, NULL);
+                                 on_descriptors, discover, &discover->reading);
         if (r < 0) {
                 discover_cancel(discover);
                 return r;

@@ -24,6 +24,7 @@ struct Visitor {
         sd_bus_message *message;
         const char *action;
         DoorMethod method;
+        bool now; /* does not wait for the hold to close */
 };
 
 struct Door {
@@ -42,14 +43,16 @@ static Visitor *visitor_free(Visitor *visitor) {
 
 DEFINE_CLEANUP(Visitor *, visitor_free)
 
-static Visitor *visitor_new(Manager *manager, sd_bus_message *m, const char *action, DoorMethod method) {
+static Visitor *visitor_new(Manager *manager, sd_bus_message *m, const char *action, DoorMethod method,
+                            bool now) {
         Visitor *visitor = calloc(1, sizeof(*visitor));
 
         if (visitor)
                 *visitor = (Visitor){ .manager = manager,
                                       .message = sd_bus_message_ref(m),
                                       .action = action,
-                                      .method = method };
+                                      .method = method,
+                                      .now = now };
         return visitor;
 }
 
@@ -76,18 +79,21 @@ int door_sender_uid(sd_bus_message *m, uid_t *ret_uid) {
         return r;
 }
 
+static void answer_error(sd_bus_message *m, int r, sd_bus_error *error) {
+        if (!sd_bus_error_is_set(error))
+                (void)sd_bus_error_set_errno(error, r);
+        r = sd_bus_reply_method_error(m, error);
+        if (r < 0)
+                log_warning("cannot answer %s: %s", sd_bus_message_get_member(m), strerror(-r));
+}
+
 /* Calls the method outside of sd-bus's own dispatch, and answers what it did not. */
 static void call_now(Manager *manager, sd_bus_message *m, DoorMethod method) {
         _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         int r = method(manager, m, &error);
 
-        if (r >= 0 && !sd_bus_error_is_set(&error))
-                return;
-        if (!sd_bus_error_is_set(&error))
-                (void)sd_bus_error_set_errno(&error, r);
-        r = sd_bus_reply_method_error(m, &error);
-        if (r < 0)
-                log_warning("cannot answer %s: %s", sd_bus_message_get_member(m), strerror(-r));
+        if (r < 0 || sd_bus_error_is_set(&error))
+                answer_error(m, r, &error);
 }
 
 static int deny(sd_bus_message *m, const char *action, const char *why) {
@@ -98,6 +104,38 @@ static int deny(sd_bus_message *m, const char *action, const char *why) {
                 "%s is not allowed: %s. Be root, or have an administrator allow the polkit action %s.",
                 sd_bus_message_get_member(m), why, action);
         return sd_bus_reply_method_error(m, &error);
+}
+
+static int wait_outside(Manager *manager, sd_bus_message *m, const char *action, DoorMethod method,
+                        sd_bus_error *error) {
+        struct Door *door = manager->door;
+        Visitor *visitor;
+
+        if (door->n_waiting >= WAITING_MAX)
+                return bus_error_setf(error, VSS_E_SNAPSHOT_SET_IN_PROGRESS,
+                                      "A hold stands open and %d calls wait already. Try again in a moment.",
+                                      WAITING_MAX);
+        visitor = visitor_new(manager, m, action, method, false);
+        if (!visitor)
+                return -ENOMEM;
+        *door->tail = visitor;
+        door->tail = &visitor->next;
+        door->n_waiting++;
+        return 1;
+}
+
+/* A hold may have opened while polkit was asked. */
+static void let_in(const Visitor *visitor) {
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        int r;
+
+        if (!visitor->manager->door->held || visitor->now) {
+                call_now(visitor->manager, visitor->message, visitor->method);
+                return;
+        }
+        r = wait_outside(visitor->manager, visitor->message, NULL, visitor->method, &error);
+        if (r < 0)
+                answer_error(visitor->message, r, &error);
 }
 
 static int on_polkit(sd_bus_message *reply, void *userdata, sd_bus_error *ret_error) {
@@ -118,8 +156,7 @@ static int on_polkit(sd_bus_message *reply, void *userdata, sd_bus_error *ret_er
         if (!authorized)
                 return deny(visitor->message, visitor->action,
                             challenge ? "it needs an authentication" : "polkit says no");
-        /* A hold may have opened while polkit was asked: through the door again, as one who may. */
-        (void)door_enter(visitor->manager, visitor->message, NULL, visitor->method, ret_error);
+        let_in(visitor);
         return 0;
 }
 
@@ -139,25 +176,8 @@ static int ask_polkit(Visitor *visitor) {
         return r;
 }
 
-static int wait_outside(Manager *manager, sd_bus_message *m, DoorMethod method, sd_bus_error *error) {
-        struct Door *door = manager->door;
-        Visitor *visitor;
-
-        if (door->n_waiting >= WAITING_MAX)
-                return bus_error_setf(error, VSS_E_SNAPSHOT_SET_IN_PROGRESS,
-                                      "A hold stands open and %d calls wait already. Try again in a moment.",
-                                      WAITING_MAX);
-        visitor = visitor_new(manager, m, NULL, method);
-        if (!visitor)
-                return -ENOMEM;
-        *door->tail = visitor;
-        door->tail = &visitor->next;
-        door->n_waiting++;
-        return 1;
-}
-
-static int authorize(Manager *manager, sd_bus_message *m, const char *action, bool *ret_pending,
-                     DoorMethod method) {
+static int authorize(Manager *manager, sd_bus_message *m, const char *action, DoorMethod method, bool now,
+                     bool *ret_pending) {
         Visitor *visitor;
         uid_t uid;
         int r;
@@ -168,7 +188,7 @@ static int authorize(Manager *manager, sd_bus_message *m, const char *action, bo
         r = door_sender_uid(m, &uid);
         if (r < 0 || uid == 0)
                 return r;
-        visitor = visitor_new(manager, m, action, method);
+        visitor = visitor_new(manager, m, action, method, now);
         if (!visitor)
                 return -ENOMEM;
         r = ask_polkit(visitor);
@@ -180,32 +200,27 @@ static int authorize(Manager *manager, sd_bus_message *m, const char *action, bo
         return 0;
 }
 
-int door_enter(Manager *manager, sd_bus_message *m, const char *action, DoorMethod method,
-               sd_bus_error *error) {
+static int enter(Manager *manager, sd_bus_message *m, const char *action, DoorMethod method, bool now) {
         bool pending;
-        int r;
-
-        r = authorize(manager, m, action, &pending, method);
-        if (r < 0)
-                return r;
-        if (pending)
-                return 1;
-        if (manager->door->held)
-                return wait_outside(manager, m, method, error);
-        call_now(manager, m, method);
-        return 1;
-}
-
-int door_enter_now(Manager *manager, sd_bus_message *m, const char *action, DoorMethod method,
-                   sd_bus_error *error) {
-        bool pending;
-        int r = authorize(manager, m, action, &pending, method);
+        int r = authorize(manager, m, action, method, now, &pending);
 
         if (r < 0)
                 return r;
         if (!pending)
                 call_now(manager, m, method);
         return 1;
+}
+
+/* While a hold stands open it is not even asked who it is: that is left for later, too. */
+int door_enter(Manager *manager, sd_bus_message *m, const char *action, DoorMethod method,
+               sd_bus_error *error) {
+        return manager->door->held ? wait_outside(manager, m, action, method, error)
+                                   : enter(manager, m, action, method, false);
+}
+
+int door_enter_now(Manager *manager, sd_bus_message *m, const char *action, DoorMethod method,
+                   sd_bus_error *error) {
+        return enter(manager, m, action, method, true);
 }
 
 /* Whoever waited is let in from the event loop, not from within whatever has just closed the hold. */
@@ -215,12 +230,16 @@ static int on_open(sd_event_source *source, void *userdata) {
 
         while (!door->held && door->waiting) {
                 _cleanup_(visitor_freep) Visitor *visitor = door->waiting;
+                _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+                int r;
 
                 door->waiting = visitor->next;
                 if (!door->waiting)
                         door->tail = &door->waiting;
                 door->n_waiting--;
-                call_now(manager, visitor->message, visitor->method);
+                r = enter(manager, visitor->message, visitor->action, visitor->method, false);
+                if (r < 0)
+                        answer_error(visitor->message, r, &error);
         }
         return 0;
 }

@@ -9,6 +9,8 @@
 #include "bus/marshal.h"
 #include "bus/names.h"
 #include "util/clock.h"
+#include "util/utf8.h"
+#include "vssd/door.h"
 #include "vssd/event.h"
 #include "vssd/log.h"
 
@@ -46,6 +48,7 @@ int event_subscribe(Manager *manager, sd_bus_message *m, sd_bus_error *error) {
         Subscriber *subscriber;
         char match[256];
         size_t n = 0;
+        uid_t uid;
         int r;
 
         for (subscriber = manager->subscribers; subscriber; subscriber = subscriber->next, n++)
@@ -65,6 +68,9 @@ int event_subscribe(Manager *manager, sd_bus_message *m, sd_bus_error *error) {
         r = subscriber->name ? sd_bus_add_match_async(manager->bus, &subscriber->watch, match,
                                                       on_subscriber_changed, NULL, subscriber)
                              : -ENOMEM;
+        /* Asked behind the match: whoever has left is noticed, by the signal or by there being no answer. */
+        if (r >= 0)
+                r = door_sender_uid(m, &uid);
         if (r >= 0)
                 r = sd_bus_reply_method_return(m, "");
         if (r < 0) {
@@ -98,9 +104,10 @@ void event_send(Manager *manager, const char *kind, const vss_value *details, co
         va_start(args, format);
         (void)vsnprintf(text, sizeof(text), format, args);
         va_end(args);
-        log_info("%s", text);
+        log_info("%s", text_make_utf8(text)); /* it may have been cut in the middle of a character */
         (void)vss_value_set_string(event, "kind", kind);
         (void)vss_value_set_string(event, "text", text);
+        value_make_utf8(event);
         (void)vss_value_set_integer(event, "time-usec", (int64_t)clock_usec(CLOCK_REALTIME));
         for (Subscriber *subscriber = manager->subscribers; subscriber; subscriber = subscriber->next)
                 send_to(manager, subscriber, event);

@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include "util/utf8.h"
 #include "vssd/failure.h"
 
 void failure_clear(Failure *failure) {
@@ -16,13 +17,13 @@ void failure_clear(Failure *failure) {
 
 static vss_result _printf_(4, 0)
         set_va(Failure *failure, vss_result code, const char *culprit, const char *format, va_list args) {
-        char *message = NULL, *name = strdup(culprit ?: "");
+        char *message = NULL, *name = text_make_utf8(strdup(culprit ?: ""));
 
         /* Made before the old one goes: the arguments may point into it. */
         if (vasprintf(&message, format, args) < 0)
                 message = NULL;
         failure_clear(failure);
-        *failure = (Failure){ .code = code, .culprit = name, .message = message };
+        *failure = (Failure){ .code = code, .culprit = name, .message = text_make_utf8(message) };
         return code;
 }
 

@@ -88,7 +88,7 @@ static void on_lost_released(void *userdata, int error, WorkerAnswer *answer) {
 }
 
 static void lost(HoldClient *client, const char *why) {
-        if (client->ended)
+        if (client->ended || client->rescue)
                 return;
         log_error("the hold %s; what it held is released", why);
         disarm(client);
@@ -209,7 +209,7 @@ static int send_request(HoldClient *client, const HoldRequest *request, int fd) 
                 message.msg_control = &control;
                 message.msg_controllen = sizeof(control);
         }
-        return sendmsg(client->socket, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+        return sendmsg(client->socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
 int hold_client_add(HoldClient *client, enum vss_hold kind, uint32_t rank, int fd, uint64_t device,
@@ -222,13 +222,13 @@ int hold_client_add(HoldClient *client, enum vss_hold kind, uint32_t rank, int f
 
 static int command(HoldClient *client, HoldCommand what, uint64_t limit_usec, uint64_t answer_usec) {
         HoldRequest request = { .command = what, .limit_usec = limit_usec };
-        int r = send_request(client, &request, -1);
+        int q, r = send_request(client, &request, -1);
 
+        /* Also when it cannot be asked: its silence is what is waited for then. */
         disarm(client);
-        if (r >= 0)
-                r = sd_event_add_time_relative(client->manager->event, &client->timer, CLOCK_MONOTONIC,
-                                               answer_usec, 10 * USEC_PER_MSEC, on_late, client);
-        return r;
+        q = sd_event_add_time_relative(client->manager->event, &client->timer, CLOCK_MONOTONIC, answer_usec,
+                                       10 * USEC_PER_MSEC, on_late, client);
+        return r < 0 ? r : q;
 }
 
 static int on_scope(sd_bus_message *reply, void *userdata, sd_bus_error *error) {

@@ -15,6 +15,8 @@
 #include "vssd/log.h"
 #include "vssd/manager.h"
 
+enum { JOBS_MAX = 64 };
+
 static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Job *job = userdata;
 
@@ -57,6 +59,15 @@ static Job *job_free(Job *job) {
 
 DEFINE_CLEANUP(Job *, job_free)
 
+/* What one connection may have under way: each job has workers and calls of its own. */
+static bool has_enough(const struct Manager *manager, const char *owner) {
+        size_t n = 0;
+
+        for (const Job *job = manager->jobs; job; job = job->next)
+                n += strcmp(job->owner, owner) == 0;
+        return n >= JOBS_MAX;
+}
+
 int job_start(struct Manager *manager, sd_bus_message *call, JobCancel cancel, void *userdata,
               Job **ret_job) {
         _cleanup_(job_freep) Job *job = calloc(1, sizeof(*job));
@@ -65,6 +76,8 @@ int job_start(struct Manager *manager, sd_bus_message *call, JobCancel cancel, v
         if (!job)
                 return -ENOMEM;
         *job = (Job){ .manager = manager, .cancel = cancel, .userdata = userdata };
+        if (has_enough(manager, sd_bus_message_get_sender(call)))
+                return -EBUSY;
         (void)snprintf(job->path, sizeof(job->path), BUS_PATH_JOB "/%" PRIu64, ++manager->last_job);
         job->owner = strdup(sd_bus_message_get_sender(call));
         if (!job->owner)
@@ -113,25 +126,40 @@ void job_progress(Job *job, const char *step, const char *who) {
                 log_warning("%s: cannot report progress: %s", job->path, strerror(-r));
 }
 
+static int send_done(Job *job, const Failure *failure, const vss_value *result) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        int r = signal_new(job, "Done", &m);
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "iss", (int32_t)failure->code, failure_culprit(failure),
+                                          failure->code < 0 ? failure_message(failure) : "");
+        if (r >= 0)
+                r = marshal_append_dict(m, result);
+        return r < 0 ? r : sd_bus_send(job->manager->bus, m, NULL);
+}
+
 void job_done(Job *job, const Failure *failure, const vss_value *result) {
         static const Failure none;
-        _cleanup_message_ sd_bus_message *m = NULL;
+        static const Failure untold = {
+                .code = VSS_E_UNEXPECTED,
+                .culprit = (char *)"the service",
+                .message = (char *)"The work has ended, but its result cannot be sent. See the service's "
+                                   "journal.",
+        };
+        _cleanup_value_ vss_value *copy = vss_value_copy(result);
         int r;
 
         if (!job)
                 return;
         if (!failure)
                 failure = &none;
-        r = signal_new(job, "Done", &m);
-        if (r >= 0)
-                r = sd_bus_message_append(m, "iss", (int32_t)failure->code, failure_culprit(failure),
-                                          failure->code < 0 ? failure_message(failure) : "");
-        if (r >= 0)
-                r = marshal_append_dict(m, result);
-        if (r >= 0)
-                r = sd_bus_send(job->manager->bus, m, NULL);
-        if (r < 0)
+        value_make_utf8(copy);
+        r = send_done(job, failure, copy);
+        if (r < 0) {
                 log_error("%s: cannot report the end: %s", job->path, strerror(-r));
+                /* Its owner would wait for ever. */
+                (void)send_done(job, failure->code < 0 ? failure : &untold, NULL);
+        }
         job_free(job);
 }
 

@@ -45,6 +45,14 @@ static vss_value *words_to_list(const char *text) {
         return TAKE_PTR(list);
 }
 
+/* A root that is empty would be above everything. */
+static bool are_paths(const vss_value *roots) {
+        for (size_t i = 0; i < vss_value_count(roots); i++)
+                if (!path_is_normal(vss_value_string(vss_value_at(roots, i), NULL)))
+                        return false;
+        return true;
+}
+
 static vss_value *read_descriptor(const char *path) {
         _cleanup_value_ vss_value *descriptor = vss_value_new_dict();
         _cleanup_conf_ Conf *conf = NULL;
@@ -70,9 +78,12 @@ static vss_value *read_descriptor(const char *path) {
                 (void)vss_value_set_integer(descriptor, "uid", uid);
         (void)vss_value_set_string(descriptor, "user", user);
         (void)vss_value_set_boolean(descriptor, "broker", broker);
-        if (vss_value_set(descriptor, "roots", words_to_list(conf_value(section, "Roots", ""))) < 0 ||
-            vss_value_set(descriptor, "units", words_to_list(conf_value(section, "Units", ""))) < 0)
-                (void)value_set_printf(descriptor, "error", "%s: Roots= or Units= cannot be read", path);
+        if (vss_value_set(descriptor, "roots", words_to_list(conf_value(section, "Roots", ""))) < 0)
+                (void)value_set_printf(descriptor, "error", "%s: Roots= cannot be read", path);
+        else if (!are_paths(vss_value_get(descriptor, "roots")))
+                (void)value_set_printf(descriptor, "error",
+                                       "%s: Roots= wants absolute paths without \"..\" or a '/' at the end",
+                                       path);
         return TAKE_PTR(descriptor);
 }
 
@@ -126,6 +137,21 @@ static const char *refuse(const char *real, const struct stat *st, const vss_val
                        : "it lies outside the roots of the writer's descriptor and belongs to another user";
 }
 
+static int find_owner(const char *owner, int64_t *ret_uid) {
+        char *end;
+        unsigned long number;
+
+        if (find_uid(owner, ret_uid) >= 0)
+                return 0;
+        /* Of a container, perhaps: a number that has no name here. */
+        errno = 0;
+        number = strtoul(owner, &end, 10);
+        if (errno != 0 || *end != '\0' || owner[0] < '0' || owner[0] > '9' || number >= UINT32_MAX)
+                return -ESRCH;
+        *ret_uid = (int64_t)number;
+        return 0;
+}
+
 /* A broker's roots say where it may look at all; what is there must belong to the component's owner. */
 static const char *refuse_broker(const char *real, const struct stat *st, const vss_value *roots,
                                  const char *owner) {
@@ -138,7 +164,7 @@ static const char *refuse_broker(const char *real, const struct stat *st, const 
                 return "it lies outside the roots of the writer's descriptor";
         if (!*owner)
                 return NULL;
-        if (find_uid(owner, &uid) < 0)
+        if (find_owner(owner, &uid) < 0)
                 return "its owner is not a user of this machine";
         /* A directory of root's in which the owner keeps a file is common (/var/lib); another user's is not.
          */

@@ -10,7 +10,7 @@
 
 #include "vssd/worker.h"
 
-/* All descriptors. Answer: "writers": dictionary name -> {user, uid, broker, roots, units, error}. */
+/* All descriptors. Answer: "writers": dictionary name -> {user, uid, broker, roots, error}. */
 int judge_descriptors_main(void *arg, WorkerAnswer *answer);
 
 typedef struct Judge {

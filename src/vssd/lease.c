@@ -16,7 +16,11 @@
 #include "vssd/lease.h"
 #include "vssd/event.h"
 #include "vssd/log.h"
+#include "vssd/session.h"
 #include "vssd/set-run.h"
+
+/* Looked up one after the other, while nobody else may create a set. */
+enum { PATHS_MAX = 4 * VSS_VOLUMES_MAX };
 
 typedef struct Lease {
         Manager *manager;
@@ -51,6 +55,7 @@ static void end_lease(Lease *lease, const Failure *failure, vss_value *result) {
         lease->manager->lease = NULL;
         job_done(TAKE_PTR(lease->freezing), failure, result);
         job_done(TAKE_PTR(lease->thawing), failure, result);
+        session_pass_turn(lease->manager);
         lease_free(lease);
 }
 
@@ -246,6 +251,8 @@ int lease_freeze(Manager *manager, sd_bus_message *m, sd_bus_error *error) {
         if (r >= 0 && (seconds == 0 || seconds > max))
                 r = bus_error_setf(error, VSS_E_INVALIDARG,
                                    "A freeze lease is 1 to %lu seconds (LeaseLimit).", (unsigned long)max);
+        else if (r >= 0 && vss_value_count(vss_value_get(lease->options, "paths")) > PATHS_MAX)
+                r = bus_error_setf(error, VSS_E_INVALIDARG, "A freeze takes %d paths at most.", PATHS_MAX);
         else if (r >= 0 && add_cgroups(lease, &failure) < 0)
                 r = bus_error_setf(error, failure.code, "%s", failure_message(&failure));
         failure_clear(&failure);

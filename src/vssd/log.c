@@ -23,6 +23,10 @@ static _printf_(2, 0) void log_va(int priority, const char *format, va_list args
         int m = vsnprintf(line + n, sizeof(line) - (size_t)n - 1, format, args);
         size_t size = MIN((size_t)n + (m < 0 ? 0 : (size_t)m), sizeof(line) - 2);
 
+        /* A name from outside must not look like a line of its own. */
+        for (size_t i = (size_t)n; i < size; i++)
+                if ((unsigned char)line[i] < ' ')
+                        line[i] = '?';
         line[size++] = '\n';
         if (!ring_on) {
                 (void)fwrite(line, 1, size, stderr);

@@ -74,6 +74,7 @@ static int run(void) {
                           r == -EEXIST  ? " (another one is running)"
                           : r == -EPERM ? " (the bus policy is missing)"
                                         : "");
+                manager_deinit(&manager);
                 return 1;
         }
         log_info("version %s serves, instance %s", LINUXVSS_VERSION, manager.instance);

@@ -346,12 +346,18 @@ static int doctor(Manager *manager, sd_bus_message *m, sd_bus_error *error) {
         if (!request)
                 return -ENOMEM;
         r = begin(request, m);
-        if (r >= 0)
-                r = worker_start(manager, doctor_main, NULL, manager->settings.worker_usec, on_examined,
-                                 request, NULL);
-        if (r >= 0)
-                (void)TAKE_PTR(request);
-        return r;
+        if (r < 0)
+                return r;
+        r = worker_start(manager, doctor_main, NULL, manager->settings.worker_usec, on_examined, request,
+                         NULL);
+        if (r < 0) {
+                Failure failure = { .code = VSS_E_OUTOFMEMORY };
+
+                job_done(request->job, &failure, NULL);
+                return 0;
+        }
+        (void)TAKE_PTR(request);
+        return 0;
 }
 
 /* The object */
@@ -375,8 +381,9 @@ static const struct {
         { "ExposeSnapshot", DOOR_ADMIN, expose_snapshot, false },
         { "UnexposeSnapshot", DOOR_ADMIN, unexpose_snapshot, false },
         { "Freeze", DOOR_FREEZE, lease_freeze, false },
-        { "Thaw", DOOR_FREEZE, lease_thaw, true },
-        { "Renew", DOOR_CREATE, renew, true },
+        /* Their token is the right to them; nobody else is asked while something is held. */
+        { "Thaw", NULL, lease_thaw, true },
+        { "Renew", NULL, renew, true },
         { "Doctor", DOOR_LIST, doctor, false },
         { "Subscribe", DOOR_LIST, event_subscribe, false },
 };

@@ -17,6 +17,8 @@
 #include "vssd/mounts.h"
 
 #define SHADOW_DIR LINUXVSS_RUNDIR "/shadow"
+/* id -> directory, as symbolic links: what the next service must know. Gone at boot, as the mounts are. */
+#define EXPOSED_DIR LINUXVSS_RUNDIR "/exposed"
 
 enum { SWEEP_MAX = 4096 };
 
@@ -123,6 +125,25 @@ static int check_empty(int fd) {
         return n > 2 ? -ENOTEMPTY : 0;
 }
 
+static int record_exposure(const char *id, const char *directory) {
+        char path[256];
+        int r = make_dir(EXPOSED_DIR);
+
+        (void)snprintf(path, sizeof(path), "%s/%s", EXPOSED_DIR, id);
+        if (r >= 0 && unlink(path) < 0 && errno != ENOENT)
+                r = -errno;
+        if (r >= 0 && symlink(directory, path) < 0)
+                r = -errno;
+        return r;
+}
+
+static void forget_exposure(const char *id) {
+        char path[256];
+
+        (void)snprintf(path, sizeof(path), "%s/%s", EXPOSED_DIR, id);
+        (void)unlink(path);
+}
+
 int mounts_expose_main(void *arg, WorkerAnswer *answer) {
         const MountArgs *args = arg;
         _cleanup_(closep) int mount_fd = -1, target = -1;
@@ -137,8 +158,15 @@ int mounts_expose_main(void *arg, WorkerAnswer *answer) {
         r = clone_object(args->id, answer, &mount_fd);
         if (r < 0)
                 return r;
-        if (move_mount(mount_fd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-                return explain(answer, -errno, args->directory, "cannot be mounted on");
+        /* Before the mount: a record without one is noticed, a mount without a record is not. */
+        r = record_exposure(args->id, args->directory);
+        if (r < 0)
+                return explain(answer, r, EXPOSED_DIR, "cannot be written");
+        if (move_mount(mount_fd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) {
+                r = -errno;
+                forget_exposure(args->id);
+                return explain(answer, r, args->directory, "cannot be mounted on");
+        }
         return 0;
 }
 
@@ -146,7 +174,40 @@ int mounts_unexpose_main(void *arg, WorkerAnswer *answer) {
         const MountArgs *args = arg;
         int r = take_away(args->directory);
 
-        return r < 0 ? explain(answer, r, args->directory, "cannot be unmounted") : 0;
+        if (r < 0)
+                return explain(answer, r, args->directory, "cannot be unmounted");
+        forget_exposure(args->id);
+        return 0;
+}
+
+static bool is_mount(const char *directory) {
+        struct statx stx;
+
+        return statx(AT_FDCWD, directory, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, 0, &stx) == 0 &&
+               (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
+/* What a service before this one exposed, and still is. */
+static void read_exposures(vss_value *ret_exposed) {
+        DIR *dir = opendir(EXPOSED_DIR);
+        struct dirent *entry;
+        int n = 0;
+
+        while (dir && n < SWEEP_MAX && (entry = readdir(dir))) {
+                char directory[4096];
+                ssize_t size;
+
+                if (!id_is_valid(entry->d_name))
+                        continue;
+                n++;
+                size = readlinkat(dirfd(dir), entry->d_name, directory, sizeof(directory) - 1);
+                directory[MAX(size, 0)] = '\0';
+                if (directory[0] != '/' || !is_mount(directory) ||
+                    vss_value_set_string(ret_exposed, entry->d_name, directory) < 0)
+                        (void)unlinkat(dirfd(dir), entry->d_name, 0);
+        }
+        if (dir)
+                closedir(dir);
 }
 
 int mounts_sweep_main(void *arg, WorkerAnswer *answer) {
@@ -154,6 +215,7 @@ int mounts_sweep_main(void *arg, WorkerAnswer *answer) {
         struct dirent *entry;
         int n = 0;
 
+        read_exposures(value_require(answer->value, "exposed", VSS_KIND_DICT));
         if (!dir)
                 return errno == ENOENT ? 0 : -errno;
         while (n < SWEEP_MAX && (entry = readdir(dir))) {

@@ -38,6 +38,7 @@ typedef struct Plan {
                               known */
         size_t next;
         bool whole_machine, with_writers;
+        bool components_held; /* all components found on the volumes can be application-consistent */
         char *named;
         uint32_t context;
         Discover *discover;
@@ -132,6 +133,9 @@ static void decide_levels(Plan *plan) {
                 (void)vss_value_set_string(entry, "reason", levels[n].reason);
                 n++;
         }
+        if (plan->components_held && vss_value_count(vss_value_get(plan->result, "writers")) > 0 &&
+            least > VSS_LEVEL_NONE)
+                least = VSS_LEVEL_APPLICATION;
         (void)vss_value_set_string(plan->result, "level", vss_level_name(least));
 }
 
@@ -147,25 +151,40 @@ static bool add_name(vss_value *list, const char *name) {
         return value_contains(list, name) || value_append_string(list, name) >= 0;
 }
 
+/* Is this file set on a volume of the plan? Its writer is noted there. */
+static bool match_files(Plan *plan, const Participant *writer, const vss_value *file) {
+        bool found = false;
+
+        for (size_t i = 0; i < vss_value_count(entries(plan)); i++) {
+                vss_value *entry = value_at_mutable(entries(plan), i);
+
+                if (vss_value_get_integer(entry, "device", -1) != vss_value_get_integer(file, "device", -2))
+                        continue;
+                found = true;
+                (void)add_name(value_require(entry, "writers", VSS_KIND_LIST), writer->name);
+        }
+        return found;
+}
+
 static size_t match_components(Plan *plan, const Participant *writer) {
         const vss_value *components = vss_value_get(writer->info, "components");
         size_t n = 0;
 
         for (size_t c = 0; c < vss_value_count(components); c++) {
-                const vss_value *files = vss_value_get(vss_value_at(components, c), "files");
-                bool on_volume = false;
+                const vss_value *component = vss_value_at(components, c),
+                                *files = vss_value_get(component, "files");
+                size_t found = 0;
 
                 for (size_t f = 0; f < vss_value_count(files); f++)
-                        for (size_t v = 0; v < vss_value_count(entries(plan)); v++) {
-                                vss_value *entry = value_at_mutable(entries(plan), v);
-
-                                if (vss_value_get_integer(entry, "device", -1) !=
-                                    vss_value_get_integer(vss_value_at(files, f), "device", -2))
-                                        continue;
-                                on_volume = true;
-                                (void)add_name(value_require(entry, "writers", VSS_KIND_LIST), writer->name);
-                        }
-                n += on_volume;
+                        found += match_files(plan, writer, vss_value_at(files, f));
+                if (found == 0)
+                        continue;
+                n++;
+                /* The rule of model/level.h if every writer holds; whether a cut is one instant shows later.
+                 */
+                if (found < vss_value_count(files) || *vss_value_get_string(component, "crash-only", "") ||
+                    vss_value_get_boolean(component, "needs-one-instant", false))
+                        plan->components_held = false;
         }
         return n;
 }
@@ -175,6 +194,7 @@ static void on_writers(void *userdata, const Failure *failure, Discovery *found)
         vss_value *writers = value_require(plan->result, "writers", VSS_KIND_LIST);
 
         plan->discover = NULL;
+        plan->components_held = true;
         for (size_t i = 0; i < found->n_participants; i++) {
                 const Participant *writer = found->participants[i];
                 const vss_value *rights = vss_value_get(writer->info, "missing-rights");

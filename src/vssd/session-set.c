@@ -28,7 +28,7 @@ static void cancel_job(void *userdata) {
         if (session->running) {
                 failure.code = VSS_E_UNEXPECTED; /* told as cancelled, since the job is */
                 set_run_abort(session->manager->run, &failure);
-        } else {
+        } else if (!session->add || !add_has_begun(session->add)) {
                 session_cancel_work(session);
                 session_end_job(session, &failure, NULL);
         }
@@ -53,7 +53,7 @@ void session_end_job(Session *session, const Failure *failure, const vss_value *
         session->facts = session_idle(session->facts);
         if (!failure || failure->code == VSS_S_OK)
                 session->facts = session_after(session->job_call, session->facts);
-        if (job->cancelled)
+        if (job->cancelled && failure && failure->code != VSS_S_OK)
                 job_failed(job, failure);
         else
                 job_done(job, failure, result);
@@ -96,10 +96,11 @@ static void answer_start(Session *session, const Failure *failure) {
                 log_warning("cannot answer StartSnapshotSet: %s", strerror(-r));
 }
 
-static size_t count_sets(const vss_value *snapshots) {
+/* As many as there are, or @max if there are more. */
+static size_t count_sets(const vss_value *snapshots, size_t max) {
         size_t n = 0;
 
-        for (size_t i = 0; i < vss_value_count(snapshots); i++) {
+        for (size_t i = 0; i < vss_value_count(snapshots) && n < max; i++) {
                 const char *set = vss_value_get_string(vss_value_at(snapshots, i), "set", "");
                 bool seen = false;
 
@@ -118,7 +119,7 @@ static void on_counted(void *userdata, const Failure *failure, vss_value *result
         session->counting = NULL;
         if (failure->code < 0)
                 failure_copy(&refused, failure);
-        else if (count_sets(vss_value_get(result, "snapshots")) >= max)
+        else if (count_sets(vss_value_get(result, "snapshots"), max) >= max)
                 failure_set(&refused, VSS_E_MAXIMUM_NUMBER_OF_SETS_REACHED, "",
                             "This machine holds %lu shadow copy sets already, those of every requester "
                             "counted, and no "
@@ -143,20 +144,31 @@ static void take_turn(Session *session) {
         failure_clear(&failure);
 }
 
-void session_release_turn(Session *session) {
-        Manager *manager = session->manager;
+void session_pass_turn(Manager *manager) {
         Session *next = NULL;
 
-        session->waiting_since_usec = 0;
-        if (manager->creating != session)
+        if (manager->creating || manager->lease)
                 return;
-        manager->creating = NULL;
         for (Session *other = manager->sessions; other; other = other->next)
                 if (other->waiting_since_usec > 0 && !other->closing &&
                     (!next || other->waiting_since_usec < next->waiting_since_usec))
                         next = other;
         if (next)
                 take_turn(next);
+}
+
+void session_release_turn(Session *session) {
+        Manager *manager = session->manager;
+
+        session->waiting_since_usec = 0;
+        if (manager->creating != session)
+                return;
+        manager->creating = NULL;
+        session_pass_turn(manager);
+}
+
+static bool is_taken(const Manager *manager) {
+        return manager->creating || manager->run || manager->lease;
 }
 
 static void describe_turn(Session *session, Failure *failure) {
@@ -192,7 +204,7 @@ int session_start_set(Session *session, sd_bus_message *m, sd_bus_error *error) 
         if (session->set.context == VSS_CTX_ALL)
                 return bus_error_setf(error, VSS_E_UNSUPPORTED_CONTEXT,
                                       "No set can be made in the context \"all\".");
-        if ((session->manager->creating || session->manager->run) && session->wait_usec == 0) {
+        if (is_taken(session->manager) && session->wait_usec == 0) {
                 describe_turn(session, &failure);
                 r = bus_error_setf(error, failure.code, "%s", failure_message(&failure));
                 failure_clear(&failure);
@@ -200,7 +212,7 @@ int session_start_set(Session *session, sd_bus_message *m, sd_bus_error *error) 
         }
         session->starting = sd_bus_message_ref(m);
         session->facts = session_busy(session->facts, SESSION_CALL_START_SNAPSHOT_SET);
-        if (!session->manager->creating && !session->manager->run) {
+        if (!is_taken(session->manager)) {
                 take_turn(session);
                 return 0;
         }
@@ -450,17 +462,18 @@ static void unwound(Session *session) {
 }
 
 static void on_taken_back(void *userdata) {
-        Session *session = userdata;
-
-        session->facts |= SESSION_ABORTED;
-        unwound(session);
+        unwound(userdata);
 }
 
 static void on_provider_aborted(void *userdata, const CallAnswer *answer) {
-        if (answer->result < 0)
-                log_error("%s could not take a set back: %s", answer->participant->name, answer->message);
+        Session *session = userdata;
+
         if (answer->late)
                 participant_kill(answer->participant, answer->message);
+        if (answer->result < 0 &&
+            !set_abort_again(&session->set, &session->calls, answer, on_provider_aborted))
+                log_error("%s could not take set %s back: %s", answer->participant->name, session->set.id,
+                          answer->message);
 }
 
 static void tell_writers_abort(Session *session) {
@@ -478,27 +491,11 @@ static void tell_writers_abort(Session *session) {
 /* BeginPrepareSnapshot happened at AddToSnapshotSet: providers must hear of an end before DoSnapshotSet too.
  */
 static void abort_begun(Session *session) {
-        Set *set = &session->set;
-
+        /* From now on: nothing else may begin while this is under way. */
+        session->facts |= SESSION_ABORTED;
         tell_writers_abort(session);
         calls_begin(&session->calls, on_taken_back, session);
-        for (size_t i = 0; i < set->n_volumes; i++) {
-                _cleanup_message_ sd_bus_message *m = NULL;
-                Participant *provider = set->volumes[i].provider;
-                int r;
-
-                if (!set_is_first_of_provider(set, i))
-                        continue;
-                r = participant_message(provider, "AbortSnapshots", &m);
-                if (r >= 0)
-                        r = sd_bus_message_append(m, "s", set->id);
-                if (r >= 0)
-                        r = calls_add(&session->calls, provider, m, session->manager->settings.provider_usec,
-                                      on_provider_aborted, NULL);
-                if (r < 0)
-                        log_error("%s cannot be told that set %s is over: %s", provider->name, set->id,
-                                  strerror(-r));
-        }
+        set_abort_providers(&session->set, &session->calls, on_provider_aborted);
         calls_drop(&session->calls);
 }
 
@@ -529,12 +526,19 @@ void session_unwind(Session *session, SessionUnwound done) {
 }
 
 int session_abort(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        bool stands = (session->facts & SESSION_SNAPSHOT_DONE) &&
+                      !(session->facts & (SESSION_COMPLETE | SESSION_ABORTED));
         int r;
 
         if (session->abort_job)
                 return bus_error_setf(error, VSS_E_BAD_STATE, "AbortBackup is under way already.");
         r = job_start(session->manager, m, NULL, NULL, &session->abort_job);
-        if (r >= 0)
-                session_unwind(session, NULL);
-        return r;
+        if (r < 0)
+                return r;
+        /* The copies stay to the end of the session; for the writers the backup is over. */
+        if (stands)
+                tell_writers_abort(session);
+        session_unwind(session, NULL);
+        session->facts = session_after(SESSION_CALL_ABORT_BACKUP, session->facts);
+        return 0;
 }

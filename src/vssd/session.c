@@ -16,6 +16,7 @@
 #include "model/id.h"
 #include "model/path.h"
 #include "util/clock.h"
+#include "util/utf8.h"
 #include "vssd/catalog.h"
 #include "vssd/door.h"
 #include "vssd/farewell.h"
@@ -462,21 +463,51 @@ static int own(Session *session, sd_bus_message *m) {
         char match[256];
         sd_bus_creds *creds = NULL;
         char *owner = strdup(sd_bus_message_get_sender(m));
+        uid_t uid;
+        int r;
 
         if (!owner)
                 return -ENOMEM;
         free(session->owner);
         session->owner = owner;
         session->watch = sd_bus_slot_unref(session->watch);
-        if (sd_bus_query_sender_creds(m, SD_BUS_CREDS_PID, &creds) >= 0)
-                (void)sd_bus_creds_get_pid(creds, &session->pid);
-        sd_bus_creds_unref(creds);
         (void)snprintf(match, sizeof(match),
                        "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
                        "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='%s'",
                        owner);
-        return sd_bus_add_match_async(session->manager->bus, &session->watch, match, on_owner_changed, NULL,
-                                      session);
+        r = sd_bus_add_match_async(session->manager->bus, &session->watch, match, on_owner_changed, NULL,
+                                   session);
+        if (r < 0)
+                return r;
+        if (sd_bus_query_sender_creds(m, SD_BUS_CREDS_PID, &creds) >= 0)
+                (void)sd_bus_creds_get_pid(creds, &session->pid);
+        sd_bus_creds_unref(creds);
+        /* Asked behind the match: whoever leaves is noticed, by the signal or by there being no answer. */
+        r = door_sender_uid(m, &uid);
+        if (r < 0)
+                free(TAKE_PTR(session->owner));
+        return r;
+}
+
+/* An option of the wrong type must not pass for one that was not given. */
+static const char *find_misfit(const vss_value *options) {
+        static const struct {
+                const char *name;
+                enum vss_kind kind;
+        } known[] = {
+                { "lease", VSS_KIND_INTEGER },
+                { "wait", VSS_KIND_INTEGER },
+                { "require", VSS_KIND_STRING },
+                { "label", VSS_KIND_STRING },
+        };
+
+        FOREACH_ELEMENT (option, known) {
+                const vss_value *value = vss_value_get(options, option->name);
+
+                if (value && vss_value_kind(value) != option->kind)
+                        return option->name;
+        }
+        return NULL;
 }
 
 static int read_options(Session *session, const vss_value *options, uint32_t *ret_lease,
@@ -484,7 +515,10 @@ static int read_options(Session *session, const vss_value *options, uint32_t *re
         int64_t lease = vss_value_get_integer(options, "lease", 0);
         int64_t wait = vss_value_get_integer(options, "wait", 0);
         const char *require = vss_value_get_string(options, "require", "none");
+        const char *misfit = find_misfit(options);
 
+        if (misfit)
+                return bus_error_setf(error, VSS_E_INVALIDARG, "The option %s has the wrong type.", misfit);
         if (lease < 0 || lease > LEASE_SECONDS_MAX || wait < 0 || wait > WAIT_SECONDS_MAX)
                 return bus_error_setf(error, VSS_E_INVALIDARG,
                                       "A lease is %u seconds at most, and a wait %d.", LEASE_SECONDS_MAX,
@@ -492,7 +526,7 @@ static int read_options(Session *session, const vss_value *options, uint32_t *re
         if (vss_level_from_name(require, &session->require) < 0)
                 return bus_error_setf(error, VSS_E_INVALIDARG, "\"%s\" is no level.", require);
         session->wait_usec = (uint64_t)wait * USEC_PER_SEC;
-        session->label = strndup(vss_value_get_string(options, "label", ""), 128);
+        session->label = text_make_utf8(strndup(vss_value_get_string(options, "label", ""), 128));
         *ret_lease = (uint32_t)lease;
         return session->label ? 0 : -ENOMEM;
 }

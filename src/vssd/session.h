@@ -81,4 +81,6 @@ void session_end_job(Session *session, const Failure *failure, const vss_value *
 void session_cancel_work(Session *session);
 /* Gives the turn up, and to the next one that waits. */
 void session_release_turn(Session *session);
+/* The turn is free: the one that has waited longest gets it. */
+void session_pass_turn(Manager *manager);
 void session_leave_out(Session *session, const char *what, const char *reason);

@@ -56,7 +56,7 @@ static void locate_files(Gathering *gathering, LevelComponent *component, const 
 }
 
 /* A component's own failure, if its writer told one. */
-static const char *own_failure(const SetWriter *writer, const vss_value *component) {
+static const vss_value *own_failure(const SetWriter *writer, const vss_value *component) {
         for (size_t i = 0; i < vss_value_count(writer->failed); i++) {
                 const vss_value *failed = vss_value_at(writer->failed, i);
 
@@ -64,7 +64,7 @@ static const char *own_failure(const SetWriter *writer, const vss_value *compone
                            vss_value_get_string(component, "name", "")) == 0 &&
                     strcmp(vss_value_get_string(failed, "logical-path", ""),
                            vss_value_get_string(component, "logical-path", "")) == 0)
-                        return vss_value_get_string(failed, "message", "it failed");
+                        return failed;
         }
         return NULL;
 }
@@ -72,13 +72,14 @@ static const char *own_failure(const SetWriter *writer, const vss_value *compone
 static void gather(void *userdata, const SetWriter *writer, const vss_value *component) {
         Gathering *gathering = userdata;
         LevelComponent *level = &gathering->components[gathering->n];
+        const vss_value *failed = own_failure(writer, component);
         vss_value *told = vss_value_new_dict();
 
         *level = (LevelComponent){
                 .writer = writer->participant->name,
                 .writer_frozen = writer->was_frozen,
                 .writer_failure = writer->failure.code < 0 ? failure_message(&writer->failure) : NULL,
-                .failure = own_failure(writer, component),
+                .failure = failed ? vss_value_get_string(failed, "message", "it failed") : NULL,
                 .crash_only = vss_value_get_string(component, "crash-only", NULL),
                 .needs_one_instant = vss_value_get_boolean(component, "needs-one-instant", false),
         };
@@ -91,6 +92,11 @@ static void gather(void *userdata, const SetWriter *writer, const vss_value *com
         (void)vss_value_set_string(told, "logical-path",
                                    vss_value_get_string(component, "logical-path", ""));
         (void)vss_value_set_string(told, "name", vss_value_get_string(component, "name", ""));
+        if (failed)
+                (void)vss_value_set_integer(told, "code",
+                                            vss_value_get_integer(failed, "code", VSS_E_UNEXPECTED));
+        else if (writer->failure.code < 0)
+                (void)vss_value_set_integer(told, "code", writer->failure.code);
         (void)vss_value_append(gathering->told, told);
 }
 
@@ -121,6 +127,7 @@ static void tell_volumes(Set *set, const LevelVolume *levels, vss_value *result)
                 (void)vss_value_set_string(volume->properties, "reason", levels[i].reason);
                 (void)vss_value_set_string(volume->properties, "device-object",
                                            volume->attached ? device : "");
+                value_make_utf8(volume->properties); /* reasons may have been cut */
                 (void)vss_value_append(list, vss_value_copy(volume->properties));
         }
 }

@@ -13,6 +13,8 @@
 
 /* Undoing: how long a writer may take to answer Abort before it is killed. */
 #define SET_RUN_UNDO_USEC (5 * USEC_PER_SEC)
+/* A share of the freeze window that is worth being called a limit. */
+#define SET_RUN_SHARE_MIN_USEC (500 * USEC_PER_MSEC)
 
 /* A worker of the step that runs. */
 typedef struct StepWork StepWork;

@@ -48,7 +48,7 @@ static void work_start(StepWork *work, WorkerMain run_main, void *arg, uint64_t 
 
         if (r < 0) {
                 failure_set_first(&run->failure, VSS_E_UNEXPECTED,
-                                  run->set->volumes[work->index].volume->path,
+                                  run->set->n_volumes > 0 ? run->set->volumes[work->index].volume->path : "",
                                   "A worker cannot be started: %s", strerror(-r));
                 work_free(work);
                 return;

@@ -200,11 +200,28 @@ static void on_writer(void *userdata, const CallAnswer *answer) {
                 writer_failed(run, writer, answer);
 }
 
+static uint64_t window_limit(const SetRun *run) {
+        const Settings *settings = &run->manager->settings;
+
+        return settings->freeze_usec +
+               (run->options.mode == SET_MODE_LEASE ? settings->lease_freeze_usec : 0);
+}
+
+static uint64_t window_left(const SetRun *run) {
+        uint64_t used = now_usec() - run->window_began_usec, limit = window_limit(run);
+
+        return used < limit ? limit - used : 1;
+}
+
 static void call_writer(SetRun *run, SetWriter *writer, const char *member, uint64_t limit_usec) {
         _cleanup_value_ vss_value *event = set_event(run->set, run->options.session_id, writer, limit_usec);
         _cleanup_message_ sd_bus_message *m = NULL;
         int r = event ? participant_message(writer->participant, member, &m) : -ENOMEM;
 
+        /* How long it may hold at most, if nobody ever says Thaw. */
+        if (r >= 0 && set_step_in_freeze_window(run->machine.step))
+                r = vss_value_set_integer(event, "lease-ms",
+                                          (int64_t)(window_left(run) / USEC_PER_MSEC + 1));
         if (r >= 0)
                 r = marshal_append_dict(m, event);
         if (r >= 0)
@@ -219,15 +236,20 @@ static void call_writer(SetRun *run, SetWriter *writer, const char *member, uint
         writer->told = true;
 }
 
-static uint64_t window_left(const SetRun *run) {
-        uint64_t used = now_usec() - run->window_began_usec;
+/* A writer that hangs must be given up alone, while the window still has time for all the others. Near the
+ * end it is the window's timer that acts: nobody is late, and killed, for having been asked late. */
+static uint64_t writer_share(uint64_t left_usec) {
+        return left_usec / 2 >= SET_RUN_SHARE_MIN_USEC ? left_usec / 2 : SET_RUN_UNDO_USEC;
+}
 
-        return used < run->manager->settings.freeze_usec ? run->manager->settings.freeze_usec - used : 1;
+/* A provider's failure fails the set; but it is to be named before the window, or the hold, is over. */
+static uint64_t provider_share(uint64_t left_usec) {
+        return left_usec - left_usec / 8;
 }
 
 static uint64_t freeze_limit(const SetRun *run, const SetWriter *writer) {
         int64_t own_ms = vss_value_get_integer(writer->participant->info, "freeze-timeout-ms", 0);
-        uint64_t left = window_left(run);
+        uint64_t left = writer_share(MIN(window_left(run), run->manager->settings.freeze_usec));
 
         return own_ms > 0 ? MIN((uint64_t)own_ms * 1000, left) : left;
 }
@@ -257,7 +279,7 @@ static void thaw_writers(SetRun *run, enum vss_application_level level) {
                 SetWriter *writer = &run->set->writers[i];
 
                 if (writer->frozen && writer->level == level)
-                        call_writer(run, writer, "Thaw", window_left(run));
+                        call_writer(run, writer, "Thaw", writer_share(window_left(run)));
         }
 }
 
@@ -319,6 +341,9 @@ static void on_provider(void *userdata, const CallAnswer *answer) {
                         read_results(run, answer->participant, answer->reply);
                 return;
         }
+        if (run->machine.step == SET_STEP_UNDO_PROVIDERS &&
+            set_abort_again(run->set, &run->calls, answer, on_provider))
+                return;
         if (run->machine.undoing) {
                 log_error("%s could not take set %s back: %s", answer->participant->name, run->set->id,
                           answer->message);
@@ -355,26 +380,27 @@ static void call_providers(SetRun *run, const char *member, uint64_t limit_usec)
 
 static int on_window_over(sd_event_source *source, uint64_t usec, void *userdata) {
         SetRun *run = userdata;
+        const char *step = set_step_name(run->machine.step);
         Failure failure = { 0 };
+        char late[256];
 
-        failure_set(&failure, VSS_E_WRITERERROR_TIMEOUT, set_step_name(run->machine.step),
-                    "The freeze window was over after %.0f s, in %s; everything was thawed. Try again at "
-                    "less load.",
-                    (double)run->manager->settings.freeze_usec / (double)USEC_PER_SEC,
-                    set_step_name(run->machine.step));
+        calls_name_pending(&run->calls, late, sizeof(late));
+        failure_set(
+                &failure, VSS_E_WRITERERROR_TIMEOUT, *late ? late : step,
+                "The freeze window was over after %.0f s, in %s%s%s; everything was thawed. Try again at "
+                "less load.",
+                (double)run->manager->settings.freeze_usec / (double)USEC_PER_SEC, step,
+                *late ? ", which was not answered by " : "", late);
         set_run_abort(run, &failure);
         failure_clear(&failure);
         return 0;
 }
 
 static void open_window(SetRun *run) {
-        uint64_t limit = run->options.mode == SET_MODE_LEASE ? run->manager->settings.lease_freeze_usec +
-                                                                       run->manager->settings.freeze_usec
-                                                             : run->manager->settings.freeze_usec;
         int r;
 
         run->window_began_usec = now_usec();
-        r = sd_event_add_time_relative(run->manager->event, &run->window, CLOCK_MONOTONIC, limit,
+        r = sd_event_add_time_relative(run->manager->event, &run->window, CLOCK_MONOTONIC, window_limit(run),
                                        10 * USEC_PER_MSEC, on_window_over, run);
         if (r < 0)
                 failure_set_first(&run->failure, VSS_E_OUTOFMEMORY, "",
@@ -460,21 +486,21 @@ static void carry_out(SetRun *run, SetStep step) {
                 freeze_writers(run, VSS_APP_SYSTEM);
                 break;
         case SET_STEP_PRE_COMMIT:
-                call_providers(run, "PreCommitSnapshots", window_left(run));
+                call_providers(run, "PreCommitSnapshots", provider_share(window_left(run)));
                 break;
         case SET_STEP_HOLD:
                 set_run_hold(run);
                 break;
         case SET_STEP_COMMIT:
                 call_providers(run, "CommitSnapshots",
-                               run->hold_open ? settings->hold_usec : window_left(run));
+                               provider_share(run->hold_open ? settings->hold_usec : window_left(run)));
                 break;
         case SET_STEP_RELEASE:
         case SET_STEP_UNDO_RELEASE:
                 set_run_release(run);
                 break;
         case SET_STEP_POST_COMMIT:
-                call_providers(run, "PostCommitSnapshots", window_left(run));
+                call_providers(run, "PostCommitSnapshots", provider_share(window_left(run)));
                 break;
         case SET_STEP_THAW_SYSTEM:
                 thaw_writers(run, VSS_APP_SYSTEM);
@@ -504,7 +530,7 @@ static void carry_out(SetRun *run, SetStep step) {
                 set_run_unmount(run);
                 break;
         case SET_STEP_UNDO_PROVIDERS:
-                call_providers(run, "AbortSnapshots", settings->provider_usec);
+                set_abort_providers(run->set, &run->calls, on_provider);
                 break;
         default:
                 break;

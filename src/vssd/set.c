@@ -6,9 +6,14 @@
 
 #include <string.h>
 #include "bus/marshal.h"
+#include "util/clock.h"
 #include "vssd/cgroup.h"
+#include "vssd/log.h"
 #include "vssd/mounts.h"
 #include "vssd/set.h"
+
+/* For one that hung before: its kill may not reach it, and everybody waits. */
+#define ABORT_AGAIN_USEC (5 * USEC_PER_SEC)
 
 void set_clear(Set *set) {
         for (size_t i = 0; i < set->n_volumes; i++) {
@@ -17,6 +22,8 @@ void set_clear(Set *set) {
                 vss_value_free(set->volumes[i].properties);
                 free(set->volumes[i].broken);
         }
+        for (size_t i = 0; i < set->n_begun; i++)
+                participant_unref(set->begun[i]);
         for (size_t i = 0; i < set->n_cgroups; i++) {
                 free(set->cgroups[i].path);
                 close(set->cgroups[i].fd);
@@ -86,6 +93,50 @@ bool set_is_first_of_provider(const Set *set, size_t index) {
                 if (strcmp(set->volumes[i].provider->bus_name, set->volumes[index].provider->bus_name) == 0)
                         return false;
         return true;
+}
+
+int set_note_begun(Set *set, Participant *provider) {
+        for (size_t i = 0; i < set->n_begun; i++)
+                if (strcmp(set->begun[i]->unique, provider->unique) == 0)
+                        return 0;
+        if (set->n_begun >= BEGUN_MAX)
+                return -E2BIG;
+        set->begun[set->n_begun++] = participant_ref(provider);
+        return 0;
+}
+
+static int abort_provider(Set *set, Calls *calls, Participant *provider, uint64_t limit_usec,
+                          CallAnswered answered, uintptr_t again) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        int r = participant_message(provider, "AbortSnapshots", &m);
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", set->id);
+        if (r >= 0)
+                r = calls_add(calls, provider, m, limit_usec, answered, (void *)again);
+        if (r < 0)
+                log_error("%s cannot be told that set %s is over: %s", provider->name, set->id,
+                          strerror(-r));
+        return r;
+}
+
+void set_abort_providers(Set *set, Calls *calls, CallAnswered answered) {
+        for (size_t i = 0; i < set->n_begun; i++)
+                (void)abort_provider(set, calls, set->begun[i], set->manager->settings.provider_usec,
+                                     answered, 0);
+}
+
+bool set_abort_again(Set *set, Calls *calls, const CallAnswer *answer, CallAnswered answered) {
+        _cleanup_(participant_unrefp) Participant *provider = NULL;
+        uintptr_t again = (uintptr_t)answer->cookie + 1;
+
+        /* The first one may still reach a process that is being killed. */
+        if (answer->result != VSS_E_UNEXPECTED_PROVIDER_ERROR || again > 2)
+                return false;
+        return participant_new(set->manager, true, answer->participant->bus_name, &provider) >= 0 &&
+               abort_provider(set, calls, provider,
+                              answer->late ? ABORT_AGAIN_USEC : set->manager->settings.provider_usec,
+                              answered, again) >= 0;
 }
 
 static bool has_files_in(const Set *set, const vss_value *component) {

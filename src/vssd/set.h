@@ -12,7 +12,7 @@
 #include "vssd/manager.h"
 #include "vssd/volume.h"
 
-enum { CGROUPS_MAX = 16, WRITERS_MAX = 128 };
+enum { CGROUPS_MAX = 16, WRITERS_MAX = 128, BEGUN_MAX = 128 };
 
 typedef struct SetVolume {
         char id[VSS_ID_SIZE]; /* of the shadow copy */
@@ -25,7 +25,6 @@ typedef struct SetVolume {
         int instant;  /* see LevelVolume */
         int target;   /* index among the hold's targets; -1: none */
         char *broken; /* why the hold did not hold */
-        const char *atomic_scope;
 } SetVolume;
 
 typedef struct SetWriter {
@@ -48,6 +47,8 @@ typedef struct Set {
         char id[VSS_ID_SIZE]; /* "" before StartSnapshotSet */
         SetVolume volumes[VSS_VOLUMES_MAX];
         size_t n_volumes;
+        Participant *begun[BEGUN_MAX]; /* providers that were asked to begin: each must hear of the end */
+        size_t n_begun;
         struct {
                 char *path;
                 int fd;
@@ -68,6 +69,13 @@ SetWriter *set_find_writer(Set *set, const char *name);
 SetVolume *set_find_snapshot(Set *set, const char *id);
 /* Is this volume the first one of its provider? Providers get one call for all their volumes. */
 bool set_is_first_of_provider(const Set *set, size_t index);
+/* @provider is about to be asked to begin. Return: 0 or a negative errno. */
+int set_note_begun(Set *set, Participant *provider);
+/* Tells all of them that the set is over; the answers come by @answered. */
+void set_abort_providers(Set *set, Calls *calls, CallAnswered answered);
+/* From within @answered: a provider that died is started anew, and can still clean up after itself. Return:
+ * true if there will be another answer. */
+bool set_abort_again(Set *set, Calls *calls, const CallAnswer *answer, CallAnswered answered);
 SetVolume *set_find_device(Set *set, uint64_t device);
 /* Decides who takes part: in component mode whoever has explicit components, else whoever has files on a
  * volume of the set. */

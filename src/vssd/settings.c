@@ -38,7 +38,6 @@ static const Setting settings[] = {
         SECONDS("WorkerLimit", worker_usec, 20, 1, 300),
         NUMBER("MaximumSets", sets_max, 64, 1, 4096),
         NUMBER("MaximumSessions", sessions_max, 64, 1, 4096),
-        NUMBER("MaximumClientAccessible", client_accessible_max, 64, 1, 512),
 };
 
 static void assign(Settings *to, const Setting *setting, unsigned long number) {

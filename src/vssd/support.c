@@ -101,7 +101,10 @@ static int ask_one(SupportAsk *ask, Participant *provider) {
 
         if (r >= 0)
                 r = support_append_volume(m, ask->volume);
-        return r < 0 ? r : calls_add(&ask->calls, provider, m, SUPPORT_USEC, on_support, NULL);
+        return r < 0 ? r
+                     : calls_add(&ask->calls, provider, m,
+                                 MIN(SUPPORT_USEC, provider->manager->settings.provider_usec), on_support,
+                                 NULL);
 }
 
 int support_ask(Manager *manager, const Discovery *providers, const char *named, uint32_t context,

@@ -16,6 +16,7 @@
 #include <sys/sysmacros.h>
 #include "model/path.h"
 #include "util/clock.h"
+#include "util/utf8.h"
 #include "vssd/volume.h"
 
 enum { MOUNTS_MAX = 4096, SYNC_ROUNDS = 5 };
@@ -169,7 +170,7 @@ int volume_find_main(void *arg, WorkerAnswer *answer) {
         _cleanup_(freep) char *wanted = NULL, *path = NULL;
         const char *asked = arg;
         struct libmnt_fs *fs;
-        struct statx st;
+        struct statx st, opened;
         int fd, r;
 
         if (asked[0] != '/')
@@ -177,6 +178,8 @@ int volume_find_main(void *arg, WorkerAnswer *answer) {
         wanted = realpath(asked, NULL);
         if (!wanted)
                 return explain(answer, -errno, "%s: %s. Check the spelling.", asked, strerror(errno));
+        if (!text_is_utf8(wanted))
+                return explain(answer, -EILSEQ, "%s: names that are not UTF-8 cannot be served.", wanted);
         r = stat_path(wanted, &st);
         if (r >= 0)
                 r = read_mounts(&table);
@@ -198,6 +201,10 @@ int volume_find_main(void *arg, WorkerAnswer *answer) {
         if (fd < 0)
                 return explain(answer, -errno, "%s: %s", path, strerror(errno));
         answer->fds[answer->n_fds++] = fd;
+        /* Directories on the way may be somebody's who swaps them for links. */
+        if (statx(fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_MNT_ID, &opened) < 0 ||
+            stat_device(&opened) != stat_device(&st) || opened.stx_mnt_id != st.stx_mnt_id)
+                return explain(answer, -ESTALE, "%s changed while it was looked at. Try again.", path);
         return set_facts(answer->value, path, wanted, fs, stat_device(&st));
 }
 

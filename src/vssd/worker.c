@@ -6,12 +6,14 @@
  * The answer comes as one message: a header, a memfd with the encoded value, and the descriptors.
  */
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <systemd/sd-event.h>
 #include "util/clock.h"
@@ -82,6 +84,23 @@ static int send_answer(int fd, int error, const WorkerAnswer *answer) {
         return sendmsg(fd, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
+/* One that hangs in the kernel, where no signal reaches it, must keep neither the bus connection nor a
+ * hold's socket open: when the service dies, its participants and the hold know by their ends. */
+static void close_sockets(int keep) {
+        DIR *dir = opendir("/proc/self/fd");
+        struct dirent *entry;
+        struct stat st;
+
+        while (dir && (entry = readdir(dir))) {
+                int fd = (int)strtol(entry->d_name, NULL, 10);
+
+                if (fd > STDERR_FILENO && fd != keep && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode))
+                        close(fd);
+        }
+        if (dir)
+                closedir(dir);
+}
+
 _Noreturn static void child_main(int fd, WorkerMain run, void *arg) {
         WorkerAnswer answer = { 0 };
         sigset_t none;
@@ -91,6 +110,7 @@ _Noreturn static void child_main(int fd, WorkerMain run, void *arg) {
         sigemptyset(&none);
         (void)sigprocmask(SIG_SETMASK, &none, NULL);
         (void)prctl(PR_SET_NAME, "vssd-worker");
+        close_sockets(fd);
 
         answer.value = vss_value_new_dict();
         r = answer.value ? run(arg, &answer) : -ENOMEM;
@@ -132,6 +152,9 @@ static int receive_answer(int fd, WorkerAnswer *answer) {
                 return -errno;
         r = value_decode(data, header.size, &answer->value);
         (void)munmap(data, header.size);
+        /* Paths and what is said of them go to the bus, which takes no other text. */
+        if (r >= 0)
+                value_make_utf8(answer->value);
         return r < 0 ? r : header.error;
 }
 
