@@ -31,6 +31,8 @@ what_to_expect() {
         provider:Query:* | provider:ListNestedVolumes:*) echo "0|1|3 $limit" ;;
         # Nothing is wrong with an answer that is empty; or the copy has no files.
         provider:*:lie) echo "0|1|3 $limit" ;;
+        # Asked for each volume, and not killed for being slow to say so; then it is in everybody's way.
+        provider:IsVolumeSupported:hang | provider:IsVolumeSupported:stop) echo "1 18" ;;
         provider:*) echo "1 $limit" ;;
         esac
 }
@@ -66,7 +68,7 @@ participant_case() {
         if [[ $who:$where =~ ^provider:(DeleteSnapshot|Query|AbortSnapshots)$ ]]; then
                 ok_if_empty "$(find_problems 1000)" "$who, $where: $fault: free before all else"
                 reset_faults
-                wait_for 5 vss delete --all
+                delete_sets
         fi
         after "$who, $where: $fault"
 }
@@ -75,8 +77,8 @@ while read -r who where fault; do
         < /dev/null participant_case "$who" "$where" "$fault"
 done < <(for fault in crash hang stop fail veto lie; do
                 printf "writer %s $fault\n" "${writer_events[@]}"
-        done | grep -v 'Identify \(hang\|stop\)' | sample 8
+        done | grep -v 'Identify \(hang\|stop\)' | sample 6
         for fault in crash hang stop fail bad-code lie; do
                 printf "provider %s $fault\n" "${provider_calls[@]}"
-        done | sample 8
-        printf 'writer Identify %s\n' hang stop | sample 1)
+        done | sample 7
+        [ "${FULL:-0}" != 1 ] || printf 'writer Identify %s\n' hang stop)

@@ -6,23 +6,26 @@
 # Whatever ends or stops: afterwards the machine is in order, and what was called a set is consistent.
 
 victims=(requester vssd vssd hold-actor hold-watcher writer-sqlite writer-dropin writer-fault provider-fault
-        provider-btrfs holder guardian held)
+        provider-null provider-btrfs holder guardian held)
+kinds=(exec_set exec_set exec_cow_set create_set)
 RANDOM=$((SEED % 32768))
 draw() {
         drawn=$((RANDOM % $1))
 }
 
 random_case() {
-        local number=$1 victim signal=KILL delay kind=exec_set label pid limit=1000
+        local number=$1 victim signal=KILL delay kind label pid limit=1000
         draw ${#victims[@]}
         victim=${victims[drawn]}
         draw 6
         [ "$drawn" != 0 ] || signal=STOP
         draw 120
         delay=$drawn
-        draw 3
-        [ "$drawn" != 0 ] || kind=exec_cow_set
-        label="$number: $kind, $victim: $signal after $delay ms"
+        draw ${#kinds[@]}
+        kind=${kinds[drawn]}
+        draw 2
+        provider=$([ "$drawn" = 0 ] && echo fault || echo null)
+        label="$number: $kind ($provider), $victim: $signal after $delay ms"
         case_begin "$label"
         "$kind" &
         requester=$!
@@ -33,15 +36,18 @@ random_case() {
                 pid=$(process_of "$victim")
         fi
         [ -z "$pid" ] || kill "-$signal" "$pid" 2>/dev/null
-        if [ "$signal" = STOP ]; then
-                limit=5000
-        elif [ -n "$pid" ]; then
+        if [ "$signal" = KILL ] && [ -n "$pid" ]; then
                 wait_for 1 is_gone "$pid"
         fi
-        # A set that goes on without the victim may hold for a moment, rightly.
         case $victim in
-        requester | vssd) ;;
-        *) limit=5000 ;;
+        requester | vssd)
+                [ "$signal" = KILL ] || limit=5000
+                ;;
+        *)
+                # The set may rightly go on without the victim, and holds for its time.
+                wait_for 15 is_gone "$requester"
+                ok_if $? "$label: it ends within the limits" || note "$(cat "$KILL/out")"
+                ;;
         esac
         ok_if_empty "$(find_problems "$limit")" "$label: everything is free"
         # One that stands still for ever is ended by somebody, some day.
@@ -50,6 +56,7 @@ random_case() {
         status=$?
         [ "$status" != 9 ] && ! grep -q torn "$KILL/out"
         ok_if $? "$label: no set is torn" || note "$(cat "$KILL/out")"
+        [ "$kind" != create_set ] || { reset_faults; delete_sets; }
         after "$label"
 }
 

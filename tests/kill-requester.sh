@@ -43,12 +43,8 @@ requester_case() {
         fi
         wait "$requester" 2>/dev/null
         # The set was made, and was to stay.
-        [ "$verb" = exec ] || { reset_faults; ensure_vssd; wait_for 5 no_session; vss delete --all > /dev/null 2>&1; }
+        [ "$verb" = exec ] || { reset_faults; delete_sets; }
         after "$label"
-}
-
-no_session() {
-        [ "$(vss list sessions --json | jq length)" = 0 ]
 }
 
 while read -r verb who where signal; do

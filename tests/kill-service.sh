@@ -181,11 +181,11 @@ lease_case KILL
 lease_case STOP
 while read -r step; do
         kill_case "$step" < /dev/null
-done < <(printf '%s\n' "${steps[@]}" | sample 8)
+done < <(printf '%s\n' "${steps[@]}" | sample 6)
 while read -r step; do
         stop_case "$step" < /dev/null
-done < <(printf '%s\n' "${steps[@]}" | sample 3)
+done < <(printf '%s\n' "${steps[@]}" | sample 2)
 while read -r step; do
         cow_case "$step" < /dev/null
-done < <(printf '%s\n' "${steps[@]}" | grep -v 'undo\|Abort\|unmount' | sample 2)
+done < <(printf '%s\n' "${steps[@]}" | grep -v 'undo\|Abort\|unmount' | sample 1)
 run_ok "what stayed can be deleted" vss delete --all

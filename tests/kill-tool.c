@@ -196,7 +196,7 @@ static int probe_one(const char *directory) {
         (void)snprintf(path, sizeof(path), "%s/.probe", directory);
         fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
         ok = fd >= 0 && write(fd, "x", 1) == 1 && fsync(fd) == 0;
-        return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+        return ok ? EXIT_SUCCESS : MIN(errno, 255);
 }
 
 /* The children may hang, and cannot be killed then; we do not wait for them. */
@@ -219,7 +219,8 @@ static int probe(uint64_t limit_usec, char **directories) {
                         (void)usleep(1000);
                 if (pid == pids[i] && status == 0)
                         continue;
-                printf("%s: %s\n", directories[i], pid == 0 ? "a write hangs" : "a write fails");
+                printf("%s: a write %s\n", directories[i],
+                       pid == 0 ? "hangs" : strerror(WIFEXITED(status) ? WEXITSTATUS(status) : EINTR));
                 (void)kill(pids[i], SIGKILL);
                 bad++;
         }

@@ -56,7 +56,7 @@ end_loads() {
 make_machine() {
         e1=$RIG_TMP/e1 e2=$RIG_TMP/e2 x1=$RIG_TMP/x1 b=$RIG_TMP/b
         mkdir -p "$KILL/scratch"
-        make_volume e1 ext4 24M && make_volume e2 ext4 24M && make_volume x1 xfs 300M && make_volume b btrfs 192M &&
+        make_volume e1 ext4 24M && make_volume e2 ext4 24M && make_volume x1 xfs 300M && make_volume b btrfs 1G &&
                 btrfs subvolume create "$b/one" > /dev/null && btrfs subvolume create "$b/two" > /dev/null &&
                 mkdir "$e2/shop" "$x1/fault" "$b/two/shop" && "$tool" init "$e1/a.db" wal &&
                 "$tool" init "$x1/b.db" delete && "$tool" init "$b/one/a.db" wal && "$tool" init "$b/two/b.db" wal ||
@@ -221,9 +221,10 @@ find_remains() {
         local wrong
         wait_for "$1" is_as_before || diff <(echo "$baseline") <(list_all) | grep '^[<>]'
         "$tool" advances 2000 "$KILL/load1" "$KILL/load2"
-        ! kill -0 "$load1" 2>/dev/null || ! kill -0 "$load2" 2>/dev/null || return 0
-        wrong=$(cat "$KILL"/load?.log)
-        echo "a load ended: $wrong"
+        if ! kill -0 "$load1" 2>/dev/null || ! kill -0 "$load2" 2>/dev/null; then
+                wrong=$(cat "$KILL"/load?.log)
+                echo "a load ended: $wrong"
+        fi
 }
 
 # after LABEL [MS]: everything is free at once (or in MS), and soon nothing is left
@@ -234,15 +235,31 @@ after() {
         ok_if_empty "$(find_remains 8)" "$1: nothing remains"
 }
 
-# exec_set [ARGUMENT...]: a set of the held volumes, verified; its words go to $KILL/out. The status is vss's.
+# exec_set: a set of the held volumes, verified; its words go to $KILL/out. The status is vss's.
+provider=fault
 exec_set() {
-        timeout --kill-after=5 30 vss exec --provider fault "$@" "${held[@]}" -- \
+        timeout --kill-after=5 30 vss exec --provider "$provider" "${held[@]}" -- \
                 "$tool" verify "$KILL/scratch" "${counters[@]}" > "$KILL/out" 2>&1
 }
 
 exec_cow_set() {
-        timeout --kill-after=5 30 vss exec "$@" "$b/one" "$b/two" -- \
+        timeout --kill-after=5 30 vss exec "$b/one" "$b/two" -- \
                 "$tool" verify "$KILL/scratch" "${cow_counters[@]}" > "$KILL/out" 2>&1
+}
+
+create_set() {
+        timeout --kill-after=5 30 vss create --provider "$provider" "${held[@]}" > "$KILL/out" 2>&1
+}
+
+no_session() {
+        [ "$(vss list sessions --json | jq '.sessions | length')" = 0 ]
+}
+
+# What was made to stay, and what could not be deleted.
+delete_sets() {
+        ensure_vssd
+        wait_for 5 no_session
+        wait_for 5 vss delete --all
 }
 
 # sample N: lines of the input, the same ones for the same $SEED; all of them with FULL=1

@@ -101,7 +101,8 @@ VSS_PUBLIC const char *vss_writer_call_volume(const vss_writer_call *call, size_
 VSS_PUBLIC bool vss_writer_call_is_path_affected(const vss_writer_call *call, const char *path);
 /* Where the shadow copy of the volume of @path can be read; in post_snapshot. NULL if it is not in the set. */
 VSS_PUBLIC const char *vss_writer_call_snapshot_device(const vss_writer_call *call, const char *path);
-/* The components chosen, as dictionaries with "logical-path" and "name", and in backup_complete "succeeded". */
+/* The components chosen, as dictionaries with "logical-path" and "name", and in backup_complete "succeeded".
+ * Without a selection, only components of this writer that failed are listed, with "succeeded" false. */
 VSS_PUBLIC size_t vss_writer_call_component_count(const vss_writer_call *call);
 VSS_PUBLIC const vss_value *vss_writer_call_component(const vss_writer_call *call, size_t index);
 

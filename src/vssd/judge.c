@@ -10,6 +10,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -152,9 +153,23 @@ static int find_owner(const char *owner, int64_t *ret_uid) {
         return 0;
 }
 
+/* A directory of root's in which the owner keeps a file is common (/var/lib); then the file itself must be
+ * his. One that is not there yet, and patterns, are judged again when they are read, with his rights. */
+static bool owns_file(const char *directory, const char *filespec, uid_t uid) {
+        char path[PATH_MAX];
+        struct stat st;
+
+        if (strpbrk(filespec, "*?") ||
+            snprintf(path, sizeof(path), "%s/%s", directory, filespec) >= PATH_MAX)
+                return strpbrk(filespec, "*?") != NULL;
+        if (lstat(path, &st) < 0)
+                return errno == ENOENT;
+        return st.st_uid == uid;
+}
+
 /* A broker's roots say where it may look at all; what is there must belong to the component's owner. */
 static const char *refuse_broker(const char *real, const struct stat *st, const vss_value *roots,
-                                 const char *owner) {
+                                 const char *owner, const char *filespec) {
         bool inside = vss_value_count(roots) == 0;
         int64_t uid;
 
@@ -166,11 +181,9 @@ static const char *refuse_broker(const char *real, const struct stat *st, const 
                 return NULL;
         if (find_owner(owner, &uid) < 0)
                 return "its owner is not a user of this machine";
-        /* A directory of root's in which the owner keeps a file is common (/var/lib); another user's is not.
-         */
-        return st->st_uid == (uid_t)uid || st->st_uid == 0
-                       ? NULL
-                       : "it belongs to another user than the component's owner";
+        if (st->st_uid == (uid_t)uid || (st->st_uid == 0 && owns_file(real, filespec, (uid_t)uid)))
+                return NULL;
+        return "it belongs to another user than the component's owner";
 }
 
 static int judge_set(const Judge *judge, const char *owner, vss_value *set, vss_value *dropped,
@@ -184,7 +197,8 @@ static int judge_set(const Judge *judge, const char *owner, vss_value *set, vss_
 
         if (real && stat(real, &st) == 0)
                 why = vss_value_get_boolean(judge->descriptor, "broker", false)
-                              ? refuse_broker(real, &st, roots, owner)
+                              ? refuse_broker(real, &st, roots, owner,
+                                              vss_value_get_string(set, "filespec", ""))
                               : refuse(real, &st, roots, vss_value_get_integer(judge->descriptor, "uid", 0));
         *ret_keep = !why;
         if (!why)

@@ -402,6 +402,9 @@ static void on_set_done(void *userdata, const Failure *failure, vss_value *resul
         Session *session = userdata;
 
         session->running = false;
+        /* Made or not, the originals are no longer needed: they may be unmounted while the session is kept. */
+        for (size_t i = 0; i < session->set.n_volumes; i++)
+                volume_close(session->set.volumes[i].volume);
         tell_left_out(session, result);
         if (failure->code < 0)
                 session->facts |= SESSION_ABORTED;

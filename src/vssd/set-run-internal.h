@@ -45,7 +45,7 @@ struct SetRun {
         sd_event_source *window, *lease;
 
         uint64_t began_usec, step_began_usec;
-        uint64_t window_began_usec, window_usec, hold_usec;
+        uint64_t window_began_usec, hold_began_usec, window_usec, hold_usec;
 };
 
 void set_run_arm(SetRun *run);

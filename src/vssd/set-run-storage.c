@@ -398,6 +398,7 @@ void set_run_hold(SetRun *run) {
         if (!run->hold)
                 return;
         run->hold_open = true;
+        run->hold_began_usec = now_usec();
         door_hold(run->manager, true);
         calls_hold(&run->calls);
         r = hold_client_freeze(run->hold);

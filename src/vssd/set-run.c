@@ -207,6 +207,12 @@ static uint64_t window_limit(const SetRun *run) {
                (run->options.mode == SET_MODE_LEASE ? settings->lease_freeze_usec : 0);
 }
 
+static uint64_t hold_left(const SetRun *run) {
+        uint64_t used = now_usec() - run->hold_began_usec, limit = run->manager->settings.hold_usec;
+
+        return used < limit ? limit - used : 1;
+}
+
 static uint64_t window_left(const SetRun *run) {
         uint64_t used = now_usec() - run->window_began_usec, limit = window_limit(run);
 
@@ -349,8 +355,10 @@ static void on_provider(void *userdata, const CallAnswer *answer) {
                           answer->message);
                 return;
         }
-        failure_set_first(&run->failure, answer->result, answer->participant->name, "%s",
-                          answer->message ?: vss_result_text(answer->result));
+        /* Its limit is the hold's, and either may be noticed first: it is one failure. */
+        failure_set_first(
+                &run->failure, answer->late && run->hold_open ? VSS_E_HOLD_WRITES_TIMEOUT : answer->result,
+                answer->participant->name, "%s", answer->message ?: vss_result_text(answer->result));
         set_run_fail(run);
 }
 
@@ -493,7 +501,7 @@ static void carry_out(SetRun *run, SetStep step) {
                 break;
         case SET_STEP_COMMIT:
                 call_providers(run, "CommitSnapshots",
-                               provider_share(run->hold_open ? settings->hold_usec : window_left(run)));
+                               provider_share(run->hold_open ? hold_left(run) : window_left(run)));
                 break;
         case SET_STEP_RELEASE:
         case SET_STEP_UNDO_RELEASE:

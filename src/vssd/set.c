@@ -193,6 +193,32 @@ void set_choose_writers(Set *set) {
         }
 }
 
+/* What a writer hears of components: those that were chosen, and in any mode those that failed alone, so
+ * that it throws nothing away because of a copy that is not good. */
+static vss_value *event_components(const SetWriter *writer) {
+        _cleanup_value_ vss_value *list = vss_value_copy(writer->chosen);
+
+        for (size_t i = 0; i < vss_value_count(writer->failed); i++) {
+                const vss_value *failed = vss_value_at(writer->failed, i);
+                vss_value *told = NULL;
+
+                for (size_t k = 0; k < vss_value_count(list) && !told; k++)
+                        if (same_component(vss_value_at(list, k), failed))
+                                told = value_at_mutable(list, k);
+                if (!told) {
+                        told = vss_value_new_dict();
+                        (void)vss_value_set_string(told, "logical-path",
+                                                   vss_value_get_string(failed, "logical-path", ""));
+                        (void)vss_value_set_string(told, "name", vss_value_get_string(failed, "name", ""));
+                        if (vss_value_append(list, told) < 0)
+                                return NULL;
+                }
+                if (vss_value_set_boolean(told, "succeeded", false) < 0)
+                        return NULL;
+        }
+        return TAKE_PTR(list);
+}
+
 vss_value *set_event(const Set *set, const char *session, const SetWriter *writer, uint64_t limit_usec) {
         _cleanup_value_ vss_value *event = vss_value_new_dict();
         vss_value *volumes = value_require(event, "volumes", VSS_KIND_LIST);
@@ -215,7 +241,7 @@ vss_value *set_event(const Set *set, const char *session, const SetWriter *write
             vss_value_set_integer(event, "backup-type", set->backup_type) < 0 ||
             vss_value_set_boolean(event, "select-components", set->select_components) < 0 ||
             vss_value_set_integer(event, "time-limit-ms", (int64_t)(limit_usec / 1000)) < 0 ||
-            vss_value_set(event, "components", vss_value_copy(writer->chosen)) < 0)
+            vss_value_set(event, "components", event_components(writer)) < 0)
                 return NULL;
         return TAKE_PTR(event);
 }

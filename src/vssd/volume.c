@@ -32,11 +32,16 @@ Volume *volume_ref(Volume *volume) {
         return volume;
 }
 
+void volume_close(Volume *volume) {
+        if (volume->fd >= 0)
+                close(volume->fd);
+        volume->fd = -1;
+}
+
 Volume *volume_unref(Volume *volume) {
         if (!volume || --volume->refs > 0)
                 return NULL;
-        if (volume->fd >= 0)
-                close(volume->fd);
+        volume_close(volume);
         vss_value_free(volume->facts);
         free(volume);
         return NULL;

@@ -20,6 +20,8 @@ typedef struct Volume {
 Volume *volume_ref(Volume *volume);
 Volume *volume_unref(Volume *volume);
 DEFINE_CLEANUP(Volume *, volume_unref)
+/* Lets go of the file system; what is known of the volume stays. */
+void volume_close(Volume *volume);
 /* Takes @fd and @facts over, also on failure. */
 int volume_new(int fd, vss_value *facts, Volume **ret_volume);
 

@@ -208,8 +208,8 @@ static void start_guardian(DropInWriter *writer, Application *application) {
 /* Sets */
 
 static bool is_chosen(const vss_writer_call *call, const DropInComponent *component, bool succeeded_only) {
-        if (!vss_writer_call_components_selected(call))
-                return true;
+        bool selected = vss_writer_call_components_selected(call);
+
         for (size_t i = 0; i < vss_writer_call_component_count(call); i++) {
                 const vss_value *chosen = vss_writer_call_component(call, i);
 
@@ -217,7 +217,8 @@ static bool is_chosen(const vss_writer_call *call, const DropInComponent *compon
                     strcmp(vss_value_get_string(chosen, "name", ""), component->name) == 0)
                         return !succeeded_only || vss_value_get_boolean(chosen, "succeeded", false);
         }
-        return false;
+        /* Without a selection all are meant, and only those that failed are listed. */
+        return !selected;
 }
 
 static bool takes_part(const vss_writer_call *call, const DropIn *dropin) {
