@@ -247,14 +247,19 @@ static void take_over_targets(SetRun *run, const HoldReply *reply) {
 
 /* RELEASED or LOST that nobody asked for: the hold did not hold. */
 static void broke(SetRun *run, const char *why, vss_result code) {
+        char late[256] = "";
+
+        if (code == VSS_E_HOLD_WRITES_TIMEOUT)
+                calls_name_pending(&run->calls, late, sizeof(late));
         mark_broken(run, why);
         (void)vss_value_set_boolean(run->result, "held-to-the-end", false);
         if (run->machine.step == SET_STEP_LEASED) {
                 set_run_thaw(run);
                 return;
         }
-        failure_set_first(&run->failure, code, "hold",
-                          "The hold ended before its time: %s. There is no shadow copy.", why);
+        failure_set_first(&run->failure, code, *late ? late : "hold",
+                          "The hold ended before its time: %s%s%s. There is no shadow copy.", why,
+                          *late ? ", not answered by " : "", late);
         set_run_fail(run);
 }
 
@@ -410,6 +415,9 @@ void set_run_hold(SetRun *run) {
 }
 
 void set_run_release(SetRun *run) {
+        /* Armed, and never used: it goes, with its record, before anybody is waited for. */
+        if (run->hold && run->hold_began_usec == 0)
+                run->hold = hold_client_free(run->hold);
         if (!run->hold || !run->hold_open)
                 return;
         calls_hold(&run->calls);
