@@ -132,7 +132,13 @@ serves() {
                 grep -q true
 }
 
+# One that was killed has its name until the bus has seen its end.
+has_gone() {
+        ! serves
+}
+
 start_vssd() {
+        wait_for 5 has_gone
         env -i PATH="$PATH" "${LINUXVSS_TEST_ENV[@]}" "$@" "$libexec/vssd" >> "$RIG_LOG" 2>&1 < /dev/null &
         vssd=$!
         wait_for 10 serves

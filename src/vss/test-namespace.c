@@ -187,13 +187,13 @@ static bool check_root(void) {
         CHECK(access("/etc", F_OK) < 0);
         CHECK(open("/marker", O_WRONLY | O_CLOEXEC) < 0 && errno == EROFS);
         CHECK(access(base, F_OK) == 0);
-        CHECK(reads("/work/file", "part of the shadow root"));
+        CHECK(reads("/desk/file", "part of the shadow root"));
         return ok;
 }
 
 static void test_root(void) {
         static const char *const names[] = { "root/dev", "root/proc", "root/sys",
-                                             "root/run", "root/tmp",  "root/work" };
+                                             "root/run", "root/tmp",  "root/desk" };
         const ViewShadow shadow = { "/", "" };
         ViewInput input = { .shadows = &shadow, .n_shadows = 1 };
         int fd;
@@ -202,7 +202,7 @@ static void test_root(void) {
         FOREACH_ELEMENT (name, names)
                 make_directory(*name);
         write_file(at("root/marker"), "shadow root");
-        write_file(at("root/work/file"), "part of the shadow root");
+        write_file(at("root/desk/file"), "part of the shadow root");
         fd = detach_volume("root");
 
         must("memory", strings_add(&input.wanted, "/") == 0 &&
@@ -210,7 +210,7 @@ static void test_root(void) {
                                strings_add(&input.system_live, "/dev") == 0 &&
                                strings_add(&input.system_live, "/tmp") == 0 &&
                                strings_add(&input.left_out, "/nowhere") == 0);
-        test_view("the root", &input, &fd, "/work", check_root);
+        test_view("the root", &input, &fd, "/desk", check_root);
         strings_clear(&input.wanted);
         strings_clear(&input.system_live);
         strings_clear(&input.left_out);
