@@ -46,7 +46,7 @@ static int check_rights(Cli *cli) {
         if (syscall(SYS_capget, &header, data) == 0 && (data[0].effective & (1u << CAP_SYS_ADMIN)))
                 return EXIT_DONE;
         return cli_error(cli, VSS_E_ACCESSDENIED, NULL,
-                         "vss exec mounts the shadow copies for the command, and needs to be root for that");
+                         "vss exec mounts the shadow copies for the command: that needs root, whatever polkit allows");
 }
 
 static int check_command(Cli *cli, const char *name) {
