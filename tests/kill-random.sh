@@ -14,7 +14,7 @@ draw() {
 }
 
 random_case() {
-        local number=$1 victim signal=KILL delay kind label pid limit=1000
+        local number=$1 victim signal=KILL delay kind label pid limit=1000 ignored='^$'
         draw ${#victims[@]}
         victim=${victims[drawn]}
         draw 6
@@ -49,13 +49,17 @@ random_case() {
                 ok_if $? "$label: it ends within the limits" || note "$(cat "$KILL/out")"
                 ;;
         esac
-        ok_if_empty "$(find_problems "$limit")" "$label: everything is free"
+        # A service that stops between arming the hold and the freeze leaves a record, and holds nothing.
+        [ "$victim $signal" != "vssd STOP" ] || ignored='^/run/linuxvss/hold'
+        ok_if_empty "$(find_problems "$limit" | grep -v "$ignored")" "$label: everything is free"
         # One that stands still for ever is ended by somebody, some day.
         [ "$signal" = KILL ] || [ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null
         wait "$requester"
         status=$?
-        [ "$status" != 9 ] && ! grep -q torn "$KILL/out"
-        ok_if $? "$label: no set is torn" || note "$(cat "$KILL/out")"
+        # Without its writer two volumes may differ; then it must not be called better than it is.
+        ! { [ "$status" = 9 ] || grep -q torn "$KILL/out"; } ||
+                ! grep -q 'application-consistent\|at one instant' "$KILL/out"
+        ok_if $? "$label: no set is torn that is said to be whole" || note "$(cat "$KILL/out")"
         [ "$kind" != create_set ] || { reset_faults; delete_sets; }
         after "$label"
 }

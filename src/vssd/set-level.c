@@ -157,6 +157,18 @@ static void tell_writers(Set *set, const Gathering *gathering, vss_value *result
         }
 }
 
+/* Where a writer could not be heard, nobody knows whether its application's files are on these volumes: then
+ * the set as a whole is what its volumes are. Who chose components has said what matters. */
+static enum vss_level cap_level(const Set *set, const LevelVolume *volumes, enum vss_level level,
+                                vss_value *result) {
+        if (!set->unheard || set->select_components || level != VSS_LEVEL_APPLICATION)
+                return level;
+        (void)vss_value_set_string(result, "reason", set->unheard);
+        for (size_t i = 0; i < set->n_volumes; i++)
+                level = MIN(level, volumes[i].level);
+        return level;
+}
+
 enum vss_level set_judge(Set *set, vss_value *result) {
         LevelVolume volumes[VSS_VOLUMES_MAX];
         Gathering gathering = { .set = set, .told = vss_value_new_list() };
@@ -173,6 +185,7 @@ enum vss_level set_judge(Set *set, vss_value *result) {
                 };
         if (gather_components(set, &gathering) >= 0) {
                 level = level_decide(volumes, set->n_volumes, gathering.components, gathering.n);
+                level = cap_level(set, volumes, level, result);
                 for (size_t i = 0; i < gathering.n; i++) {
                         vss_value *told = value_at_mutable(gathering.told, i);
 

@@ -524,7 +524,10 @@ static const char *reason_at(const vss_value *list, const char *level) {
 const char *set_run_worst_reason(const vss_value *result) {
         const char *level = vss_value_get_string(result, "level", "");
         const vss_value *components = vss_value_get(result, "components");
+        const char *reason = vss_value_get_string(result, "reason", NULL);
 
+        if (reason)
+                return reason;
         if (vss_value_count(components) == 0 && strcmp(level, vss_level_name(VSS_LEVEL_GROUP)) == 0)
                 return "No writer speaks for what is on these volumes.";
         return reason_at(components, level) ?: reason_at(vss_value_get(result, "snapshots"), level) ?: "";

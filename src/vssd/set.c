@@ -34,6 +34,7 @@ void set_clear(Set *set) {
                 vss_value_free(set->writers[i].chosen);
                 vss_value_free(set->writers[i].failed);
         }
+        free(set->unheard);
         *set = (Set){ .manager = set->manager };
 }
 
@@ -52,6 +53,13 @@ static bool contains_name(const vss_value *list, const char *name) {
 }
 
 void set_adopt_writers(Set *set, Discovery *found, const vss_value *enabled, const vss_value *disabled) {
+        const vss_value *rejected = vss_value_at(found->rejected, 0);
+
+        if (rejected && !set->unheard &&
+            asprintf(&set->unheard, "writer %s was left out: %s",
+                     vss_value_get_string(rejected, "name", "?"),
+                     vss_value_get_string(rejected, "reason", "")) < 0)
+                set->unheard = NULL;
         for (size_t i = 0; i < found->n_participants && set->n_writers < WRITERS_MAX; i++) {
                 Participant *writer = found->participants[i];
 

@@ -56,6 +56,7 @@ typedef struct Set {
         size_t n_cgroups;
         SetWriter writers[WRITERS_MAX];
         size_t n_writers;
+        char *unheard; /* a writer that was left out, and why: what it would have said is not known */
         bool select_components;
         bool everywhere; /* writers were named without volumes: all of their files are concerned */
         enum vss_backup_type backup_type;
