@@ -11,6 +11,7 @@
  * first one and not synced. "longest" is the slowest commit, or read, that was under way during that time.
  */
 
+#include <btrfsutil.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/btrfs.h>
@@ -30,6 +31,8 @@
 #define SETS_MAX 10000
 #define BUSY_POLL_NSEC 200000
 #define BETWEEN_NSEC 30000000
+#define CLEAN_POLL_NSEC 50000000
+#define CLEAN_ROUNDS_MAX 1200
 
 /* What one thread of the load does, and the slowest of it since last asked. */
 typedef struct Load {
@@ -249,6 +252,23 @@ static int run_set(vss_service *service, char *const subvolumes[], size_t n) {
 
 /* ---- main --------------------------------------------------------------------------------------------- */
 
+/* What was deleted before still fills the disk until the kernel has cleaned up: each round begins without
+ * it. */
+static int wait_cleaned(const char *subvolume) {
+        for (unsigned i = 0; i < CLEAN_ROUNDS_MAX; i++) {
+                uint64_t *ids = NULL;
+                size_t n = 0;
+
+                if (btrfs_util_deleted_subvolumes(subvolume, &ids, &n) != BTRFS_UTIL_OK)
+                        return complain(subvolume, "deleted subvolumes cannot be listed");
+                free(ids);
+                if (n == 0)
+                        return 0;
+                sleep_nsec(CLEAN_POLL_NSEC);
+        }
+        return complain(subvolume, "deleted subvolumes are not cleaned up");
+}
+
 static int make_dirty(const char *subvolume, unsigned long mib) {
         _cleanup_(freep) char *block = calloc(1, 1 << 20);
         _cleanup_(freep) char *path = NULL;
@@ -256,6 +276,8 @@ static int make_dirty(const char *subvolume, unsigned long mib) {
 
         if (mib == 0)
                 return 0;
+        if (wait_cleaned(subvolume) < 0)
+                return -1;
         if (!block || asprintf(&path, "%s/dirty", subvolume) < 0)
                 return complain("dirty", "out of memory");
         fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
