@@ -259,6 +259,9 @@ static int wait_cleaned(const char *subvolume) {
                 uint64_t *ids = NULL;
                 size_t n = 0;
 
+                /* A commit wakes the kernel's cleaner; by itself it comes every half minute. */
+                if (btrfs_util_sync(subvolume) != BTRFS_UTIL_OK)
+                        return complain(subvolume, "cannot be synced");
                 if (btrfs_util_deleted_subvolumes(subvolume, &ids, &n) != BTRFS_UTIL_OK)
                         return complain(subvolume, "deleted subvolumes cannot be listed");
                 free(ids);
