@@ -158,7 +158,8 @@ list_traces() {
         losetup --list --noheadings --raw --output NAME,BACK-FILE | grep -F "${RIG_TMP:-/nowhere}/" | sort
         echo "subvolumes:"
         awk '$3 == "btrfs" { print $1, $2 }' /proc/self/mounts | sort -u -k1,1 | while read -r _ target; do
-                btrfs subvolume list -a "$(printf %b "$target")" | awk '{ print $NF }' | sort
+                # the btrfs provider's store stays once it is made; what is in it counts
+                btrfs subvolume list -a "$(printf %b "$target")" | awk '{ print $NF }' | grep -v '\.linuxvss$' | sort
         done
         echo "control groups:"
         awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts | while read -r target; do

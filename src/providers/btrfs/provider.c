@@ -217,7 +217,7 @@ static void undo_from_disk(const Filesystem *fs, const char *set_id) {
 
                 if (strcmp(vss_value_get_string(info, "set", ""), set_id) != 0)
                         continue;
-                r = store_remove(fs, store_fd, id);
+                r = store_remove(store_fd, id);
                 if (r < 0)
                         fprintf(stderr, "%s: shadow copy %s could not be taken back: %s\n", fs->source, id,
                                 strerror(-r));
@@ -317,7 +317,7 @@ static vss_result delete_snapshot(vss_provider_call *call, const char *snapshot_
         result = find(call, snapshot_id, &found);
         if (result < 0)
                 return result;
-        r = store_remove(found.fs, found.store_fd, snapshot_id);
+        r = store_remove(found.store_fd, snapshot_id);
         if (r == -ENOTEMPTY)
                 return vss_provider_call_fail(call, VSS_E_PROVIDER_VETO,
                                               "%s: /" STORE_NAME

@@ -351,7 +351,7 @@ void set_undo(Set *set) {
 
                 if (copy->on->store_fd < 0)
                         continue;
-                r = store_remove(copy->on->fs, copy->on->store_fd, copy->id);
+                r = store_remove(copy->on->store_fd, copy->id);
                 if (r < 0 && r != -ENOENT)
                         fprintf(stderr, "%s: shadow copy %s could not be taken back: %s\n", copy->volume,
                                 copy->id, strerror(-r));

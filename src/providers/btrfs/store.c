@@ -92,7 +92,7 @@ static int remove_snapshot(int dir_fd) {
         return e == BTRFS_UTIL_OK || errno == ENOENT ? 0 : negative_errno();
 }
 
-int store_remove(const Filesystem *fs, int store_fd, const char *id) {
+int store_remove(int store_fd, const char *id) {
         _cleanup_(closep) int dir_fd = -1;
         int r;
 
@@ -109,12 +109,7 @@ int store_remove(const Filesystem *fs, int store_fd, const char *id) {
                 return -errno;
         if (unlinkat(store_fd, id, AT_REMOVEDIR) < 0)
                 return -errno;
-        if (fsync(store_fd) < 0)
-                return -errno;
-        /* Others may be in it, and a kernel before 4.18 cannot: it then stays, empty. */
-        if (unlinkat(fs->top, STORE_NAME, AT_REMOVEDIR) < 0 && errno != ENOTEMPTY)
-                fprintf(stderr, "%s: the empty /" STORE_NAME " stays: %m\n", fs->source);
-        return 0;
+        return fsync(store_fd) < 0 ? -errno : 0;
 }
 
 int store_open_snapshot(int store_fd, const char *id, int *ret_fd) {

@@ -9,6 +9,9 @@
  *         info.json          its identity, and what the provider adds
  *         snapshot/          the subvolume
  *
+ * The store stays once it is made: to make and remove it for each set would change the top directory each
+ * time, and every incremental backup would find it changed.
+ *
  * What stands there without being complete was left by a crash; it is reported, and can be deleted as any
  * other.
  */
@@ -29,10 +32,10 @@ int store_make(const Filesystem *fs, int *ret_fd);
 /* Makes the directory of a shadow copy, with its identity in it. */
 int store_add(int store_fd, const char *id, const vss_value *info, int *ret_dir_fd);
 /*
- * store_remove() - a shadow copy, whatever there is of it; the store too when it was the last
+ * store_remove() - a shadow copy, whatever there is of it
  * -ENOENT: there is none. -ENOTEMPTY: something that is not ours is in its directory.
  */
-int store_remove(const Filesystem *fs, int store_fd, const char *id);
+int store_remove(int store_fd, const char *id);
 /* Opens the subvolume of a copy. */
 int store_open_snapshot(int store_fd, const char *id, int *ret_fd);
 
