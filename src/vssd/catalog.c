@@ -329,6 +329,12 @@ int catalog_unexpose(Manager *manager, const char *id, CatalogDone done, void *u
         return directory ? mount_start(manager, UNEXPOSE, id, directory, -1, done, NULL, userdata) : -ENOENT;
 }
 
+/* A provider did not say what it has. Of a query that keeps its providers. */
+static bool query_is_incomplete(const CatalogQuery *query, const vss_value *result) {
+        return vss_value_count(vss_value_get(result, "left-out")) > 0 ||
+               vss_value_count(query->providers.rejected) > 0;
+}
+
 /* Deleting */
 
 typedef struct Deletion {
@@ -373,6 +379,8 @@ static void on_deleted(void *userdata, const CallAnswer *answer) {
         Deletion *deletion = userdata;
         const vss_value *snapshot = vss_value_at(deletion->chosen, deletion->next);
 
+        if (answer->late)
+                participant_kill(answer->participant, answer->message);
         if (answer->result < 0 && answer->result != VSS_E_OBJECT_NOT_FOUND) {
                 note_failed(deletion, current_id(deletion), answer->result, answer->message);
                 return;
@@ -451,7 +459,8 @@ static bool is_selected(const vss_value *selection, const vss_value *snapshot) {
         return vss_value_get_boolean(selection, "all", false);
 }
 
-static void note_unknown(Deletion *deletion) {
+/* @incomplete: a provider did not say what it has. */
+static void note_unknown(Deletion *deletion, bool incomplete) {
         const vss_value *ids = vss_value_get(deletion->selection, "snapshots");
 
         for (size_t i = 0; i < vss_value_count(ids); i++) {
@@ -462,7 +471,10 @@ static void note_unknown(Deletion *deletion) {
                         found = strcmp(vss_value_get_string(vss_value_at(deletion->chosen, k), "id", ""),
                                        id) == 0;
                 if (!found)
-                        note_failed(deletion, id, VSS_E_OBJECT_NOT_FOUND, "there is no such shadow copy");
+                        note_failed(deletion, id,
+                                    incomplete ? VSS_E_UNEXPECTED_PROVIDER_ERROR : VSS_E_OBJECT_NOT_FOUND,
+                                    incomplete ? "its provider did not answer"
+                                               : "there is no such shadow copy");
         }
 }
 
@@ -483,7 +495,7 @@ static void on_queried(void *userdata, const Failure *failure, vss_value *result
                 if (only_first)
                         break;
         }
-        note_unknown(deletion);
+        note_unknown(deletion, query_is_incomplete(deletion->query, result));
         delete_next(deletion);
 }
 
@@ -627,8 +639,7 @@ static void on_found_at_start(void *userdata, const Failure *failure, vss_value 
         _cleanup_value_ vss_value *selection = vss_value_new_dict();
         vss_value *orphans = value_require(selection, "snapshots", VSS_KIND_LIST);
 
-        startup->incomplete = vss_value_count(vss_value_get(result, "left-out")) > 0 ||
-                              vss_value_count(startup->query->providers.rejected) > 0;
+        startup->incomplete = query_is_incomplete(startup->query, result);
         calls_begin(&startup->calls, startup_done, startup);
         for (size_t i = 0; i < vss_value_count(snapshots); i++) {
                 const vss_value *snapshot = vss_value_at(snapshots, i);

@@ -411,6 +411,7 @@ static Session *session_free(Session *session) {
         sd_bus_slot_unref(session->slot);
         sd_bus_slot_unref(session->watch);
         sd_event_source_disable_unref(session->lease);
+        sd_event_source_disable_unref(session->delete_again);
         set_clear(&session->set);
         vss_value_free(session->enabled);
         vss_value_free(session->disabled);
@@ -637,25 +638,63 @@ vss_value *session_describe(const Session *session) {
 
 /* The end of a session */
 
+static void close_done(Session *session) {
+        if (session->releasing && sd_bus_reply_method_return(session->releasing, "") < 0)
+                log_warning("cannot answer Release");
+        session->releasing = sd_bus_message_unref(session->releasing);
+        job_done(TAKE_PTR(session->close_job), NULL, NULL);
+}
+
+/* A provider that died or hung is tried again, later and later: nobody else will delete what was made for this
+ * session alone. The requester does not wait for that. */
+#define DELETE_TRIES 6u
+#define DELETE_RETRY_USEC (500 * USEC_PER_MSEC)
+
+static void delete_copies(Session *session);
+
+static int on_delete_again(sd_event_source *source, uint64_t usec, void *userdata) {
+        delete_copies(userdata);
+        return 0;
+}
+
 static void on_deleted(void *userdata, const Failure *failure, vss_value *result) {
         Session *session = userdata;
         const vss_value *failed = vss_value_get(result, "failed");
+        bool again = failure->code < 0;
 
-        for (size_t i = 0; i < vss_value_count(failed); i++)
-                log_error("shadow copy %s cannot be deleted: %s",
-                          vss_value_get_string(vss_value_at(failed, i), "id", ""),
-                          vss_value_get_string(vss_value_at(failed, i), "reason", ""));
-        if (session->releasing && sd_bus_reply_method_return(session->releasing, "") < 0)
-                log_warning("cannot answer Release");
-        job_done(TAKE_PTR(session->close_job), NULL, NULL);
-        session_free(session);
+        for (size_t i = 0; i < vss_value_count(failed); i++) {
+                const vss_value *one = vss_value_at(failed, i);
+
+                if (vss_value_get_integer(one, "code", 0) == VSS_E_OBJECT_NOT_FOUND)
+                        continue;
+                again = true;
+                log_error("shadow copy %s cannot be deleted: %s", vss_value_get_string(one, "id", ""),
+                          vss_value_get_string(one, "reason", ""));
+        }
+        close_done(session);
+        session->delete_again = sd_event_source_disable_unref(session->delete_again);
+        if (!again || session->delete_tries >= DELETE_TRIES ||
+            sd_event_add_time_relative(session->manager->event, &session->delete_again, CLOCK_MONOTONIC,
+                                       DELETE_RETRY_USEC << session->delete_tries++, 10 * USEC_PER_MSEC,
+                                       on_delete_again, session) < 0)
+                session_free(session);
 }
 
-static void on_unwound(Session *session) {
+static void delete_copies(Session *session) {
         _cleanup_value_ vss_value *selection = vss_value_new_dict();
         vss_value *ids = value_require(selection, "snapshots", VSS_KIND_LIST);
         Failure none = { 0 };
 
+        if ((session->facts & SESSION_SNAPSHOT_DONE) &&
+            !(session->set.context & VSS_VOLSNAP_ATTR_NO_AUTO_RELEASE))
+                for (size_t i = 0; i < session->set.n_volumes; i++)
+                        (void)value_append_string(ids, session->set.volumes[i].id);
+        if (vss_value_count(ids) == 0 ||
+            catalog_delete(session->manager, selection, on_deleted, session) < 0)
+                on_deleted(session, &none, NULL);
+}
+
+static void on_unwound(Session *session) {
         for (size_t i = 0; i < session->set.n_writers; i++) {
                 SetWriter *writer = &session->set.writers[i];
                 _cleanup_value_ vss_value *event = NULL;
@@ -665,13 +704,7 @@ static void on_unwound(Session *session) {
                 event = set_event(&session->set, session->id, writer, 0);
                 farewell_writer(writer->participant, "BackupShutdown", event);
         }
-        if ((session->facts & SESSION_SNAPSHOT_DONE) &&
-            !(session->set.context & VSS_VOLSNAP_ATTR_NO_AUTO_RELEASE))
-                for (size_t i = 0; i < session->set.n_volumes; i++)
-                        (void)value_append_string(ids, session->set.volumes[i].id);
-        if (vss_value_count(ids) == 0 ||
-            catalog_delete(session->manager, selection, on_deleted, session) < 0)
-                on_deleted(session, &none, NULL);
+        delete_copies(session);
 }
 
 void session_close(Session *session) {

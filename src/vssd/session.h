@@ -52,6 +52,8 @@ struct Session {
         Job *abort_job, *close_job;
         sd_bus_message *releasing; /* Release, to be answered at the end */
         bool closing;
+        unsigned delete_tries;
+        sd_event_source *delete_again;
 };
 
 int session_create(Manager *manager, sd_bus_message *m, sd_bus_error *error);

@@ -374,7 +374,7 @@ static void test_hostile(void) {
         expect_int("deletes", p->delete_snapshot(&call, ID_A), VSS_S_OK);
         expect_true("what the link showed stays", test_has(ROOT "/outside", "keep"));
 
-        expect_true("a store of others", mkdir(STORE, 0755) == 0);
+        expect_true("a store of others", rmdir(STORE) == 0 && mkdir(STORE, 0755) == 0);
         expect_int("begin", begin(SET, ID_A, ROOT "/a"), VSS_S_OK);
         expect_int("is not used", p->end_prepare_snapshots(&call, SET), VSS_E_PROVIDER_VETO);
         p->abort_snapshots(&call, SET);
