@@ -103,11 +103,28 @@ typedef int32_t vss_result;
 #define VSS_E_CANNOT_REVERT_DISKID VSS_RESULT(0x800423FE)
 #define VSS_E_RESYNC_IN_PROGRESS VSS_RESULT(0x800423FF)
 #define VSS_E_CLUSTER_ERROR VSS_RESULT(0x80042400)
+#define VSS_E_ASRERROR_DISK_ASSIGNMENT_FAILED VSS_RESULT(0x80042401)
+#define VSS_E_ASRERROR_DISK_RECREATION_FAILED VSS_RESULT(0x80042402)
+#define VSS_E_ASRERROR_NO_ARCPATH VSS_RESULT(0x80042403)
+#define VSS_E_ASRERROR_MISSING_DYNDISK VSS_RESULT(0x80042404)
+#define VSS_E_ASRERROR_SHARED_CRIDISK VSS_RESULT(0x80042405)
+#define VSS_E_ASRERROR_DATADISK_RDISK0 VSS_RESULT(0x80042406)
+#define VSS_E_ASRERROR_RDISK0_TOOSMALL VSS_RESULT(0x80042407)
+#define VSS_E_ASRERROR_CRITICAL_DISKS_TOO_SMALL VSS_RESULT(0x80042408)
 #define VSS_E_WRITER_STATUS_NOT_AVAILABLE VSS_RESULT(0x80042409)
+#define VSS_E_ASRERROR_DYNAMIC_VHD_NOT_SUPPORTED VSS_RESULT(0x8004240A)
+#define VSS_E_CRITICAL_VOLUME_ON_INVALID_DISK VSS_RESULT(0x80042411)
+#define VSS_E_ASRERROR_RDISK_FOR_SYSTEM_DISK_NOT_FOUND VSS_RESULT(0x80042412)
+#define VSS_E_ASRERROR_NO_PHYSICAL_DISK_AVAILABLE VSS_RESULT(0x80042413)
+#define VSS_E_ASRERROR_FIXED_PHYSICAL_DISK_AVAILABLE_AFTER_DISK_EXCLUSION VSS_RESULT(0x80042414)
+#define VSS_E_ASRERROR_CRITICAL_DISK_CANNOT_BE_EXCLUDED VSS_RESULT(0x80042415)
+#define VSS_E_ASRERROR_SYSTEM_PARTITION_HIDDEN VSS_RESULT(0x80042416)
 #define VSS_E_FSS_TIMEOUT VSS_RESULT(0x80042417)
 #define VSS_E_ACCESSDENIED VSS_RESULT(0x80070005)
 #define VSS_E_OUTOFMEMORY VSS_RESULT(0x8007000E)
 #define VSS_E_INVALIDARG VSS_RESULT(0x80070057)
+/* E_UNEXPECTED of older services; this one answers VSS_E_UNEXPECTED. */
+#define VSS_E_UNEXPECTED_OLD VSS_RESULT(0x8000FFFF)
 /* Linux VSS: the set was made, but below the level that was required of it. */
 #define VSS_E_LEVEL_NOT_REACHED VSS_RESULT(0x80042501)
 /* Linux VSS: a limit of the machine (sets, sessions, leases) is reached. */
@@ -159,6 +176,14 @@ VSS_PUBLIC vss_result vss_result_from_name(const char *name, vss_result *ret_res
 #define VSS_VOLSNAP_ATTR_TXF_RECOVERY 0x2000000u
 #define VSS_VOLSNAP_ATTR_FILE_SHARE 0x4000000u
 
+enum vss_object_type {
+        VSS_OBJECT_UNKNOWN = 0,
+        VSS_OBJECT_NONE = 1,
+        VSS_OBJECT_SNAPSHOT_SET = 2,
+        VSS_OBJECT_SNAPSHOT = 3,
+        VSS_OBJECT_PROVIDER = 4
+};
+
 enum vss_backup_type {
         VSS_BT_UNDEFINED = 0,
         VSS_BT_FULL = 1,
@@ -169,10 +194,29 @@ enum vss_backup_type {
         VSS_BT_OTHER = 6
 };
 
+enum vss_restore_type {
+        VSS_RTYPE_UNDEFINED = 0,
+        VSS_RTYPE_BY_COPY = 1,
+        VSS_RTYPE_IMPORT = 2,
+        VSS_RTYPE_OTHER = 3
+};
+
 enum vss_component_type { VSS_CT_UNDEFINED = 0, VSS_CT_DATABASE = 1, VSS_CT_FILEGROUP = 2 };
 
-/* Freeze order: front-end first, then back-end, then system; thaw in reverse. */
-enum vss_application_level { VSS_APP_UNKNOWN = 0, VSS_APP_SYSTEM = 1, VSS_APP_BACK_END = 2, VSS_APP_FRONT_END = 3 };
+/* Flags of a component. */
+#define VSS_CF_BACKUP_RECOVERY 0x1u       /* the writer writes into the shadow copy of a backup */
+#define VSS_CF_APP_ROLLBACK_RECOVERY 0x2u /* ... of an application rollback */
+#define VSS_CF_NOT_SYSTEM_STATE 0x4u
+
+/* Freeze order: front-end first, then back-end, system, resource managers; thaw in reverse. */
+enum vss_application_level {
+        VSS_APP_AUTO = -1, /* the library's choice: VSS_APP_FRONT_END */
+        VSS_APP_UNKNOWN = 0,
+        VSS_APP_SYSTEM = 1,
+        VSS_APP_BACK_END = 2,
+        VSS_APP_FRONT_END = 3,
+        VSS_APP_SYSTEM_RM = 4
+};
 
 enum vss_usage_type {
         VSS_UT_UNDEFINED = 0,
@@ -183,6 +227,105 @@ enum vss_usage_type {
 };
 
 enum vss_source_type { VSS_ST_UNDEFINED = 0, VSS_ST_TRANSACTEDDB = 1, VSS_ST_NONTRANSACTEDDB = 2, VSS_ST_OTHER = 3 };
+
+enum vss_alternate_writer_state {
+        VSS_AWS_UNDEFINED = 0,
+        VSS_AWS_NO_ALTERNATE_WRITER = 1,
+        VSS_AWS_ALTERNATE_WRITER_EXISTS = 2,
+        VSS_AWS_THIS_IS_ALTERNATE_WRITER = 3
+};
+
+/* Which events a writer wants. */
+#define VSS_SM_POST_SNAPSHOT 0x1u
+#define VSS_SM_BACKUP_EVENTS 0x2u
+#define VSS_SM_RESTORE_EVENTS 0x4u
+#define VSS_SM_IO_THROTTLING 0x8u
+
+/* How a writer's files are restored, decided per component: all of its files or none. */
+enum vss_restore_method {
+        VSS_RME_UNDEFINED = 0,
+        VSS_RME_RESTORE_IF_NOT_THERE = 1,   /* only if none of the files exists */
+        VSS_RME_RESTORE_IF_CAN_REPLACE = 2, /* only if each that exists can be replaced */
+        VSS_RME_STOP_RESTORE_START = 3,     /* stop the service, restore, start it */
+        VSS_RME_RESTORE_TO_ALTERNATE_LOCATION = 4,
+        VSS_RME_RESTORE_AT_REBOOT = 5,
+        VSS_RME_RESTORE_AT_REBOOT_IF_CANNOT_REPLACE = 6,
+        VSS_RME_CUSTOM = 7,            /* by the application's own means only */
+        VSS_RME_RESTORE_STOP_START = 8 /* restore, PostRestore, then stop and start the service */
+};
+
+/* When a writer wants the restore events. */
+enum vss_writer_restore {
+        VSS_WRE_UNDEFINED = 0,
+        VSS_WRE_NEVER = 1,
+        VSS_WRE_IF_REPLACE_FAILS = 2,
+        VSS_WRE_ALWAYS = 3
+};
+
+/* Where a component goes, as its writer says in PreRestore. */
+enum vss_restore_target {
+        VSS_RT_UNDEFINED = 0,
+        VSS_RT_ORIGINAL = 1,         /* as the restore method says; the default */
+        VSS_RT_ALTERNATE = 2,        /* to the alternate location mappings, which each file must have */
+        VSS_RT_DIRECTED = 3,         /* to directed targets */
+        VSS_RT_ORIGINAL_LOCATION = 4 /* where it lay at the backup, whatever the method says */
+};
+
+/* What is on disk of a component after its restore, as the requester says. */
+enum vss_file_restore_status {
+        VSS_RS_UNDEFINED = 0,
+        VSS_RS_NONE = 1,  /* nothing was overwritten */
+        VSS_RS_ALL = 2,   /* all files were restored */
+        VSS_RS_FAILED = 3 /* a mix of old and restored files */
+};
+
+enum vss_rollforward_type {
+        VSS_RF_UNDEFINED = 0,
+        VSS_RF_NONE = 1,
+        VSS_RF_ALL = 2,
+        VSS_RF_PARTIAL = 3 /* up to a point */
+};
+
+/* What a writer's backups and restores can do: its backup schema. */
+#define VSS_BS_UNDEFINED 0x0u
+#define VSS_BS_DIFFERENTIAL 0x1u
+#define VSS_BS_INCREMENTAL 0x2u
+#define VSS_BS_EXCLUSIVE_INCREMENTAL_DIFFERENTIAL 0x4u /* not both on one full backup */
+#define VSS_BS_LOG 0x8u
+#define VSS_BS_COPY 0x10u
+#define VSS_BS_TIMESTAMPED 0x20u
+#define VSS_BS_LAST_MODIFY 0x40u
+#define VSS_BS_LSN 0x80u
+#define VSS_BS_WRITER_SUPPORTS_NEW_TARGET 0x100u
+#define VSS_BS_WRITER_SUPPORTS_RESTORE_WITH_MOVE 0x200u
+#define VSS_BS_INDEPENDENT_SYSTEM_STATE 0x400u
+#define VSS_BS_ROLLFORWARD_RESTORE 0x1000u
+#define VSS_BS_RESTORE_RENAME 0x2000u
+#define VSS_BS_AUTHORITATIVE_RESTORE 0x4000u
+#define VSS_BS_WRITER_SUPPORTS_PARALLEL_RESTORES 0x8000u
+
+/* Backup mask of a file set: which backups need its files, and which must read them from the shadow copy. */
+#define VSS_FSBT_FULL_BACKUP_REQUIRED 0x1u
+#define VSS_FSBT_DIFFERENTIAL_BACKUP_REQUIRED 0x2u
+#define VSS_FSBT_INCREMENTAL_BACKUP_REQUIRED 0x4u
+#define VSS_FSBT_LOG_BACKUP_REQUIRED 0x8u
+#define VSS_FSBT_FULL_SNAPSHOT_REQUIRED 0x100u
+#define VSS_FSBT_DIFFERENTIAL_SNAPSHOT_REQUIRED 0x200u
+#define VSS_FSBT_INCREMENTAL_SNAPSHOT_REQUIRED 0x400u
+#define VSS_FSBT_LOG_SNAPSHOT_REQUIRED 0x800u
+#define VSS_FSBT_CREATED_DURING_BACKUP 0x10000u
+#define VSS_FSBT_ALL_BACKUP_REQUIRED 0xFu
+#define VSS_FSBT_ALL_SNAPSHOT_REQUIRED 0xF00u
+/* The mask of a file set that names none. */
+#define VSS_FSBT_DEFAULT 0xF0Fu
+
+/* BreakSnapshotSet, RecoverSet. */
+#define VSS_BREAKEX_FLAG_MASK_LUNS 0x1u
+#define VSS_BREAKEX_FLAG_MAKE_READ_WRITE 0x2u
+#define VSS_BREAKEX_FLAG_REVERT_IDENTITY_ALL 0x4u
+#define VSS_BREAKEX_FLAG_REVERT_IDENTITY_NONE 0x8u
+#define VSS_RECOVERY_REVERT_IDENTITY_ALL 0x100u
+#define VSS_RECOVERY_NO_VOLUME_CHECK 0x200u
 
 enum vss_writer_state {
         VSS_WS_UNKNOWN = 0,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The table of results: every row complete, unique, and found by its name and number
+ * The table of results: every row complete, unique, and found by its name and number; every result of the
+ * public header, which is the argument, has its row
  */
 
 #include <ctype.h>
@@ -38,13 +39,58 @@ static void test_rows(void) {
         }
 }
 
-int main(void) {
+/* Is "#define VSS_... VSS_RESULT(number)" in the table under this name, number and a text of its own? Also
+ * true for all other lines; @n counts those that were looked at. */
+static bool is_in_table(const char *line, unsigned *n) {
+        char name[128];
+        unsigned number;
+        vss_result found;
+
+        if (sscanf(line, "#define %127s VSS_RESULT(%x)", name, &number) != 2)
+                return true;
+        (*n)++;
+        return vss_result_from_name(name, &found) == VSS_S_OK && (uint32_t)found == number &&
+               strcmp(vss_result_name(found), name + strlen("VSS_")) == 0 &&
+               is_sentence(vss_result_text(found)) && is_sentence(vss_result_remedy(found));
+}
+
+static void test_header(const char *path) {
+        FILE *header = fopen(path, "re");
+        unsigned n = 0;
+        char line[512];
+
+        expect_true("a result that has no row is seen",
+                    !is_in_table("#define VSS_E_NEW VSS_RESULT(0x80042599)\n", &n));
+        expect_true("a row with another number is seen",
+                    !is_in_table("#define VSS_E_BAD_STATE VSS_RESULT(0x80042302)\n", &n));
+        n = 0;
+        while (header && fgets(line, sizeof(line), header))
+                if (!is_in_table(line, &n)) {
+                        line[strcspn(line, "\n")] = '\0';
+                        expect_str("has a row", NULL, line);
+                }
+        if (header)
+                (void)fclose(header);
+        for (size_t i = 0;; i++) {
+                vss_result result;
+
+                if (!result_name_at(i, &result)) {
+                        expect_int("every row is a result of the header, and the reverse", i, n);
+                        break;
+                }
+        }
+}
+
+int main(int argc, char **argv) {
         vss_result result = 77;
         enum vss_level level = VSS_LEVEL_GROUP;
 
         expect_true("the sentence check sees a bad one",
                     !is_sentence("no capital.") && !is_sentence("No stop"));
         test_rows();
+        if (argc == 2)
+                test_header(argv[1]);
+        expect_true("the header was looked at", argc == 2);
         expect_int("E_BAD_STATE has its number", (uint32_t)VSS_E_BAD_STATE, 0x80042301);
         expect_str("a number that is none", vss_result_name(12345), "E_UNEXPECTED");
         expect_int("a name that is none", vss_result_from_name("E_NONE", &result), VSS_E_OBJECT_NOT_FOUND);
