@@ -11,17 +11,26 @@
 #include "model/session.h"
 #include "util/macro.h"
 
+/* Kinds of sessions. */
+enum { BACKUP = 1 << 0, RESTORE = 1 << 1, DOCUMENT = 1 << 2, ANY = BACKUP | RESTORE | DOCUMENT };
+
 typedef struct Row {
         const char *name;
         const char *missing;    /* the reason when what this call makes true is missing */
         const char *already;    /* when it is in the way */
         const char *under_way;  /* when this call's job is */
         const char *no_writers; /* when the context has no writers; NULL if it needs none */
+        unsigned kinds;         /* of the sessions that have it; 0 for any, and before they are of a kind */
         uint32_t need;
+        uint32_t need_backup; /* also needed in sessions of that kind */
+        uint32_t need_restore;
+        uint32_t need_document;
         uint32_t need_writers; /* also needed if the context has writers */
         uint32_t need_volumes; /* also needed if it has, and a volume was added */
+        uint32_t need_one;     /* of these one at least, in a backup */
         uint32_t refuse;
         uint32_t set;
+        uint32_t clear;
         bool always;  /* in every state, also while a job is under way */
         bool aborted; /* in aborted sessions, too */
 } Row;
@@ -31,60 +40,112 @@ typedef struct Row {
         .under_way = text " is still under way"
 #define WITH_WRITERS(text) .no_writers = "contexts without writers have no " text
 
-#define INITIALIZED SESSION_INITIALIZED
 /* From PrepareForBackup on, or without writers from DoSnapshotSet on, it is settled what takes part. */
 #define SETTLED (SESSION_PREPARED | SESSION_SNAPSHOT_DONE)
+/* What a restore is told of its components before the writers are. */
+#define RESTORE_SETTER .kinds = RESTORE, .need = SESSION_GATHERED, .refuse = SESSION_PRE_RESTORED
+/* And what it tells of how it went. */
+#define RESTORE_REPORT .kinds = RESTORE, .need = SESSION_PRE_RESTORED, .refuse = SESSION_POST_RESTORED
 
 static const Row rows[_SESSION_CALL_N] = {
-        [SESSION_CALL_INITIALIZE_FOR_BACKUP] = { CALL("InitializeForBackup"), .refuse = INITIALIZED,
-                                                 .set = INITIALIZED },
-        [SESSION_CALL_SET_CONTEXT] = { CALL("SetContext"), .need = INITIALIZED,
-                                       .refuse = SESSION_CONTEXT_SET | SESSION_SET_STARTED,
+        [SESSION_CALL_INITIALIZE_FOR_BACKUP] = { CALL("InitializeForBackup"), .refuse = SESSION_INITIALIZED,
+                                                 .set = SESSION_INITIALIZED },
+        [SESSION_CALL_INITIALIZE_FOR_BACKUP_WITH_DOCUMENT] = { CALL("InitializeForBackupWithDocument"),
+                                                               .refuse = SESSION_INITIALIZED,
+                                                               .set = SESSION_INITIALIZED |
+                                                                      SESSION_DOCUMENT },
+        [SESSION_CALL_INITIALIZE_FOR_RESTORE] = { CALL("InitializeForRestore"),
+                                                  .refuse = SESSION_INITIALIZED,
+                                                  .set = SESSION_INITIALIZED | SESSION_RESTORE },
+        [SESSION_CALL_SET_CONTEXT] = { CALL("SetContext"), .kinds = BACKUP | DOCUMENT,
+                                       .refuse = SESSION_CONTEXT_SET | SESSION_QUERIED |
+                                                 SESSION_SET_STARTED | SESSION_IMPORTED | SESSION_COMPLETE,
                                        .set = SESSION_CONTEXT_SET },
-        [SESSION_CALL_SET_BACKUP_STATE] = { CALL("SetBackupState"), .need = INITIALIZED, .refuse = SETTLED,
-                                            .set = SESSION_STATE_SET },
-        [SESSION_CALL_ENABLE_WRITER_CLASSES] = { CALL("EnableWriterClasses"), .need = INITIALIZED },
-        [SESSION_CALL_DISABLE_WRITER_CLASSES] = { CALL("DisableWriterClasses"), .need = INITIALIZED },
-        [SESSION_CALL_GATHER_WRITER_METADATA] = { CALL("GatherWriterMetadata"), .need = INITIALIZED,
+        [SESSION_CALL_SET_BACKUP_STATE] = { CALL("SetBackupState"), .kinds = BACKUP, .refuse = SETTLED },
+        [SESSION_CALL_SET_RESTORE_STATE] = { CALL("SetRestoreState"), .kinds = RESTORE,
+                                             .refuse = SESSION_PRE_RESTORED },
+        [SESSION_CALL_ENABLE_WRITER_CLASSES] = { CALL("EnableWriterClasses"), .kinds = ANY },
+        [SESSION_CALL_DISABLE_WRITER_CLASSES] = { CALL("DisableWriterClasses"), .kinds = ANY },
+        [SESSION_CALL_DISABLE_WRITER_INSTANCES] = { CALL("DisableWriterInstances"), .kinds = ANY },
+        [SESSION_CALL_GATHER_WRITER_METADATA] = { CALL("GatherWriterMetadata"), .kinds = ANY,
                                                   .refuse = SESSION_GATHERED | SETTLED,
                                                   .set = SESSION_GATHERED },
-        [SESSION_CALL_GET_WRITER_METADATA] = { CALL("GetWriterMetadata"),
-                                               .need = INITIALIZED | SESSION_GATHERED, .aborted = true },
-        [SESSION_CALL_ADD_COMPONENT] = { CALL("AddComponent"), WITH_WRITERS("AddComponent"),
-                                         .need = INITIALIZED | SESSION_GATHERED, .refuse = SETTLED },
-        [SESSION_CALL_START_SNAPSHOT_SET] = { CALL("StartSnapshotSet"), .need = INITIALIZED,
+        [SESSION_CALL_GET_WRITER_METADATA] = { CALL("GetWriterMetadata"), .kinds = ANY,
+                                               .need = SESSION_GATHERED, .refuse = SESSION_METADATA_FREED,
+                                               .aborted = true },
+        [SESSION_CALL_FREE_WRITER_METADATA] = { CALL("FreeWriterMetadata"), .set = SESSION_METADATA_FREED,
+                                                .aborted = true },
+        [SESSION_CALL_ADD_COMPONENT] = { CALL("AddComponent"), WITH_WRITERS("AddComponent"), .kinds = BACKUP,
+                                         .need = SESSION_GATHERED, .refuse = SETTLED },
+        [SESSION_CALL_SET_BACKUP_OPTIONS] = { CALL("SetBackupOptions"), WITH_WRITERS("SetBackupOptions"),
+                                              .kinds = BACKUP, .need = SESSION_GATHERED, .refuse = SETTLED },
+        [SESSION_CALL_SET_PREVIOUS_BACKUP_STAMP] = { CALL("SetPreviousBackupStamp"),
+                                                     WITH_WRITERS("SetPreviousBackupStamp"), .kinds = BACKUP,
+                                                     .need = SESSION_GATHERED, .refuse = SETTLED },
+        [SESSION_CALL_GET_WRITER_COMPONENTS] = { CALL("GetWriterComponents"), .kinds = ANY,
+                                                 .need_backup = SESSION_GATHERED,
+                                                 .need_restore = SESSION_PRE_RESTORED, .aborted = true },
+        [SESSION_CALL_START_SNAPSHOT_SET] = { CALL("StartSnapshotSet"), .kinds = BACKUP,
                                               .refuse = SESSION_SET_STARTED, .set = SESSION_SET_STARTED },
-        [SESSION_CALL_ADD_TO_SNAPSHOT_SET] = { CALL("AddToSnapshotSet"),
-                                               .need = INITIALIZED | SESSION_SET_STARTED, .refuse = SETTLED,
+        [SESSION_CALL_IS_VOLUME_SUPPORTED] = { CALL("IsVolumeSupported"), .kinds = ANY },
+        [SESSION_CALL_ADD_TO_SNAPSHOT_SET] = { CALL("AddToSnapshotSet"), .kinds = BACKUP,
+                                               .need = SESSION_SET_STARTED, .refuse = SETTLED,
                                                .set = SESSION_VOLUME_ADDED },
-        [SESSION_CALL_HOLD_CONTROL_GROUP] = { CALL("HoldControlGroup"),
-                                              .need = INITIALIZED | SESSION_SET_STARTED,
-                                              .refuse = SESSION_SNAPSHOT_DONE },
+        [SESSION_CALL_HOLD_CONTROL_GROUP] = { CALL("HoldControlGroup"), .kinds = BACKUP,
+                                              .need = SESSION_SET_STARTED, .refuse = SESSION_SNAPSHOT_DONE },
         /* The gather cannot be made up for later, so it is asked for here already. */
         [SESSION_CALL_PREPARE_FOR_BACKUP] = { CALL("PrepareForBackup"), WITH_WRITERS("PrepareForBackup"),
-                                              .need = INITIALIZED | SESSION_GATHERED | SESSION_SET_STARTED,
+                                              .kinds = BACKUP,
+                                              .need = SESSION_GATHERED | SESSION_SET_STARTED,
                                               .refuse = SETTLED, .set = SESSION_PREPARED },
-        [SESSION_CALL_DO_SNAPSHOT_SET] = { CALL("DoSnapshotSet"), .need = INITIALIZED | SESSION_SET_STARTED,
-                                           .need_writers = SESSION_GATHERED,
+        [SESSION_CALL_DO_SNAPSHOT_SET] = { CALL("DoSnapshotSet"), .kinds = BACKUP,
+                                           .need = SESSION_SET_STARTED, .need_writers = SESSION_GATHERED,
                                            .need_volumes = SESSION_PREPARED, .refuse = SESSION_SNAPSHOT_DONE,
                                            .set = SESSION_SNAPSHOT_DONE },
-        [SESSION_CALL_GATHER_WRITER_STATUS] = { CALL("GatherWriterStatus"),
-                                                .need = INITIALIZED | SESSION_GATHERED,
-                                                .set = SESSION_STATUS_GATHERED },
-        [SESSION_CALL_GET_WRITER_STATUS] = { CALL("GetWriterStatus"),
-                                             .need = INITIALIZED | SESSION_STATUS_GATHERED,
-                                             .aborted = true },
-        [SESSION_CALL_GET_SNAPSHOT_PROPERTIES] = { CALL("GetSnapshotProperties"),
-                                                   .need = INITIALIZED | SESSION_SNAPSHOT_DONE,
+        [SESSION_CALL_GATHER_WRITER_STATUS] = { CALL("GatherWriterStatus"), .kinds = ANY,
+                                                .need = SESSION_GATHERED, .set = SESSION_STATUS_GATHERED },
+        [SESSION_CALL_GET_WRITER_STATUS] = { CALL("GetWriterStatus"), .kinds = ANY,
+                                             .need = SESSION_STATUS_GATHERED, .aborted = true },
+        [SESSION_CALL_FREE_WRITER_STATUS] = { CALL("FreeWriterStatus"), .clear = SESSION_STATUS_GATHERED,
+                                              .aborted = true },
+        [SESSION_CALL_QUERY] = { CALL("Query"), .kinds = ANY, .set = SESSION_QUERIED, .aborted = true },
+        [SESSION_CALL_GET_SNAPSHOT_PROPERTIES] = { CALL("GetSnapshotProperties"), .kinds = ANY,
                                                    .aborted = true },
-        [SESSION_CALL_OPEN_SNAPSHOT] = { CALL("OpenSnapshot"), .need = INITIALIZED | SESSION_SNAPSHOT_DONE },
+        [SESSION_CALL_OPEN_SNAPSHOT] = { CALL("OpenSnapshot"), .kinds = ANY },
         [SESSION_CALL_SET_BACKUP_SUCCEEDED] = { CALL("SetBackupSucceeded"),
                                                 WITH_WRITERS("SetBackupSucceeded"),
-                                                .need = INITIALIZED | SESSION_SNAPSHOT_DONE,
+                                                .kinds = BACKUP | DOCUMENT,
+                                                .need_backup = SESSION_SNAPSHOT_DONE,
                                                 .refuse = SESSION_COMPLETE },
         [SESSION_CALL_BACKUP_COMPLETE] = { CALL("BackupComplete"), WITH_WRITERS("BackupComplete"),
-                                           .need = INITIALIZED | SESSION_SNAPSHOT_DONE,
-                                           .refuse = SESSION_COMPLETE, .set = SESSION_COMPLETE },
+                                           .kinds = BACKUP | DOCUMENT, .need_backup = SESSION_SNAPSHOT_DONE,
+                                           .need_document = SESSION_GATHERED, .refuse = SESSION_COMPLETE,
+                                           .set = SESSION_COMPLETE },
+        [SESSION_CALL_SAVE_AS_XML] = { CALL("SaveAsXML"), .kinds = ANY, .need_one = SETTLED,
+                                       .aborted = true },
+        [SESSION_CALL_SAVE_WRITER_METADATA] = { CALL("SaveWriterMetadata"), .kinds = ANY,
+                                                .need = SESSION_GATHERED, .refuse = SESSION_METADATA_FREED,
+                                                .aborted = true },
+        [SESSION_CALL_SET_SELECTED_FOR_RESTORE] = { CALL("SetSelectedForRestore"), RESTORE_SETTER },
+        [SESSION_CALL_SET_RESTORE_OPTIONS] = { CALL("SetRestoreOptions"), RESTORE_SETTER },
+        [SESSION_CALL_SET_ADDITIONAL_RESTORES] = { CALL("SetAdditionalRestores"), RESTORE_SETTER },
+        [SESSION_CALL_ADD_RESTORE_SUBCOMPONENT] = { CALL("AddRestoreSubcomponent"), RESTORE_SETTER },
+        [SESSION_CALL_ADD_NEW_TARGET] = { CALL("AddNewTarget"), RESTORE_SETTER },
+        [SESSION_CALL_SET_AUTHORITATIVE_RESTORE] = { CALL("SetAuthoritativeRestore"), RESTORE_SETTER },
+        [SESSION_CALL_SET_ROLL_FORWARD] = { CALL("SetRollForward"), RESTORE_SETTER },
+        [SESSION_CALL_SET_RESTORE_NAME] = { CALL("SetRestoreName"), RESTORE_SETTER },
+        [SESSION_CALL_PRE_RESTORE] = { CALL("PreRestore"), RESTORE_SETTER, .set = SESSION_PRE_RESTORED },
+        [SESSION_CALL_ADD_ALTERNATIVE_LOCATION_MAPPING] = { CALL("AddAlternativeLocationMapping"),
+                                                            RESTORE_REPORT },
+        [SESSION_CALL_SET_RANGES_FILE_PATH] = { CALL("SetRangesFilePath"), RESTORE_REPORT },
+        [SESSION_CALL_SET_FILE_RESTORE_STATUS] = { CALL("SetFileRestoreStatus"), RESTORE_REPORT },
+        [SESSION_CALL_POST_RESTORE] = { CALL("PostRestore"), RESTORE_REPORT, .set = SESSION_POST_RESTORED },
+        [SESSION_CALL_IMPORT_SNAPSHOTS] = { CALL("ImportSnapshots"), .kinds = DOCUMENT,
+                                            .refuse = SESSION_IMPORTED, .set = SESSION_IMPORTED },
+        [SESSION_CALL_ADD_SNAPSHOT_TO_RECOVERY_SET] = { CALL("AddSnapshotToRecoverySet"), .kinds = ANY,
+                                                        .set = SESSION_RECOVERY_ADDED },
+        [SESSION_CALL_RECOVER_SET] = { CALL("RecoverSet"), .kinds = ANY, .need = SESSION_RECOVERY_ADDED,
+                                       .clear = SESSION_RECOVERY_ADDED },
         [SESSION_CALL_ABORT_BACKUP] = { CALL("AbortBackup"), .set = SESSION_ABORTED, .always = true },
         [SESSION_CALL_RELEASE] = { CALL("Release"), .always = true },
 };
@@ -99,8 +160,11 @@ const char *session_state_name(uint32_t facts) {
                 const char *name;
         } states[] = {
                 { SESSION_ABORTED, "aborted" },
+                { SESSION_POST_RESTORED, "post-restored" },
+                { SESSION_PRE_RESTORED, "pre-restored" },
                 { SESSION_COMPLETE, "complete" },
                 { SESSION_SNAPSHOT_DONE, "snapshot done" },
+                { SESSION_IMPORTED, "imported" },
                 { SESSION_PREPARED, "prepared" },
                 { SESSION_SET_STARTED, "set started" },
                 { SESSION_GATHERED, "gathered" },
@@ -130,26 +194,62 @@ static const char *busy_reason(uint32_t facts) {
                                                   : "another call of this session is still under way";
 }
 
+static unsigned kind_of(uint32_t facts) {
+        return facts & SESSION_RESTORE ? RESTORE : facts & SESSION_DOCUMENT ? DOCUMENT : BACKUP;
+}
+
+/* The call that begins a session of one of these kinds. */
+static const Row *beginning(unsigned kinds) {
+        return &rows[kinds & BACKUP    ? SESSION_CALL_INITIALIZE_FOR_BACKUP
+                     : kinds & RESTORE ? SESSION_CALL_INITIALIZE_FOR_RESTORE
+                                       : SESSION_CALL_INITIALIZE_FOR_BACKUP_WITH_DOCUMENT];
+}
+
+static const char *wrong_kind(const Row *row) {
+        static const char backup[] = "this session was not begun by InitializeForBackup";
+        static const char restore[] = "this session was not begun by InitializeForRestore";
+        static const char document[] = "this session was not begun by InitializeForBackupWithDocument";
+
+        return row->kinds & BACKUP ? backup : row->kinds & RESTORE ? restore : document;
+}
+
+static uint32_t needed(const Row *row, uint32_t facts, bool writers) {
+        unsigned kind = kind_of(facts);
+        uint32_t need = row->need;
+
+        need |= kind == RESTORE    ? row->need_restore
+                : kind == DOCUMENT ? row->need_document
+                                   : row->need_backup;
+        if (writers)
+                need |= row->need_writers;
+        if (writers && (facts & SESSION_VOLUME_ADDED))
+                need |= row->need_volumes;
+        if (kind == BACKUP && (facts & row->need_one) == 0)
+                need |= writers ? row->need_one : row->need_one & SESSION_SNAPSHOT_DONE;
+        return need;
+}
+
 /* Why @row is not legal, or NULL. */
 static const char *refusal(const Row *row, uint32_t facts, uint32_t context) {
         bool writers = !(context & VSS_VOLSNAP_ATTR_NO_WRITERS);
-        uint32_t need = row->need | (writers ? row->need_writers : 0);
-
-        if (writers && (facts & SESSION_VOLUME_ADDED))
-                need |= row->need_volumes;
+        uint32_t need = needed(row, facts, writers), in_the_way = row->refuse & facts;
 
         if (row->always)
                 return NULL;
         if (facts & SESSION_BUSY)
                 return busy_reason(facts);
-        if (need & ~facts & SESSION_INITIALIZED)
-                return rows[SESSION_CALL_INITIALIZE_FOR_BACKUP].missing;
+        if (row->kinds && !(facts & SESSION_INITIALIZED))
+                return beginning(row->kinds)->missing;
         if ((facts & SESSION_ABORTED) && !row->aborted)
                 return "the session has been aborted; only AbortBackup, Release and looking at it are left";
+        if (row->kinds && !(row->kinds & kind_of(facts)))
+                return wrong_kind(row);
         if (!writers && row->no_writers)
                 return row->no_writers;
-        if (row->refuse & facts)
-                return row_of(row->refuse & facts)->already;
+        if (in_the_way & SESSION_INITIALIZED)
+                return beginning(kind_of(facts))->already;
+        if (in_the_way)
+                return row_of(in_the_way)->already;
         if (need & ~facts)
                 return row_of(need & ~facts)->missing;
         if (context == VSS_CTX_ALL && row == &rows[SESSION_CALL_START_SNAPSHOT_SET])
@@ -174,5 +274,8 @@ uint32_t session_after(SessionCall call, uint32_t facts) {
         if (call == SESSION_CALL_ABORT_BACKUP &&
             (!(facts & SESSION_SET_STARTED) || (facts & SESSION_COMPLETE)))
                 return facts;
-        return facts | rows[call].set;
+        /* What has not been gathered is not freed: a gather may still come. */
+        if (call == SESSION_CALL_FREE_WRITER_METADATA && !(facts & SESSION_GATHERED))
+                return facts;
+        return (facts | rows[call].set) & ~rows[call].clear;
 }

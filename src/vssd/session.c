@@ -221,7 +221,8 @@ static int find_snapshot(Session *session, sd_bus_message *m, SetVolume **ret_vo
 
         if (r < 0)
                 return r;
-        volume = set_find_snapshot(&session->set, id);
+        if (session->facts & SESSION_SNAPSHOT_DONE)
+                volume = set_find_snapshot(&session->set, id);
         if (!volume)
                 return bus_error_setf(error, VSS_E_OBJECT_NOT_FOUND,
                                       "Shadow copy %s is not of this session.", id);
