@@ -69,15 +69,23 @@ void session_close(Session *session);
 /* Takes back what is not finished, then calls @done. */
 void session_unwind(Session *session, SessionUnwound done);
 
-/* session-set.c: the calls that make jobs, and StartSnapshotSet */
+/* session-calls.c: the object on the bus; its userdata is the session. */
+extern const sd_bus_vtable session_vtable[];
+
+/* session-set.c: the calls that lead to a set */
 int session_start_set(Session *session, sd_bus_message *m, sd_bus_error *error);
-int session_gather(Session *session, sd_bus_message *m, sd_bus_error *error);
 int session_add_volume(Session *session, sd_bus_message *m, sd_bus_error *error);
-int session_prepare(Session *session, sd_bus_message *m, sd_bus_error *error);
 int session_do_set(Session *session, sd_bus_message *m, sd_bus_error *error);
+int session_abort(Session *session, sd_bus_message *m, sd_bus_error *error);
+
+/* session-writers.c: the calls that ask the writers */
+int session_gather(Session *session, sd_bus_message *m, sd_bus_error *error);
+int session_prepare(Session *session, sd_bus_message *m, sd_bus_error *error);
 int session_gather_status(Session *session, sd_bus_message *m, sd_bus_error *error);
 int session_complete(Session *session, sd_bus_message *m, sd_bus_error *error);
-int session_abort(Session *session, sd_bus_message *m, sd_bus_error *error);
+
+/* Answers @m with the job of @call, which is under way from then on. */
+int session_begin_job(Session *session, sd_bus_message *m, SessionCall call);
 /* Ends the job that is under way, if any, as cancelled or with @failure. */
 void session_end_job(Session *session, const Failure *failure, const vss_value *result);
 void session_cancel_work(Session *session);

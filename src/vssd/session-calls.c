@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Sessions: their calls
+ *
+ * Every call is checked the same way: is the caller the owner, is the call legal now (model/session.h), then
+ * the handler. Short ones are here; those that make jobs are in session-set.c and session-writers.c.
+ */
+
+#include <fcntl.h>
+#include <string.h>
+#include "bus/marshal.h"
+#include "bus/names.h"
+#include "vssd/catalog.h"
+#include "vssd/door.h"
+#include "vssd/log.h"
+#include "vssd/session.h"
+
+typedef int (*SessionMethod)(Session *session, sd_bus_message *m, sd_bus_error *error);
+
+/* Short calls */
+
+static int initialize_for_backup(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        return sd_bus_reply_method_return(m, "");
+}
+
+static int set_context(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        static const uint32_t bases[] = {
+                VSS_CTX_BACKUP,       VSS_CTX_FILE_SHARE_BACKUP, VSS_CTX_NAS_ROLLBACK,
+                VSS_CTX_APP_ROLLBACK, VSS_CTX_CLIENT_ACCESSIBLE, VSS_CTX_CLIENT_ACCESSIBLE_WRITERS
+        };
+        const uint32_t base_mask = VSS_VOLSNAP_ATTR_PERSISTENT | VSS_VOLSNAP_ATTR_CLIENT_ACCESSIBLE |
+                                   VSS_VOLSNAP_ATTR_NO_AUTO_RELEASE | VSS_VOLSNAP_ATTR_NO_WRITERS;
+        const uint32_t additions = VSS_VOLSNAP_ATTR_NO_AUTORECOVERY | VSS_VOLSNAP_ATTR_NOT_TRANSACTED |
+                                   VSS_VOLSNAP_ATTR_DIFFERENTIAL | VSS_VOLSNAP_ATTR_PLEX |
+                                   VSS_VOLSNAP_ATTR_ROLLBACK_RECOVERY | VSS_VOLSNAP_ATTR_TXF_RECOVERY;
+        uint32_t context;
+        bool known = false;
+        int r = sd_bus_message_read(m, "u", &context);
+
+        if (r < 0)
+                return r;
+        FOREACH_ELEMENT (base, bases)
+                known = known || (context & base_mask) == *base;
+        if (!known || (context & ~(base_mask | additions)) != 0)
+                return bus_error_setf(
+                        error, VSS_E_UNSUPPORTED_CONTEXT,
+                        "Context 0x%x is not one of the contexts, or has attributes that are not "
+                        "supported here.",
+                        context);
+        session->set.context = context;
+        return sd_bus_reply_method_return(m, "");
+}
+
+static int set_backup_state(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        int select, bootable, partial, r;
+        uint32_t type;
+
+        r = sd_bus_message_read(m, "bbub", &select, &bootable, &type, &partial);
+        if (r < 0)
+                return r;
+        if (type < VSS_BT_FULL || type > VSS_BT_OTHER)
+                return bus_error_setf(error, VSS_E_INVALIDARG, "%u is no backup type.", type);
+        session->set.select_components = select;
+        session->set.backup_type = (enum vss_backup_type)type;
+        return sd_bus_reply_method_return(m, "");
+}
+
+static int read_writer_list(Session *session, sd_bus_message *m, vss_value **list) {
+        vss_value *names = NULL;
+        int r = marshal_read_strings(m, &names);
+
+        if (r < 0)
+                return r;
+        /* After the gather the contract accepts the call and does nothing. */
+        if (session->facts & SESSION_GATHERED)
+                vss_value_free(names);
+        else {
+                vss_value_free(*list);
+                *list = names;
+        }
+        return sd_bus_reply_method_return(m, "");
+}
+
+static int enable_writers(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        return read_writer_list(session, m, &session->enabled);
+}
+
+static int disable_writers(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        return read_writer_list(session, m, &session->disabled);
+}
+
+static int reply_dicts(sd_bus_message *m, const vss_value *list) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        int r = sd_bus_message_new_method_return(m, &reply);
+
+        if (r >= 0)
+                r = marshal_append_dicts(reply, list);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static int get_writer_metadata(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        _cleanup_value_ vss_value *list = vss_value_new_list();
+
+        for (size_t i = 0; i < session->set.n_writers; i++) {
+                const SetWriter *writer = &session->set.writers[i];
+                vss_value *metadata = vss_value_copy(writer->participant->info);
+
+                (void)vss_value_set_string(metadata, "name", writer->participant->name);
+                (void)vss_value_set_boolean(metadata, "disabled", writer->disabled);
+                if (vss_value_append(list, metadata) < 0)
+                        return -ENOMEM;
+        }
+        return reply_dicts(m, list);
+}
+
+static const vss_value *find_component(const vss_value *list, const char *logical_path, const char *name) {
+        for (size_t i = 0; i < vss_value_count(list); i++) {
+                const vss_value *component = vss_value_at(list, i);
+
+                if (strcmp(vss_value_get_string(component, "logical-path", ""), logical_path) == 0 &&
+                    strcmp(vss_value_get_string(component, "name", ""), name) == 0)
+                        return component;
+        }
+        return NULL;
+}
+
+static int find_writer(Session *session, const char *name, SetWriter **ret_writer, sd_bus_error *error) {
+        SetWriter *writer = set_find_writer(&session->set, name);
+
+        if (!writer)
+                return bus_error_setf(error, VSS_E_OBJECT_NOT_FOUND,
+                                      "There is no writer %s in this session. See vss list writers.", name);
+        *ret_writer = writer;
+        return 0;
+}
+
+static int add_component(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        const char *name, *logical_path, *component;
+        vss_value *chosen;
+        SetWriter *writer = NULL;
+        int r;
+
+        r = sd_bus_message_read(m, "sss", &name, &logical_path, &component);
+        if (r >= 0)
+                r = find_writer(session, name, &writer, error);
+        if (r < 0)
+                return r;
+        if (!find_component(vss_value_get(writer->participant->info, "components"), logical_path, component))
+                return bus_error_setf(error, VSS_E_OBJECT_NOT_FOUND,
+                                      "Writer %s has no component \"%s%s%s\". See vss list components.",
+                                      writer->participant->name, logical_path, *logical_path ? "/" : "",
+                                      component);
+        if (find_component(writer->chosen, logical_path, component))
+                return bus_error_setf(error, VSS_E_OBJECT_ALREADY_EXISTS,
+                                      "Component \"%s%s%s\" has been added already.", logical_path,
+                                      *logical_path ? "/" : "", component);
+        chosen = vss_value_new_dict();
+        (void)vss_value_set_string(chosen, "logical-path", logical_path);
+        (void)vss_value_set_string(chosen, "name", component);
+        if (vss_value_append(writer->chosen, chosen) < 0)
+                return -ENOMEM;
+        return sd_bus_reply_method_return(m, "");
+}
+
+static int set_backup_succeeded(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        const char *name, *logical_path, *component;
+        vss_value *chosen = NULL;
+        SetWriter *writer = NULL;
+        int succeeded, r;
+
+        r = sd_bus_message_read(m, "sssb", &name, &logical_path, &component, &succeeded);
+        if (r >= 0)
+                r = find_writer(session, name, &writer, error);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < vss_value_count(writer->chosen) && !chosen; i++) {
+                vss_value *at = value_at_mutable(writer->chosen, i);
+
+                if (strcmp(vss_value_get_string(at, "logical-path", ""), logical_path) == 0 &&
+                    strcmp(vss_value_get_string(at, "name", ""), component) == 0)
+                        chosen = at;
+        }
+        if (!chosen)
+                return bus_error_setf(error, VSS_E_OBJECT_NOT_FOUND,
+                                      "Component \"%s%s%s\" of %s was not added.", logical_path,
+                                      *logical_path ? "/" : "", component, name);
+        if (vss_value_set_boolean(chosen, "succeeded", succeeded) < 0)
+                return -ENOMEM;
+        return sd_bus_reply_method_return(m, "");
+}
+
+static int hold_control_group(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        const char *path;
+        int r = sd_bus_message_read(m, "s", &path);
+
+        return r < 0 ? r : set_add_cgroup(&session->set, path, m, error);
+}
+
+static int get_writer_status(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        _cleanup_value_ vss_value *status = set_writer_status(&session->set);
+
+        return reply_dicts(m, status);
+}
+
+static int find_snapshot(Session *session, sd_bus_message *m, SetVolume **ret_volume, sd_bus_error *error) {
+        SetVolume *volume = NULL;
+        const char *id;
+        int r = sd_bus_message_read(m, "s", &id);
+
+        if (r < 0)
+                return r;
+        if (session->facts & SESSION_SNAPSHOT_DONE)
+                volume = set_find_snapshot(&session->set, id);
+        if (!volume)
+                return bus_error_setf(error, VSS_E_OBJECT_NOT_FOUND,
+                                      "Shadow copy %s is not of this session.", id);
+        *ret_volume = volume;
+        return 0;
+}
+
+static int get_snapshot_properties(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        SetVolume *volume = NULL;
+        int r = find_snapshot(session, m, &volume, error);
+
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = marshal_append_dict(reply, volume->properties);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static void on_snapshot_opened(void *userdata, const Failure *failure, int fd) {
+        _cleanup_message_ sd_bus_message *m = userdata;
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(closep) int mount_fd = fd;
+        int r;
+
+        if (failure->code < 0) {
+                (void)bus_error_setf(&error, failure->code, "%s", failure_message(failure));
+                r = sd_bus_reply_method_error(m, &error);
+        } else
+                r = sd_bus_reply_method_return(m, "h", mount_fd);
+        if (r < 0)
+                log_warning("cannot answer OpenSnapshot: %s", strerror(-r));
+}
+
+static int open_snapshot(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        SetVolume *volume = NULL;
+        int r = find_snapshot(session, m, &volume, error);
+
+        if (r >= 0)
+                r = catalog_open(session->manager, volume->id, on_snapshot_opened, m);
+        if (r >= 0)
+                (void)sd_bus_message_ref(m);
+        return r;
+}
+
+static int release(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        if (!session->releasing)
+                session->releasing = sd_bus_message_ref(m);
+        session_close(session);
+        return 0;
+}
+
+/* The table of calls */
+
+static const struct {
+        const char *member;
+        SessionCall call;
+        SessionMethod method;
+        bool is_job; /* the facts change at its end */
+} methods[] = {
+        { "InitializeForBackup", SESSION_CALL_INITIALIZE_FOR_BACKUP, initialize_for_backup, false },
+        { "SetContext", SESSION_CALL_SET_CONTEXT, set_context, false },
+        { "SetBackupState", SESSION_CALL_SET_BACKUP_STATE, set_backup_state, false },
+        { "EnableWriterClasses", SESSION_CALL_ENABLE_WRITER_CLASSES, enable_writers, false },
+        { "DisableWriterClasses", SESSION_CALL_DISABLE_WRITER_CLASSES, disable_writers, false },
+        { "GatherWriterMetadata", SESSION_CALL_GATHER_WRITER_METADATA, session_gather, true },
+        { "GetWriterMetadata", SESSION_CALL_GET_WRITER_METADATA, get_writer_metadata, false },
+        { "AddComponent", SESSION_CALL_ADD_COMPONENT, add_component, false },
+        { "StartSnapshotSet", SESSION_CALL_START_SNAPSHOT_SET, session_start_set, true },
+        { "AddToSnapshotSet", SESSION_CALL_ADD_TO_SNAPSHOT_SET, session_add_volume, true },
+        { "HoldControlGroup", SESSION_CALL_HOLD_CONTROL_GROUP, hold_control_group, false },
+        { "PrepareForBackup", SESSION_CALL_PREPARE_FOR_BACKUP, session_prepare, true },
+        { "DoSnapshotSet", SESSION_CALL_DO_SNAPSHOT_SET, session_do_set, true },
+        { "GatherWriterStatus", SESSION_CALL_GATHER_WRITER_STATUS, session_gather_status, true },
+        { "GetWriterStatus", SESSION_CALL_GET_WRITER_STATUS, get_writer_status, false },
+        { "GetSnapshotProperties", SESSION_CALL_GET_SNAPSHOT_PROPERTIES, get_snapshot_properties, false },
+        { "OpenSnapshot", SESSION_CALL_OPEN_SNAPSHOT, open_snapshot, false },
+        { "SetBackupSucceeded", SESSION_CALL_SET_BACKUP_SUCCEEDED, set_backup_succeeded, false },
+        { "BackupComplete", SESSION_CALL_BACKUP_COMPLETE, session_complete, true },
+        { "AbortBackup", SESSION_CALL_ABORT_BACKUP, session_abort, true },
+        { "Release", SESSION_CALL_RELEASE, release, true },
+};
+
+static Session *find_by_path(Manager *manager, const char *path) {
+        for (Session *session = manager->sessions; session; session = session->next)
+                if (strcmp(session->path, path) == 0)
+                        return session;
+        return NULL;
+}
+
+static int dispatch(Manager *manager, sd_bus_message *m, sd_bus_error *error) {
+        Session *session = find_by_path(manager, sd_bus_message_get_path(m));
+        const char *why = "";
+        int r;
+
+        if (!session || session->closing)
+                return bus_error_setf(error, VSS_E_OBJECT_NOT_FOUND, "The session is over.");
+        if (!session->owner || strcmp(session->owner, sd_bus_message_get_sender(m)) != 0)
+                return bus_error_setf(error, VSS_E_ACCESSDENIED, "Session %s belongs to somebody else.",
+                                      session->id);
+        FOREACH_ELEMENT (row, methods) {
+                if (strcmp(row->member, sd_bus_message_get_member(m)) != 0)
+                        continue;
+                if (!session_may(row->call, session->facts, session->set.context, &why))
+                        return bus_error_setf(error, VSS_E_BAD_STATE, "%s is not possible now: %s.",
+                                              row->member, why);
+                r = row->method(session, m, error);
+                if (r >= 0 && !sd_bus_error_is_set(error) && !row->is_job)
+                        session->facts = session_after(row->call, session->facts);
+                return r;
+        }
+        return bus_error_setf(error, VSS_E_NOT_SUPPORTED, "There is no such call.");
+}
+
+static int on_method(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Session *session = userdata;
+        const char *member = sd_bus_message_get_member(m);
+
+        if (strcmp(member, "AbortBackup") == 0 || strcmp(member, "Release") == 0)
+                return door_enter_now(session->manager, m, NULL, dispatch, error);
+        return door_enter(session->manager, m, NULL, dispatch, error);
+}
+
+static int property_state(sd_bus *bus, const char *path, const char *interface, const char *property,
+                          sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const Session *session = userdata;
+
+        return sd_bus_message_append(reply, "s", session_state_name(session->facts));
+}
+
+static int property_id(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        const Session *session = userdata;
+
+        return sd_bus_message_append(reply, "s", session->id);
+}
+
+#define METHOD(member, in, in_names, out, out_names) \
+        SD_BUS_METHOD_WITH_NAMES(member, in, in_names, out, out_names, on_method, SD_BUS_VTABLE_UNPRIVILEGED)
+#define METHOD_BARE(member) SD_BUS_METHOD(member, "", "", on_method, SD_BUS_VTABLE_UNPRIVILEGED)
+#define P(name) SD_BUS_PARAM(name)
+
+const sd_bus_vtable session_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        METHOD_BARE("InitializeForBackup"),
+        METHOD("SetContext", "u", P(context), "", ),
+        METHOD("SetBackupState", "bbub",
+               P(select_components) P(bootable_system_state) P(backup_type) P(partial_file_support), "", ),
+        METHOD("EnableWriterClasses", "as", P(writers), "", ),
+        METHOD("DisableWriterClasses", "as", P(writers), "", ),
+        METHOD("GatherWriterMetadata", "", , "o", P(job)),
+        METHOD("GetWriterMetadata", "", , "aa{sv}", P(writers)),
+        METHOD("AddComponent", "sss", P(writer) P(logical_path) P(name), "", ),
+        METHOD("StartSnapshotSet", "", , "s", P(set)),
+        METHOD("AddToSnapshotSet", "ss", P(path) P(provider), "o", P(job)),
+        METHOD("HoldControlGroup", "s", P(cgroup), "", ),
+        METHOD("PrepareForBackup", "", , "o", P(job)),
+        METHOD("DoSnapshotSet", "", , "o", P(job)),
+        METHOD("GatherWriterStatus", "", , "o", P(job)),
+        METHOD("GetWriterStatus", "", , "aa{sv}", P(writers)),
+        METHOD("GetSnapshotProperties", "s", P(id), "a{sv}", P(properties)),
+        METHOD("OpenSnapshot", "s", P(id), "h", P(mount)),
+        METHOD("SetBackupSucceeded", "sssb", P(writer) P(logical_path) P(name) P(succeeded), "", ),
+        METHOD("BackupComplete", "", , "o", P(job)),
+        METHOD("AbortBackup", "", , "o", P(job)),
+        METHOD_BARE("Release"),
+        SD_BUS_PROPERTY("Id", "s", property_id, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("State", "s", property_state, 0, 0),
+        SD_BUS_VTABLE_END,
+};
