@@ -6,8 +6,8 @@
  * Linux VSS: the writer's side
  *
  * A writer speaks for one kind of application. It is a process of its own that runs as that application's user
- * and hands a table of events to vss_writer_main(), which owns the bus name org.linuxvss.Writer.<name> and
- * calls one event at a time.
+ * and hands a table of events to vss_writer_main(), which owns the bus name org.linuxvss.Writer.<name>, or
+ * org.linuxvss.Writer.<name>.<instance_name>, and calls one event at a time.
  *
  * Order of events in one shadow copy set:
  *
@@ -20,6 +20,11 @@
  *     backup_complete      data is safe: truncate logs here, and only here
  *     backup_shutdown      the session is over, also when the requester died
  *     abort                instead of thaw and the rest; may come several times and without a freeze before it
+ *
+ * And in a restore, for writers with components that are restored:
+ *
+ *     pre_restore          make room: stop, detach, refuse; say where the files have to go
+ *     post_restore         the files are there, or are known not to be: attach, roll forward, start
  *
  * An event returns VSS_S_OK, or what vss_writer_call_fail() returned. Between freeze and thaw a writer must not
  * log, resolve names, or write to a volume of the set.
@@ -64,6 +69,13 @@ struct vss_writer {
         vss_result (*post_snapshot)(vss_writer_call *call);
         vss_result (*backup_complete)(vss_writer_call *call);
         vss_result (*backup_shutdown)(vss_writer_call *call);
+
+        /* Which of many alike this is: [A-Za-z_][A-Za-z0-9_]*, stable. NULL or "" if there is only one. The bus
+         * policy of a writer with instances allows own_prefix="org.linuxvss.Writer.<name>". */
+        const char *instance_name;
+        uint32_t backup_schema; /* VSS_BS_*; or by vss_metadata_set_backup_schema() */
+        vss_result (*pre_restore)(vss_writer_call *call);
+        vss_result (*post_restore)(vss_writer_call *call);
 };
 
 #define VSS_WRITER_INIT .abi = VSS_WRITER_ABI, .size = (uint32_t)sizeof(struct vss_writer)

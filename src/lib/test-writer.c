@@ -53,8 +53,23 @@ static vss_result on_abort(vss_writer_call *call) {
 
 static vss_result on_post_snapshot(vss_writer_call *call) {
         const char *device = vss_writer_call_snapshot_device(call, "/srv/x");
+        char path[64];
 
-        trace(vss_writer_call_userdata(call), device && strcmp(device, "/run/s") == 0 ? 's' : '!');
+        /* With a mount, there is a file in it. */
+        (void)snprintf(path, sizeof(path), "%s/inside", device ?: "");
+        trace(vss_writer_call_userdata(call), device && strcmp(device, "/run/s") == 0 ? 's'
+                                              : access(path, F_OK) == 0               ? 'm'
+                                                                                      : '!');
+        return VSS_S_OK;
+}
+
+static vss_result on_pre_restore(vss_writer_call *call) {
+        trace(vss_writer_call_userdata(call), '<');
+        return VSS_S_OK;
+}
+
+static vss_result on_post_restore(vss_writer_call *call) {
+        trace(vss_writer_call_userdata(call), '>');
         return VSS_S_OK;
 }
 
@@ -77,6 +92,8 @@ static const struct vss_writer writer = {
         .prepare_snapshot = on_prepare_snapshot,
         .post_snapshot = on_post_snapshot,
         .backup_shutdown = on_shutdown,
+        .pre_restore = on_pre_restore,
+        .post_restore = on_post_restore,
 };
 
 static pid_t start(sd_bus *bus, const struct vss_writer *w, Trace *t) {
@@ -91,6 +108,21 @@ static pid_t start(sd_bus *bus, const struct vss_writer *w, Trace *t) {
         return pid;
 }
 
+static unsigned n_mounts; /* that PostSnapshot brings along */
+static int mount_fd = -1;
+
+static int append_mounts(sd_bus_message *m) {
+        int r = sd_bus_message_open_container(m, 'a', "{sh}");
+
+        for (unsigned i = 0; r >= 0 && i < n_mounts; i++) {
+                char volume[32];
+
+                (void)snprintf(volume, sizeof(volume), i == 0 ? "/srv" : "/srv/%u", i);
+                r = sd_bus_message_append(m, "{sh}", volume, mount_fd);
+        }
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
 static sd_bus_message *make_event(sd_bus *bus, const char *event, const char *session,
                                   enum vss_backup_type type) {
         _cleanup_value_ vss_value *values = vss_value_new_dict();
@@ -102,6 +134,8 @@ static sd_bus_message *make_event(sd_bus *bus, const char *event, const char *se
         (void)vss_value_set_string(value_require(values, "devices", VSS_KIND_DICT), "/srv", "/run/s");
         if (sd_bus_message_new_method_call(bus, &m, NAME, BUS_WRITER_PATH, BUS_WRITER, event) < 0 ||
             marshal_append_dict(m, values) < 0)
+                exit(1);
+        if (strcmp(event, "PostSnapshot") == 0 && append_mounts(m) < 0)
                 exit(1);
         return m;
 }
@@ -148,6 +182,36 @@ static void test_events(sd_bus *bus, Trace *t) {
         expect_int("PostSnapshot", send(bus, "PostSnapshot", SESSION_A), VSS_S_OK);
         expect_int("BackupShutdown", send(bus, "BackupShutdown", SESSION_A), VSS_S_OK);
         expect_trace(t, "handlers ran in order", "ipppfitsz");
+}
+
+/* A shadow copy comes as a descriptor, and is a path for the handler. */
+static void test_mounts(sd_bus *bus, Trace *t) {
+        char directory[] = "/tmp/test-vss-writer-XXXXXX", file[64];
+        int fd;
+
+        if (!mkdtemp(directory))
+                exit(1);
+        (void)snprintf(file, sizeof(file), "%s/inside", directory);
+        fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        mount_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        n_mounts = 1;
+        expect_int("PostSnapshot with a mount", send(bus, "PostSnapshot", SESSION_A), VSS_S_OK);
+        n_mounts = 16;
+        expect_int("with 16, which is what the bus carries", send(bus, "PostSnapshot", SESSION_A), VSS_S_OK);
+        n_mounts = 0;
+        expect_int("without", send(bus, "PostSnapshot", SESSION_A), VSS_S_OK);
+        expect_trace(t, "the handler reads through it", "mms");
+        (void)close(fd);
+        (void)close(mount_fd);
+        (void)unlink(file);
+        (void)rmdir(directory);
+}
+
+static void test_restore(sd_bus *bus, Trace *t) {
+        expect_int("PreRestore", send(bus, "PreRestore", SESSION_A), VSS_S_OK);
+        expect_int("PostRestore", send(bus, "PostRestore", SESSION_A), VSS_S_OK);
+        expect_int("BackupShutdown", send(bus, "BackupShutdown", SESSION_A), VSS_S_OK);
+        expect_trace(t, "in order", "<>z");
 }
 
 static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -296,6 +360,8 @@ int main(int argc, char **argv) {
         if (argc > 1)
                 expect_introspection(bus, NAME, BUS_WRITER_PATH, BUS_WRITER, argv[1]);
         test_events(bus, t);
+        test_mounts(bus, t);
+        test_restore(bus, t);
         test_others_wait(bus, t);
         test_others_give_up(bus, t);
         test_lease(bus, t);

@@ -13,6 +13,7 @@
 void writer_call_done(vss_writer_call *call) {
         free(TAKE_PTR(call->message));
         call->failed = vss_value_free(call->failed);
+        call->mounts = vss_value_free(call->mounts);
 }
 
 vss_result vss_writer_call_fail(vss_writer_call *call, vss_result code, const char *format, ...) {
@@ -142,9 +143,12 @@ bool vss_writer_call_is_path_affected(const vss_writer_call *call, const char *p
 }
 
 const char *vss_writer_call_snapshot_device(const vss_writer_call *call, const char *path) {
-        const char *volume = find_volume(call, path);
+        const char *volume = find_volume(call, path), *mount;
 
-        return volume ? vss_value_get_string(vss_value_get(event_of(call), "devices"), volume, NULL) : NULL;
+        if (!volume)
+                return NULL;
+        mount = vss_value_get_string(call->mounts, volume, NULL);
+        return mount ?: vss_value_get_string(vss_value_get(event_of(call), "devices"), volume, NULL);
 }
 
 size_t vss_writer_call_component_count(const vss_writer_call *call) {

@@ -12,6 +12,7 @@ struct vss_writer_call {
         void *userdata;
         const vss_value *event; /* borrowed */
         uint64_t deadline_usec; /* monotonic */
+        vss_value *mounts;      /* PostSnapshot: volume and path of its shadow copy; NULL if there is none */
         bool may_fail_components;
         char *message;
         vss_value *failed; /* list of components, NULL while there is none */

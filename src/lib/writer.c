@@ -24,6 +24,7 @@
 #define FREEZE_TIMEOUT_MS 60000u
 #define SESSIONS_MAX 256u
 #define POSTPONED_MAX 256u
+#define MOUNTS_MAX 16u
 #define FREEZE_ACCURACY_USEC (10 * USEC_PER_MSEC)
 
 typedef enum Event {
@@ -36,6 +37,8 @@ typedef enum Event {
         EVENT_POST_SNAPSHOT,
         EVENT_BACKUP_COMPLETE,
         EVENT_BACKUP_SHUTDOWN,
+        EVENT_PRE_RESTORE,
+        EVENT_POST_RESTORE,
         EVENTS,
 } Event;
 
@@ -74,6 +77,8 @@ static const char *const event_names[EVENTS] = {
         [EVENT_POST_SNAPSHOT] = "PostSnapshot",
         [EVENT_BACKUP_COMPLETE] = "BackupComplete",
         [EVENT_BACKUP_SHUTDOWN] = "BackupShutdown",
+        [EVENT_PRE_RESTORE] = "PreRestore",
+        [EVENT_POST_RESTORE] = "PostRestore",
 };
 
 typedef vss_result (*Handler)(vss_writer_call *call);
@@ -98,6 +103,10 @@ static Handler handler_of(const Writer *w, Event event) {
                 return d->backup_complete;
         case EVENT_BACKUP_SHUTDOWN:
                 return d->backup_shutdown;
+        case EVENT_PRE_RESTORE:
+                return d->pre_restore;
+        case EVENT_POST_RESTORE:
+                return d->post_restore;
         default:
                 return NULL;
         }
@@ -281,12 +290,32 @@ static int check_order(Writer *w, Event event, const char *session, sd_bus_error
         }
         if (w->frozen && event != EVENT_THAW && event != EVENT_ABORT && event != EVENT_BACKUP_SHUTDOWN)
                 return bus_error_setf(error, VSS_E_BAD_STATE, "%s came before Thaw", event_names[event]);
-        if ((event == EVENT_PREPARE_BACKUP || event == EVENT_PREPARE_SNAPSHOT || event == EVENT_FREEZE) &&
+        if ((event == EVENT_PREPARE_BACKUP || event == EVENT_PREPARE_SNAPSHOT || event == EVENT_FREEZE ||
+             event == EVENT_PRE_RESTORE) &&
             !open_session(w, session))
                 return bus_error_setf(error, VSS_E_WRITER_STATUS_NOT_AVAILABLE,
                                       "writer %s takes part in %u sessions, which is the limit",
                                       w->desc.name, SESSIONS_MAX);
         return 0;
+}
+
+/* What follows the event in PostSnapshot. The descriptors are the message's, which outlives the call. */
+static int read_mounts(sd_bus_message *m, vss_writer_call *call) {
+        const char *volume;
+        int fd, r = sd_bus_message_enter_container(m, 'a', "{sh}");
+
+        while (r >= 0 && (r = sd_bus_message_read(m, "{sh}", &volume, &fd)) > 0) {
+                char path[32];
+
+                if (vss_value_count(call->mounts) >= MOUNTS_MAX)
+                        return -E2BIG;
+                if (!call->mounts)
+                        call->mounts = vss_value_new_dict();
+                (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+                if (vss_value_set_string(call->mounts, volume, path) < 0)
+                        return -ENOMEM;
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
 static int deliver(Writer *w, Event event, sd_bus_message *m, const vss_value *values, sd_bus_error *error) {
@@ -295,6 +324,8 @@ static int deliver(Writer *w, Event event, sd_bus_message *m, const vss_value *v
         vss_result result;
         int r = check_order(w, event, session_of(values), error);
 
+        if (r >= 0 && event == EVENT_POST_SNAPSHOT)
+                r = read_mounts(m, &call);
         if (r >= 0 && event == EVENT_FREEZE)
                 r = begin_freeze(w, values);
         if (r < 0)
@@ -359,7 +390,7 @@ static int on_event(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Event event = EVENT_IDENTIFY;
         int r;
 
-        while (event < EVENT_BACKUP_SHUTDOWN && strcmp(event_names[event], member) != 0)
+        while (event < EVENTS - 1 && strcmp(event_names[event], member) != 0)
                 event++;
         participant_touch(&w->participant);
         /* While frozen, who asks is not looked up at the bus: only the service is let in. */
@@ -436,9 +467,12 @@ static const sd_bus_vtable vtable[] = {
         EVENT_METHOD("Freeze"),
         EVENT_METHOD("Thaw"),
         EVENT_METHOD("Abort"),
-        EVENT_METHOD("PostSnapshot"),
+        SD_BUS_METHOD_WITH_NAMES("PostSnapshot", "a{sv}a{sh}", SD_BUS_PARAM(event) SD_BUS_PARAM(mounts),
+                                 "a{sv}", SD_BUS_PARAM(result), on_event, SD_BUS_VTABLE_UNPRIVILEGED),
         EVENT_METHOD("BackupComplete"),
         EVENT_METHOD("BackupShutdown"),
+        EVENT_METHOD("PreRestore"),
+        EVENT_METHOD("PostRestore"),
         SD_BUS_VTABLE_END,
 };
 

@@ -230,6 +230,8 @@ static void call_writer(SetRun *run, SetWriter *writer, const char *member, uint
                                           (int64_t)(window_left(run) / USEC_PER_MSEC + 1));
         if (r >= 0)
                 r = marshal_append_dict(m, event);
+        if (r >= 0 && run->machine.step == SET_STEP_POST_SNAPSHOT)
+                r = sd_bus_message_append(m, "a{sh}", 0);
         if (r >= 0)
                 r = calls_add(&run->calls, writer->participant, m, limit_usec, on_writer, writer);
         if (r < 0) {
