@@ -7,7 +7,8 @@
  *
  * Each is carried out in turn, on one connection, and told with its result, "add E_VETO: message"; the first
  * failure is the end, with exit status 1, unless the call is written with a leading "-". Calls:
- * lease=SECONDS (before the session), wait=SECONDS, context=NUMBER, init, state, gather, start,
+ * lease=SECONDS (before the session), wait=SECONDS, context=NUMBER, init, state, select (as state, by
+ * components), gather, disable=WRITER, component=WRITER:PATH/NAME, succeeded=WRITER:PATH/NAME, start,
  * add=PATH[@PROVIDER], cgroup=PATH, prepare, do, json (of the last result), complete, abort, release,
  * adopt=TOKEN, token, sleep=MILLISECONDS; and without a session: expose=ID@DIRECTORY, unexpose=ID.
  */
@@ -81,6 +82,18 @@ static vss_result expose(Requester *r, const char *what) {
         return await(r, begun, async);
 }
 
+/* "WRITER:PATH/NAME", the path perhaps empty. */
+static vss_result component(Requester *r, const char *what, bool add_it) {
+        char writer[256] = "", path[1024] = "", *name;
+
+        (void)sscanf(what, "%255[^:]:%1023s", writer, path);
+        name = strrchr(path, '/');
+        if (name)
+                *name++ = '\0';
+        return add_it ? vss_session_add_component(r->session, writer, name ? path : "", name ?: path)
+                      : vss_session_set_backup_succeeded(r->session, writer, name ? path : "", name ?: path, true);
+}
+
 static vss_result print_json(const Requester *r) {
         json_t *json = json_from_value(r->result);
 
@@ -130,6 +143,12 @@ static vss_result carry_out(Requester *r, const char *name, const char *value) {
                 return vss_session_initialize_for_backup(r->session);
         if (strcmp(name, "state") == 0)
                 return vss_session_set_backup_state(r->session, false, false, VSS_BT_COPY, false);
+        if (strcmp(name, "select") == 0)
+                return vss_session_set_backup_state(r->session, true, false, VSS_BT_FULL, true);
+        if (strcmp(name, "disable") == 0)
+                return vss_session_disable_writer_classes(r->session, &value, 1);
+        if (strcmp(name, "component") == 0 || strcmp(name, "succeeded") == 0)
+                return component(r, value, name[0] == 'c');
         if (strcmp(name, "context") == 0)
                 return vss_session_set_context(r->session, (uint32_t)strtoul(value, NULL, 0));
         if (strcmp(name, "start") == 0)

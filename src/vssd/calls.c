@@ -14,6 +14,14 @@
 #include "vssd/calls.h"
 #include "vssd/log.h"
 
+/* The bus itself is called as a participant, too; its name has no prefix of ours. */
+static const char *name_in(const char *bus_name, bool is_provider) {
+        const char *prefix = is_provider ? BUS_PROVIDER_PREFIX : BUS_WRITER_PREFIX;
+        size_t n = strlen(prefix);
+
+        return strncmp(bus_name, prefix, n) == 0 ? bus_name + n : strrchr(bus_name, '.') + 1;
+}
+
 int participant_new(Manager *manager, bool is_provider, const char *bus_name,
                     Participant **ret_participant) {
         Participant *participant = calloc(1, sizeof(*participant));
@@ -27,7 +35,7 @@ int participant_new(Manager *manager, bool is_provider, const char *bus_name,
                 free(participant);
                 return -ENOMEM;
         }
-        participant->name = strrchr(participant->bus_name, '.') + 1;
+        participant->name = name_in(participant->bus_name, is_provider);
         *ret_participant = participant;
         return 0;
 }
@@ -45,6 +53,30 @@ Participant *participant_unref(Participant *participant) {
         vss_value_free(participant->info);
         free(participant);
         return NULL;
+}
+
+const char *participant_class(const Participant *participant, char text[static NAME_MAX + 1]) {
+        (void)snprintf(text, NAME_MAX + 1, "%.*s", (int)strcspn(participant->name, "."), participant->name);
+        return text;
+}
+
+const char *participant_instance(const Participant *participant) {
+        const char *dot = strchr(participant->name, '.');
+
+        return dot ? dot + 1 : "";
+}
+
+bool participant_is_named(const Participant *participant, const vss_value *names) {
+        char class[NAME_MAX + 1];
+        const char *const known[] = { participant->name, participant_class(participant, class),
+                                      vss_value_get_string(participant->info, "id", ""),
+                                      vss_value_get_string(participant->info, "instance-id", "") };
+
+        for (size_t i = 0; i < vss_value_count(names); i++)
+                FOREACH_ELEMENT (name, known)
+                        if (**name && strcasecmp(vss_value_string(vss_value_at(names, i), ""), *name) == 0)
+                                return true;
+        return false;
 }
 
 int participant_message(Participant *participant, const char *member, sd_bus_message **ret_message) {

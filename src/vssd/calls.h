@@ -9,6 +9,7 @@
  * round that ends when all have been answered, have died, or are late.
  */
 
+#include <limits.h>
 #include <sys/types.h>
 #include <systemd/sd-bus.h>
 #include "util/value.h"
@@ -19,7 +20,7 @@ typedef struct Participant {
         Manager *manager;
         bool is_provider;
         char *bus_name;
-        const char *name; /* last element of bus_name */
+        const char *name; /* what follows the prefix: a provider's name, a writer's Class or Class.instance */
         char *unique;     /* pinned; NULL before the first answer */
         uid_t uid;
         pid_t pid;
@@ -30,6 +31,12 @@ int participant_new(Manager *manager, bool is_provider, const char *bus_name, Pa
 Participant *participant_ref(Participant *participant);
 Participant *participant_unref(Participant *participant);
 DEFINE_CLEANUP(Participant *, participant_unref)
+/* Of a writer: its name without the instance, into @text. */
+const char *participant_class(const Participant *participant, char text[static NAME_MAX + 1]);
+/* "" if it has no instance name. */
+const char *participant_instance(const Participant *participant);
+/* Is it meant by one of @names: its name, its class, the UUID of its class or of this instance? */
+bool participant_is_named(const Participant *participant, const vss_value *names);
 /* A call to it, to be filled in and given to calls_add(). */
 int participant_message(Participant *participant, const char *member, sd_bus_message **ret_message);
 /* For one that hangs and may hold something: SIGKILL, if its process is still the one that owns the name. */

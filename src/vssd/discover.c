@@ -132,6 +132,13 @@ static void on_judged(void *userdata, int error, WorkerAnswer *answer) {
         calls_drop(&discover->calls);
 }
 
+/* Of its class: all instances of a writer have one. */
+static const vss_value *descriptor_of(const Discover *discover, const Participant *participant) {
+        char class[NAME_MAX + 1];
+
+        return vss_value_get(discover->descriptors, participant_class(participant, class));
+}
+
 static void judge(Discover *discover, Participant *participant) {
         JudgeWork *work = calloc(1, sizeof(*work));
         int r = -ENOMEM;
@@ -140,7 +147,7 @@ static void judge(Discover *discover, Participant *participant) {
                 *work = (JudgeWork){ .discover = discover,
                                      .participant = participant_ref(participant),
                                      .judge = { participant->info,
-                                                vss_value_get(discover->descriptors, participant->name) } };
+                                                descriptor_of(discover, participant) } };
                 r = worker_start(discover->manager, judge_metadata_main, &work->judge,
                                  discover->manager->settings.worker_usec, on_judged, work, &work->worker);
         }
@@ -171,15 +178,14 @@ static void judge_all(void *userdata) {
 }
 
 static bool runs_as(Discover *discover, const Participant *participant) {
-        const vss_value *descriptor = vss_value_get(discover->descriptors, participant->name);
-
         if (discover->providers)
                 return participant->uid == 0;
-        return (int64_t)participant->uid == vss_value_get_integer(descriptor, "uid", -1);
+        return (int64_t)participant->uid ==
+               vss_value_get_integer(descriptor_of(discover, participant), "uid", -1);
 }
 
 static void reject_user(Discover *discover, const Participant *participant) {
-        const vss_value *descriptor = vss_value_get(discover->descriptors, participant->name);
+        const vss_value *descriptor = descriptor_of(discover, participant);
         char reason[160];
 
         (void)snprintf(reason, sizeof(reason),
@@ -228,6 +234,17 @@ static void ask_credentials(void *userdata) {
         calls_drop(&discover->calls);
 }
 
+/* What its bus name says is not left to itself to say. */
+static int set_names(const Participant *participant) {
+        if (participant->is_provider)
+                return 0;
+        return vss_value_set_string(participant->info, "name", participant->name) < 0 ||
+                               vss_value_set_string(participant->info, "instance-name",
+                                                    participant_instance(participant)) < 0
+                       ? -ENOMEM
+                       : 0;
+}
+
 static void on_identified(void *userdata, const CallAnswer *answer) {
         Discover *discover = userdata;
 
@@ -236,7 +253,8 @@ static void on_identified(void *userdata, const CallAnswer *answer) {
         if (answer->result < 0) {
                 reject(discover, answer->participant->name, answer->message);
                 drop_participant(discover, answer->participant);
-        } else if (marshal_read_dict(answer->reply, &answer->participant->info) < 0) {
+        } else if (marshal_read_dict(answer->reply, &answer->participant->info) < 0 ||
+                   set_names(answer->participant) < 0) {
                 reject(discover, answer->participant->name, "what it says of itself cannot be read");
                 drop_participant(discover, answer->participant);
         }
@@ -267,13 +285,30 @@ static int identify(Discover *discover, const char *bus_name) {
 
 /* Without a good descriptor nobody is asked anything: there is nothing to hold the answer against. */
 static bool has_descriptor(Discover *discover, const char *name) {
-        const vss_value *descriptor = vss_value_get(discover->descriptors, name);
-        const char *error = vss_value_get_string(descriptor, "error", NULL);
+        const vss_value *descriptor;
+        const char *error;
+        char class[NAME_MAX + 1];
 
+        (void)snprintf(class, sizeof(class), "%.*s", (int)strcspn(name, "."), name);
+        descriptor = vss_value_get(discover->descriptors, class);
+        error = vss_value_get_string(descriptor, "error", NULL);
         if (descriptor && !error)
                 return true;
         reject(discover, name, error ?: "it has no descriptor; the package of a writer ships one");
         return false;
+}
+
+/* Letters, digits and '_'; of a writer perhaps another such word behind a dot: its instance. */
+static bool is_name(const Discover *discover, const char *name) {
+        static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
+        static const char all[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+        size_t n = strspn(name, all);
+
+        if (name[n] == '.' && !discover->providers) {
+                name += n + 1;
+                n = strchr(letters, name[0]) ? strspn(name, all) : 0;
+        }
+        return n > 0 && name[n] == '\0';
 }
 
 static void identify_all(void *userdata) {
@@ -286,8 +321,15 @@ static void identify_all(void *userdata) {
                 const char *bus_name = vss_value_string(vss_value_at(discover->names, i), "");
                 const char *name = bus_name + strlen(prefix);
 
-                if (strncmp(bus_name, prefix, strlen(prefix)) != 0 || strchr(name, '.'))
+                if (strncmp(bus_name, prefix, strlen(prefix)) != 0)
                         continue;
+                if (!is_name(discover, name)) {
+                        reject(discover, name,
+                               discover->providers ? "a provider's name is letters, digits and '_'"
+                                                   : "a writer's name is Class or Class.instance, of letters, "
+                                                     "digits and '_'");
+                        continue;
+                }
                 if (++n > PARTICIPANTS_MAX) {
                         reject(discover, name, "there are too many participants");
                         continue;

@@ -45,13 +45,6 @@ static enum vss_application_level writer_level(const Participant *writer) {
                                                                     : VSS_APP_FRONT_END;
 }
 
-static bool contains_name(const vss_value *list, const char *name) {
-        for (size_t i = 0; i < vss_value_count(list); i++)
-                if (strcasecmp(vss_value_string(vss_value_at(list, i), ""), name) == 0)
-                        return true;
-        return false;
-}
-
 void set_adopt_writers(Set *set, Discovery *found, const vss_value *enabled, const vss_value *disabled) {
         const vss_value *rejected = vss_value_at(found->rejected, 0);
 
@@ -67,8 +60,8 @@ void set_adopt_writers(Set *set, Discovery *found, const vss_value *enabled, con
                         .participant = participant_ref(writer),
                         .level = writer_level(writer),
                         .state = VSS_WS_STABLE,
-                        .disabled = contains_name(disabled, writer->name) ||
-                                    (enabled && !contains_name(enabled, writer->name)),
+                        .disabled = participant_is_named(writer, disabled) ||
+                                    (enabled && !participant_is_named(writer, enabled)),
                         .chosen = vss_value_new_list(),
                         .failed = vss_value_new_list(),
                 };
