@@ -91,12 +91,19 @@ VSS_PUBLIC vss_result vss_session_set_context(vss_session *session, uint32_t con
 VSS_PUBLIC vss_result vss_session_set_backup_state(vss_session *session, bool select_components,
                                                    bool bootable_system_state, enum vss_backup_type type,
                                                    bool partial_file_support);
-/* Only these writers / all but these writers take part. Names as in `vss list writers`. Before the gather. */
+/*
+ * Only these writers / all but these writers take part. Each name is a class ("PostgreSQL"), an instance
+ * ("PostgreSQL.main"), or the UUID of either; a class means all of its instances. Each call replaces the list of
+ * the one before. After the gather they do nothing.
+ */
 VSS_PUBLIC vss_result vss_session_enable_writer_classes(vss_session *session, const char *const *names, size_t n);
 VSS_PUBLIC vss_result vss_session_disable_writer_classes(vss_session *session, const char *const *names, size_t n);
+VSS_PUBLIC vss_result vss_session_disable_writer_instances(vss_session *session, const char *const *names, size_t n);
 VSS_PUBLIC vss_result vss_session_gather_writer_metadata(vss_session *session, vss_async **ret_async);
 /* A list of writers with their components; the caller frees it. */
 VSS_PUBLIC vss_result vss_session_get_writer_metadata(vss_session *session, vss_value **ret_writers);
+/* The session tells no more of it, and it cannot be gathered again. Before the gather this does nothing. */
+VSS_PUBLIC vss_result vss_session_free_writer_metadata(vss_session *session);
 VSS_PUBLIC vss_result vss_session_add_component(vss_session *session, const char *writer, const char *logical_path,
                                                 const char *name);
 VSS_PUBLIC vss_result vss_session_start_snapshot_set(vss_session *session, char ret_set_id[VSS_ID_SIZE]);
@@ -111,6 +118,13 @@ VSS_PUBLIC vss_result vss_session_prepare_for_backup(vss_session *session, vss_a
 VSS_PUBLIC vss_result vss_session_do_snapshot_set(vss_session *session, vss_async **ret_async);
 VSS_PUBLIC vss_result vss_session_gather_writer_status(vss_session *session, vss_async **ret_async);
 VSS_PUBLIC vss_result vss_session_get_writer_status(vss_session *session, vss_value **ret_writers);
+VSS_PUBLIC vss_result vss_session_free_writer_status(vss_session *session);
+/*
+ * The shadow copies of this machine that are seen in the session's context (those of its own kind; in VSS_CTX_ALL
+ * all): {"snapshots"}. @filter: as vss_service_query(). No context can be chosen any more after it.
+ */
+VSS_PUBLIC vss_result vss_session_query(vss_session *session, const vss_value *filter, vss_async **ret_async);
+/* Of any shadow copy that is seen in the session's context. VSS_E_OBJECT_NOT_FOUND if it is not. */
 VSS_PUBLIC vss_result vss_session_get_snapshot_properties(vss_session *session, const char *id,
                                                           vss_value **ret_properties);
 /* Linux VSS: a detached, read-only mount of the shadow copy, to be attached with move_mount(2). Caller closes it. */

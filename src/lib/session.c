@@ -169,6 +169,10 @@ vss_result vss_session_disable_writer_classes(vss_session *session, const char *
         return call_names(session, "DisableWriterClasses", names, n);
 }
 
+vss_result vss_session_disable_writer_instances(vss_session *session, const char *const *names, size_t n) {
+        return call_names(session, "DisableWriterInstances", names, n);
+}
+
 vss_result vss_session_gather_writer_metadata(vss_session *session, vss_async **ret_async) {
         return SESSION_JOB(session, "GatherWriterMetadata", ret_async, "");
 }
@@ -185,6 +189,10 @@ static vss_result call_list(vss_session *session, const char *member, vss_value 
 
 vss_result vss_session_get_writer_metadata(vss_session *session, vss_value **ret_writers) {
         return call_list(session, "GetWriterMetadata", ret_writers);
+}
+
+vss_result vss_session_free_writer_metadata(vss_session *session) {
+        return SESSION_CALL(session, "FreeWriterMetadata", NULL, "");
 }
 
 vss_result vss_session_add_component(vss_session *session, const char *writer, const char *logical_path,
@@ -247,6 +255,25 @@ vss_result vss_session_gather_writer_status(vss_session *session, vss_async **re
 
 vss_result vss_session_get_writer_status(vss_session *session, vss_value **ret_writers) {
         return call_list(session, "GetWriterStatus", ret_writers);
+}
+
+vss_result vss_session_free_writer_status(vss_session *session) {
+        return SESSION_CALL(session, "FreeWriterStatus", NULL, "");
+}
+
+vss_result vss_session_query(vss_session *session, const vss_value *filter, vss_async **ret_async) {
+        _cleanup_message_ sd_bus_message *call = NULL;
+        vss_result result;
+        int r;
+
+        if (!session || (filter && vss_value_kind(filter) != VSS_KIND_DICT))
+                return service_invalid(session ? session->service : NULL, "a filter is a dictionary");
+        result = service_new_call(session->service, session->path, BUS_SESSION, "Query", &call);
+        if (result < 0)
+                return result;
+        r = marshal_append_dict(call, filter);
+        return r < 0 ? service_fail_errno(session->service, r, NULL)
+                     : service_call_job(session->service, call, ret_async);
 }
 
 vss_result vss_session_get_snapshot_properties(vss_session *session, const char *id,

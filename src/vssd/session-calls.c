@@ -7,11 +7,10 @@
  * the handler. Short ones are here; those that make jobs are in session-set.c and session-writers.c.
  */
 
-#include <fcntl.h>
 #include <string.h>
 #include "bus/marshal.h"
 #include "bus/names.h"
-#include "vssd/catalog.h"
+#include "model/context.h"
 #include "vssd/door.h"
 #include "vssd/log.h"
 #include "vssd/session.h"
@@ -25,24 +24,12 @@ static int initialize_for_backup(Session *session, sd_bus_message *m, sd_bus_err
 }
 
 static int set_context(Session *session, sd_bus_message *m, sd_bus_error *error) {
-        static const uint32_t bases[] = {
-                VSS_CTX_BACKUP,       VSS_CTX_FILE_SHARE_BACKUP, VSS_CTX_NAS_ROLLBACK,
-                VSS_CTX_APP_ROLLBACK, VSS_CTX_CLIENT_ACCESSIBLE, VSS_CTX_CLIENT_ACCESSIBLE_WRITERS
-        };
-        const uint32_t base_mask = VSS_VOLSNAP_ATTR_PERSISTENT | VSS_VOLSNAP_ATTR_CLIENT_ACCESSIBLE |
-                                   VSS_VOLSNAP_ATTR_NO_AUTO_RELEASE | VSS_VOLSNAP_ATTR_NO_WRITERS;
-        const uint32_t additions = VSS_VOLSNAP_ATTR_NO_AUTORECOVERY | VSS_VOLSNAP_ATTR_NOT_TRANSACTED |
-                                   VSS_VOLSNAP_ATTR_DIFFERENTIAL | VSS_VOLSNAP_ATTR_PLEX |
-                                   VSS_VOLSNAP_ATTR_ROLLBACK_RECOVERY | VSS_VOLSNAP_ATTR_TXF_RECOVERY;
         uint32_t context;
-        bool known = false;
         int r = sd_bus_message_read(m, "u", &context);
 
         if (r < 0)
                 return r;
-        FOREACH_ELEMENT (base, bases)
-                known = known || (context & base_mask) == *base;
-        if (!known || (context & ~(base_mask | additions)) != 0)
+        if (!context_is_known(context))
                 return bus_error_setf(
                         error, VSS_E_UNSUPPORTED_CONTEXT,
                         "Context 0x%x is not one of the contexts, or has attributes that are not "
@@ -88,6 +75,15 @@ static int enable_writers(Session *session, sd_bus_message *m, sd_bus_error *err
 
 static int disable_writers(Session *session, sd_bus_message *m, sd_bus_error *error) {
         return read_writer_list(session, m, &session->disabled);
+}
+
+static int disable_instances(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        return read_writer_list(session, m, &session->disabled_instances);
+}
+
+/* What was gathered is told no more; what the session itself needs of it, it keeps. The facts say so. */
+static int forget(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        return sd_bus_reply_method_return(m, "");
 }
 
 static int reply_dicts(sd_bus_message *m, const vss_value *list) {
@@ -203,60 +199,6 @@ static int get_writer_status(Session *session, sd_bus_message *m, sd_bus_error *
         return reply_dicts(m, status);
 }
 
-static int find_snapshot(Session *session, sd_bus_message *m, SetVolume **ret_volume, sd_bus_error *error) {
-        SetVolume *volume = NULL;
-        const char *id;
-        int r = sd_bus_message_read(m, "s", &id);
-
-        if (r < 0)
-                return r;
-        if (session->facts & SESSION_SNAPSHOT_DONE)
-                volume = set_find_snapshot(&session->set, id);
-        if (!volume)
-                return bus_error_setf(error, VSS_E_OBJECT_NOT_FOUND,
-                                      "Shadow copy %s is not of this session.", id);
-        *ret_volume = volume;
-        return 0;
-}
-
-static int get_snapshot_properties(Session *session, sd_bus_message *m, sd_bus_error *error) {
-        _cleanup_message_ sd_bus_message *reply = NULL;
-        SetVolume *volume = NULL;
-        int r = find_snapshot(session, m, &volume, error);
-
-        if (r >= 0)
-                r = sd_bus_message_new_method_return(m, &reply);
-        if (r >= 0)
-                r = marshal_append_dict(reply, volume->properties);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
-}
-
-static void on_snapshot_opened(void *userdata, const Failure *failure, int fd) {
-        _cleanup_message_ sd_bus_message *m = userdata;
-        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
-        _cleanup_(closep) int mount_fd = fd;
-        int r;
-
-        if (failure->code < 0) {
-                (void)bus_error_setf(&error, failure->code, "%s", failure_message(failure));
-                r = sd_bus_reply_method_error(m, &error);
-        } else
-                r = sd_bus_reply_method_return(m, "h", mount_fd);
-        if (r < 0)
-                log_warning("cannot answer OpenSnapshot: %s", strerror(-r));
-}
-
-static int open_snapshot(Session *session, sd_bus_message *m, sd_bus_error *error) {
-        SetVolume *volume = NULL;
-        int r = find_snapshot(session, m, &volume, error);
-
-        if (r >= 0)
-                r = catalog_open(session->manager, volume->id, on_snapshot_opened, m);
-        if (r >= 0)
-                (void)sd_bus_message_ref(m);
-        return r;
-}
-
 static int release(Session *session, sd_bus_message *m, sd_bus_error *error) {
         if (!session->releasing)
                 session->releasing = sd_bus_message_ref(m);
@@ -277,8 +219,10 @@ static const struct {
         { "SetBackupState", SESSION_CALL_SET_BACKUP_STATE, set_backup_state, false },
         { "EnableWriterClasses", SESSION_CALL_ENABLE_WRITER_CLASSES, enable_writers, false },
         { "DisableWriterClasses", SESSION_CALL_DISABLE_WRITER_CLASSES, disable_writers, false },
+        { "DisableWriterInstances", SESSION_CALL_DISABLE_WRITER_INSTANCES, disable_instances, false },
         { "GatherWriterMetadata", SESSION_CALL_GATHER_WRITER_METADATA, session_gather, true },
         { "GetWriterMetadata", SESSION_CALL_GET_WRITER_METADATA, get_writer_metadata, false },
+        { "FreeWriterMetadata", SESSION_CALL_FREE_WRITER_METADATA, forget, false },
         { "AddComponent", SESSION_CALL_ADD_COMPONENT, add_component, false },
         { "StartSnapshotSet", SESSION_CALL_START_SNAPSHOT_SET, session_start_set, true },
         { "AddToSnapshotSet", SESSION_CALL_ADD_TO_SNAPSHOT_SET, session_add_volume, true },
@@ -287,8 +231,10 @@ static const struct {
         { "DoSnapshotSet", SESSION_CALL_DO_SNAPSHOT_SET, session_do_set, true },
         { "GatherWriterStatus", SESSION_CALL_GATHER_WRITER_STATUS, session_gather_status, true },
         { "GetWriterStatus", SESSION_CALL_GET_WRITER_STATUS, get_writer_status, false },
-        { "GetSnapshotProperties", SESSION_CALL_GET_SNAPSHOT_PROPERTIES, get_snapshot_properties, false },
-        { "OpenSnapshot", SESSION_CALL_OPEN_SNAPSHOT, open_snapshot, false },
+        { "FreeWriterStatus", SESSION_CALL_FREE_WRITER_STATUS, forget, false },
+        { "Query", SESSION_CALL_QUERY, session_query, true },
+        { "GetSnapshotProperties", SESSION_CALL_GET_SNAPSHOT_PROPERTIES, session_get_snapshot, false },
+        { "OpenSnapshot", SESSION_CALL_OPEN_SNAPSHOT, session_open_snapshot, false },
         { "SetBackupSucceeded", SESSION_CALL_SET_BACKUP_SUCCEEDED, set_backup_succeeded, false },
         { "BackupComplete", SESSION_CALL_BACKUP_COMPLETE, session_complete, true },
         { "AbortBackup", SESSION_CALL_ABORT_BACKUP, session_abort, true },
@@ -362,8 +308,10 @@ const sd_bus_vtable session_vtable[] = {
                P(select_components) P(bootable_system_state) P(backup_type) P(partial_file_support), "", ),
         METHOD("EnableWriterClasses", "as", P(writers), "", ),
         METHOD("DisableWriterClasses", "as", P(writers), "", ),
+        METHOD("DisableWriterInstances", "as", P(writers), "", ),
         METHOD("GatherWriterMetadata", "", , "o", P(job)),
         METHOD("GetWriterMetadata", "", , "aa{sv}", P(writers)),
+        METHOD_BARE("FreeWriterMetadata"),
         METHOD("AddComponent", "sss", P(writer) P(logical_path) P(name), "", ),
         METHOD("StartSnapshotSet", "", , "s", P(set)),
         METHOD("AddToSnapshotSet", "ss", P(path) P(provider), "o", P(job)),
@@ -372,6 +320,8 @@ const sd_bus_vtable session_vtable[] = {
         METHOD("DoSnapshotSet", "", , "o", P(job)),
         METHOD("GatherWriterStatus", "", , "o", P(job)),
         METHOD("GetWriterStatus", "", , "aa{sv}", P(writers)),
+        METHOD_BARE("FreeWriterStatus"),
+        METHOD("Query", "a{sv}", P(filter), "o", P(job)),
         METHOD("GetSnapshotProperties", "s", P(id), "a{sv}", P(properties)),
         METHOD("OpenSnapshot", "s", P(id), "h", P(mount)),
         METHOD("SetBackupSucceeded", "sssb", P(writer) P(logical_path) P(name) P(succeeded), "", ),

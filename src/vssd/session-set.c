@@ -64,6 +64,7 @@ void session_cancel_work(Session *session) {
         session->add = add_cancel(session->add);
         calls_cancel(&session->calls);
         session->counting = catalog_query_cancel(session->counting);
+        session->querying = catalog_query_cancel(session->querying);
 }
 
 void session_leave_out(Session *session, const char *what, const char *reason) {

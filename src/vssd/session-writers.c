@@ -10,11 +10,24 @@
 
 /* GatherWriterMetadata */
 
+/* Instances are disabled by the same names; each of the two calls replaces its own list. */
+static vss_value *all_disabled(const Session *session) {
+        _cleanup_value_ vss_value *all = vss_value_new_list();
+        const vss_value *const lists[] = { session->disabled, session->disabled_instances };
+
+        FOREACH_ELEMENT (list, lists)
+                for (size_t i = 0; i < vss_value_count(*list); i++)
+                        if (vss_value_append(all, vss_value_copy(vss_value_at(*list, i))) < 0)
+                                return NULL;
+        return TAKE_PTR(all);
+}
+
 static void on_writers(void *userdata, const Failure *failure, Discovery *found) {
         Session *session = userdata;
+        _cleanup_value_ vss_value *disabled = all_disabled(session);
 
         session->discover = NULL;
-        set_adopt_writers(&session->set, found, session->enabled, session->disabled);
+        set_adopt_writers(&session->set, found, session->enabled, disabled);
         for (size_t i = 0; i < vss_value_count(found->rejected); i++) {
                 const vss_value *rejected = vss_value_at(found->rejected, i);
 

@@ -43,6 +43,7 @@ static Session *session_free(Session *session) {
         set_clear(&session->set);
         vss_value_free(session->enabled);
         vss_value_free(session->disabled);
+        vss_value_free(session->disabled_instances);
         vss_value_free(session->left_out);
         vss_value_free(session->result);
         sd_bus_message_unref(session->releasing);

@@ -30,6 +30,7 @@ struct Session {
         enum vss_level require;
         Set set;
         vss_value *enabled, *disabled; /* writers, or NULL */
+        vss_value *disabled_instances;
         vss_value *left_out;           /* list of {what, reason} */
         vss_value *result;             /* of DoSnapshotSet */
 
@@ -45,6 +46,8 @@ struct Session {
         uint64_t wait_usec, waiting_since_usec;
         sd_event_source *wait;
         struct CatalogQuery *counting;
+
+        struct CatalogQuery *querying; /* Query */
 
         bool running;   /* DoSnapshotSet is being carried out */
         bool unwinding; /* being taken back; then @unwound, and the jobs of who asked */
@@ -77,6 +80,11 @@ int session_start_set(Session *session, sd_bus_message *m, sd_bus_error *error);
 int session_add_volume(Session *session, sd_bus_message *m, sd_bus_error *error);
 int session_do_set(Session *session, sd_bus_message *m, sd_bus_error *error);
 int session_abort(Session *session, sd_bus_message *m, sd_bus_error *error);
+
+/* session-query.c: the calls that look at shadow copies as they stand, this session's and others */
+int session_query(Session *session, sd_bus_message *m, sd_bus_error *error);
+int session_get_snapshot(Session *session, sd_bus_message *m, sd_bus_error *error);
+int session_open_snapshot(Session *session, sd_bus_message *m, sd_bus_error *error);
 
 /* session-writers.c: the calls that ask the writers */
 int session_gather(Session *session, sd_bus_message *m, sd_bus_error *error);
