@@ -43,6 +43,14 @@ extern "C" {
 #define VSS_PROVIDER_PERSISTENT (UINT64_C(1) << 1)
 /* What it makes is no copy at all: the service says so in the result, and the level is none. */
 #define VSS_PROVIDER_NO_COPY (UINT64_C(1) << 2)
+/* Copies can be made for another machine: get_target_luns and import_snapshots are there. */
+#define VSS_PROVIDER_TRANSPORTABLE (UINT64_C(1) << 3)
+/* Kinds of copy it makes: differences to the original, whole mirrors. Asked for by the attributes of the same names. */
+#define VSS_PROVIDER_DIFFERENTIAL (UINT64_C(1) << 4)
+#define VSS_PROVIDER_PLEX (UINT64_C(1) << 5)
+
+/* Shadow copies of one volume at one time, whatever a provider says. */
+#define VSS_PROVIDER_SNAPSHOTS_MAX 512u
 
 typedef struct vss_provider_call vss_provider_call; /* one request; gone when it returns */
 
@@ -65,8 +73,6 @@ struct vss_volume_support {
         /* Root of the volume inside the file system (malloc'ed, taken over; NULL: "/"). For btrfs the path of
          * the subvolume from the top level. */
         char *volume_root;
-        /* Volumes with the same scope (malloc'ed, taken over; NULL: none) can be proven to share one instant. */
-        char *atomic_scope;
 };
 
 struct vss_provider {
@@ -104,6 +110,41 @@ struct vss_provider {
         vss_result (*pre_final_commit_snapshots)(vss_provider_call *call, const char *set_id);
         /* @results: dictionary; set "one-instant" to a list of lists of snapshot ids that provably share one. */
         vss_result (*post_final_commit_snapshots)(vss_provider_call *call, const char *set_id, vss_value *results);
+
+        /* Shadow copies of one volume at one time; 0: VSS_PROVIDER_SNAPSHOTS_MAX. The service counts. */
+        uint64_t max_snapshots;
+
+        /*
+         * Optional: NULL answers VSS_E_NOT_SUPPORTED. None of these comes while a set of this provider is between
+         * end_prepare_snapshots and post_commit_snapshots, and each keeps such a set waiting: what takes long is
+         * begun here, and goes on by itself.
+         */
+
+        /* @properties: a dictionary; each of its keys replaces that of the identity kept with the copy. */
+        vss_result (*set_snapshot_property)(vss_provider_call *call, const char *snapshot_id,
+                                            const vss_value *properties);
+        /* For transportable sets, from post_commit_snapshots on. Set in @luns, by snapshot id, a list of dictionaries
+         * {"source", "destination"}: descriptions of the LUNs ("id", and what else the provider wants to know again)
+         * that hold the original and the copy. */
+        vss_result (*get_target_luns)(vss_provider_call *call, const char *set_id, vss_value *luns);
+        /* A set that another machine made: @set has "snapshots", each as begin_prepare_snapshot was given it there,
+         * with "luns", and with "host", "boot", "service", "session" and "attributes" as they are to be kept from now
+         * on. Find each copy's LUN, take it over, keep the identity with it; query lists it from then on. A copy can be
+         * imported once. Append to @result's lists "imported" the ids, to "failed" {"id", "reason"}. */
+        vss_result (*import_snapshots)(vss_provider_call *call, const vss_value *set, vss_value *result);
+        /* The copies of a set become plain volumes that nobody keeps account of. @flags: VSS_BREAKEX_FLAG_*. */
+        vss_result (*break_snapshot_set)(vss_provider_call *call, const char *set_id, uint32_t flags);
+        /* The volume becomes what the copy is. VSS_E_VOLUME_IN_USE unless @force, VSS_E_REVERT_IN_PROGRESS. Newer
+         * copies of the volume are deleted by the service once this has succeeded. */
+        vss_result (*revert_to_snapshot)(vss_provider_call *call, const char *snapshot_id, bool force);
+        /* @volume: its path and what else is known, with no descriptor (-1): it may be dismounted. Set "in-progress"
+         * (boolean), "percent" and "snapshot" (the id) in @status. */
+        vss_result (*query_revert_status)(vss_provider_call *call, const struct vss_volume *volume,
+                                          vss_value *status);
+        /* LUNs become what their copies are. @request: "snapshots", a list of {"id", "destination" (a volume; "" for
+         * the original)}, and "flags", VSS_RECOVERY_*. The copies stay. VSS_E_RESYNC_IN_PROGRESS, and
+         * VSS_E_UNSELECTED_VOLUME if a LUN holds volumes that are not in the list. */
+        vss_result (*resync_snapshots)(vss_provider_call *call, const vss_value *request);
 };
 
 #define VSS_PROVIDER_INIT .abi = VSS_PROVIDER_ABI, .size = (uint32_t)sizeof(struct vss_provider)

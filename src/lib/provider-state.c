@@ -73,3 +73,7 @@ bool provider_state_is_under_way(ProviderState state) {
 bool provider_state_is_critical(ProviderState state) {
         return state >= PROVIDER_PREPARED && state <= PROVIDER_COMMITTED;
 }
+
+bool provider_state_has_copies(ProviderState state) {
+        return state == PROVIDER_NONE || (state >= PROVIDER_POSTCOMMITTED && state <= PROVIDER_CREATED);
+}

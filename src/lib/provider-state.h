@@ -44,3 +44,5 @@ const char *provider_step_name(ProviderStep step);
 bool provider_state_is_under_way(ProviderState state);
 /* Writers are frozen, volumes held: nothing may be written, no other set begun. */
 bool provider_state_is_critical(ProviderState state);
+/* Its copies are cut and stand, as far as is known: a set never seen may be of a process before this one. */
+bool provider_state_has_copies(ProviderState state);

@@ -11,40 +11,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
-#include <linuxvss/provider.h>
-#include "bus/marshal.h"
 #include "bus/names.h"
-#include "lib/participant.h"
-#include "lib/provider-state.h"
+#include "lib/provider-internal.h"
 #include "model/id.h"
-#include "util/macro.h"
+#include "model/provider-result.h"
 
-#define SETS_MAX 64u
-
-typedef struct Set {
-        char id[VSS_ID_SIZE];
-        ProviderState state;
-} Set;
-
-typedef struct Provider {
-        struct vss_provider desc;
-        void *userdata;
-        Participant participant;
-        Set sets[SETS_MAX]; /* those under way */
-        size_t n_sets;
-        char *unsaid; /* what to log once that may be done */
-} Provider;
-
-struct vss_provider_call {
-        Provider *provider;
-        char *message;
-};
-
-static void call_done(vss_provider_call *call) {
+void provider_call_done(vss_provider_call *call) {
         free(call->message);
 }
-
-#define PROVIDER_CALL(name, p) _cleanup_(call_done) vss_provider_call name = { .provider = (p) }
 
 void *vss_provider_call_userdata(const vss_provider_call *call) {
         return call ? call->provider->userdata : NULL;
@@ -65,7 +39,7 @@ vss_result vss_provider_call_fail(vss_provider_call *call, vss_result code, cons
         return code;
 }
 
-static Set *find_set(Provider *p, const char *id) {
+Set *provider_find_set(Provider *p, const char *id) {
         for (size_t i = 0; i < p->n_sets; i++)
                 if (strcmp(p->sets[i].id, id) == 0)
                         return &p->sets[i];
@@ -73,13 +47,13 @@ static Set *find_set(Provider *p, const char *id) {
 }
 
 static void forget_set(Provider *p, const char *id) {
-        Set *set = find_set(p, id);
+        Set *set = provider_find_set(p, id);
 
         if (set)
                 *set = p->sets[--p->n_sets];
 }
 
-static Set *find_critical(Provider *p) {
+Set *provider_find_critical(Provider *p) {
         for (size_t i = 0; i < p->n_sets; i++)
                 if (provider_state_is_critical(p->sets[i].state))
                         return &p->sets[i];
@@ -87,7 +61,7 @@ static Set *find_critical(Provider *p) {
 }
 
 static void say_now(Provider *p) {
-        if (p->unsaid && !find_critical(p)) {
+        if (p->unsaid && !provider_find_critical(p)) {
                 fprintf(stderr, "provider %s: %s\n", p->desc.name, p->unsaid);
                 free(TAKE_PTR(p->unsaid));
         }
@@ -132,53 +106,10 @@ static bool provider_is_busy(void *userdata) {
         return p->n_sets > 0;
 }
 
-/* What any call may answer, and what each may on top. */
-static bool result_is_listed(const char *member, vss_result result) {
-        static const vss_result common[] = { VSS_E_OUTOFMEMORY, VSS_E_INVALIDARG, VSS_E_PROVIDER_VETO,
-                                             VSS_E_OBJECT_NOT_FOUND, VSS_E_UNEXPECTED_PROVIDER_ERROR };
-        static const struct {
-                const char *member;
-                vss_result result;
-        } more[] = {
-                { "IsVolumeSupported", VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER },
-                { "IsVolumeSupported", VSS_E_NESTED_VOLUME_LIMIT },
-                { "ListNestedVolumes", VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER },
-                { "BeginPrepareSnapshot", VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER },
-                { "BeginPrepareSnapshot", VSS_E_MAXIMUM_NUMBER_OF_SNAPSHOTS_REACHED },
-                { "BeginPrepareSnapshot", VSS_E_UNSUPPORTED_CONTEXT },
-                { "BeginPrepareSnapshot", VSS_E_NESTED_VOLUME_LIMIT },
-                { "BeginPrepareSnapshot", VSS_E_OBJECT_ALREADY_EXISTS },
-                { "BeginPrepareSnapshot", VSS_E_INSUFFICIENT_STORAGE },
-                { "EndPrepareSnapshots", VSS_E_INSUFFICIENT_STORAGE },
-                { "EndPrepareSnapshots", VSS_E_MAXIMUM_NUMBER_OF_SNAPSHOTS_REACHED },
-                { "PreCommitSnapshots", VSS_E_INSUFFICIENT_STORAGE },
-                { "CommitSnapshots", VSS_E_INSUFFICIENT_STORAGE },
-                { "PostCommitSnapshots", VSS_E_INSUFFICIENT_STORAGE },
-                { "PreFinalCommitSnapshots", VSS_E_INSUFFICIENT_STORAGE },
-                { "PreFinalCommitSnapshots", VSS_E_AUTORECOVERY_FAILED },
-                { "PostFinalCommitSnapshots", VSS_E_INSUFFICIENT_STORAGE },
-                { "DeleteSnapshot", VSS_E_VOLUME_IN_USE },
-                { "OpenSnapshot", VSS_E_NOT_SUPPORTED },
-                { "OpenSnapshot", VSS_E_VOLUME_IN_USE },
-                { "OpenSnapshot", VSS_E_AUTORECOVERY_FAILED },
-        };
-
-        if (result == VSS_S_OK || result == VSS_S_FALSE)
-                return true;
-        FOREACH_ELEMENT (c, common)
-                if (*c == result)
-                        return true;
-        FOREACH_ELEMENT (row, more)
-                if (row->result == result && strcmp(row->member, member) == 0)
-                        return true;
-        return false;
-}
-
-/* Return: 0 when the call succeeded, else a negative errno with @error filled in. */
-static int finish(vss_provider_call *call, const char *member, vss_result result, sd_bus_error *error) {
+int provider_finish(vss_provider_call *call, const char *member, vss_result result, sd_bus_error *error) {
         Provider *p = call->provider;
 
-        if (!result_is_listed(member, result)) {
+        if (!provider_may_answer(member, result)) {
                 say(p, "%s answered %s, which it must not: %s", member, vss_result_name(result),
                     call->message ?: vss_result_text(result));
                 return bus_error_setf(error, VSS_E_UNEXPECTED_PROVIDER_ERROR,
@@ -191,12 +122,12 @@ static int finish(vss_provider_call *call, const char *member, vss_result result
         return 0;
 }
 
-static int enter(Provider *p, sd_bus_message *m, sd_bus_error *error) {
+int provider_enter(Provider *p, sd_bus_message *m, sd_bus_error *error) {
         participant_touch(&p->participant);
         return participant_check_sender(&p->participant, m, SENDER_SERVICE_OR_ROOT_WITHOUT, error);
 }
 
-static int reply_dict(sd_bus_message *m, const vss_value *dict) {
+int provider_reply_dict(sd_bus_message *m, const vss_value *dict) {
         _cleanup_message_ sd_bus_message *reply = NULL;
         int r = sd_bus_message_new_method_return(m, &reply);
 
@@ -205,29 +136,12 @@ static int reply_dict(sd_bus_message *m, const vss_value *dict) {
         return r < 0 ? r : sd_bus_message_send(reply);
 }
 
-static int on_get_info(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        Provider *p = userdata;
-        _cleanup_value_ vss_value *info = vss_value_new_dict();
-        int r = enter(p, m, error);
-
-        if (r < 0)
-                return r;
-        if (vss_value_set_string(info, "id", p->desc.id) < 0 ||
-            vss_value_set_string(info, "name", p->desc.name) < 0 ||
-            vss_value_set_string(info, "friendly-name", p->desc.friendly_name ?: p->desc.name) < 0 ||
-            vss_value_set_string(info, "version", p->desc.version) < 0 ||
-            vss_value_set_integer(info, "type", p->desc.type) < 0 ||
-            vss_value_set_integer(info, "flags", (int64_t)p->desc.flags) < 0)
-                return -ENOMEM;
-        return reply_dict(m, info);
-}
-
-/* The volume borrows from the message and from *@ret_dict. */
-static int read_volume(sd_bus_message *m, vss_value **ret_dict, struct vss_volume *ret_volume) {
+int provider_read_volume(sd_bus_message *m, bool with_fd, vss_value **ret_dict,
+                         struct vss_volume *ret_volume) {
         _cleanup_value_ vss_value *dict = NULL;
-        int fd, r = marshal_read_dict(m, &dict);
+        int fd = -1, r = marshal_read_dict(m, &dict);
 
-        if (r >= 0)
+        if (r >= 0 && with_fd)
                 r = sd_bus_message_read(m, "h", &fd);
         if (r < 0)
                 return r;
@@ -245,57 +159,6 @@ static int read_volume(sd_bus_message *m, vss_value **ret_dict, struct vss_volum
         return 0;
 }
 
-static int on_is_volume_supported(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        Provider *p = userdata;
-        _cleanup_value_ vss_value *dict = NULL, *answer = vss_value_new_dict();
-        struct vss_volume_support support = { .size = sizeof(support) };
-        _cleanup_(freep) char *root = NULL, *scope = NULL;
-        struct vss_volume volume;
-        PROVIDER_CALL(call, p);
-        vss_result result;
-        int r = enter(p, m, error);
-
-        if (r >= 0)
-                r = read_volume(m, &dict, &volume);
-        if (r < 0)
-                return r;
-        result = p->desc.is_volume_supported(&call, &volume, &support);
-        root = support.volume_root;
-        scope = support.atomic_scope;
-        r = finish(&call, "IsVolumeSupported", result, error);
-        if (r < 0)
-                return r;
-        if (vss_value_set_integer(answer, "hold", support.hold) < 0 ||
-            vss_value_set_string(answer, "volume-root", root ?: "/") < 0 ||
-            (scope && vss_value_set_string(answer, "atomic-scope", scope) < 0))
-                return -ENOMEM;
-        return reply_dict(m, answer);
-}
-
-static int on_list_nested_volumes(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        Provider *p = userdata;
-        _cleanup_value_ vss_value *dict = NULL, *list = vss_value_new_list();
-        _cleanup_message_ sd_bus_message *reply = NULL;
-        struct vss_volume volume;
-        PROVIDER_CALL(call, p);
-        int r = enter(p, m, error);
-
-        if (r >= 0)
-                r = read_volume(m, &dict, &volume);
-        if (r < 0)
-                return r;
-        if (!list)
-                return -ENOMEM;
-        if (p->desc.list_nested_volumes)
-                r = finish(&call, "ListNestedVolumes", p->desc.list_nested_volumes(&call, &volume, list),
-                           error);
-        if (r >= 0)
-                r = sd_bus_message_new_method_return(m, &reply);
-        if (r >= 0)
-                r = marshal_append_strings(reply, list);
-        return r < 0 ? r : sd_bus_message_send(reply);
-}
-
 /* Is it the turn of @step for set @id? Return: 0 with its next state, or a negative errno with @error filled
  * in. */
 static int check_step(Provider *p, const char *id, ProviderStep step, ProviderState *ret_next,
@@ -304,7 +167,7 @@ static int check_step(Provider *p, const char *id, ProviderStep step, ProviderSt
 
         if (!id_is_valid(id))
                 return bus_error_setf(error, VSS_E_INVALIDARG, "\"%s\" is no identity of a set", id);
-        set = find_set(p, id);
+        set = provider_find_set(p, id);
         if (!provider_state_next(set ? set->state : PROVIDER_NONE, step, ret_next))
                 return bus_error_setf(
                         error, VSS_E_PROVIDER_VETO, "%s came before %s for set %s", provider_step_name(step),
@@ -312,7 +175,7 @@ static int check_step(Provider *p, const char *id, ProviderStep step, ProviderSt
         if (step != PROVIDER_BEGIN_PREPARE || set)
                 return 0;
 
-        other = find_critical(p);
+        other = provider_find_critical(p);
         if (other)
                 return bus_error_setf(error, VSS_E_PROVIDER_VETO,
                                       "set %s waits for %s; finish or abort it before another one begins",
@@ -328,7 +191,7 @@ static int check_step(Provider *p, const char *id, ProviderStep step, ProviderSt
 
 /* Only sets under way are remembered. */
 static void move_set(Provider *p, const char *id, ProviderState state) {
-        Set *set = find_set(p, id);
+        Set *set = provider_find_set(p, id);
 
         if (!provider_state_is_under_way(state)) {
                 forget_set(p, id);
@@ -348,12 +211,12 @@ static int on_begin_prepare(sd_bus_message *m, void *userdata, sd_bus_error *err
         struct vss_volume volume;
         ProviderState next;
         PROVIDER_CALL(call, p);
-        int r = enter(p, m, error);
+        int r = provider_enter(p, m, error);
 
         if (r >= 0)
                 r = sd_bus_message_read(m, "ss", &set, &snapshot);
         if (r >= 0)
-                r = read_volume(m, &dict, &volume);
+                r = provider_read_volume(m, true, &dict, &volume);
         if (r >= 0)
                 r = marshal_read_dict(m, &properties);
         if (r < 0)
@@ -364,8 +227,9 @@ static int on_begin_prepare(sd_bus_message *m, void *userdata, sd_bus_error *err
         r = check_step(p, set, PROVIDER_BEGIN_PREPARE, &next, error);
         if (r < 0)
                 return r;
-        r = finish(&call, "BeginPrepareSnapshot",
-                   p->desc.begin_prepare_snapshot(&call, set, snapshot, &volume, properties), error);
+        r = provider_finish(&call, "BeginPrepareSnapshot",
+                            p->desc.begin_prepare_snapshot(&call, set, snapshot, &volume, properties),
+                            error);
         if (r < 0)
                 return r;
         move_set(p, set, next);
@@ -407,7 +271,7 @@ static int on_step(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const char *set;
         uint32_t count = 0;
         PROVIDER_CALL(call, p);
-        int r = enter(p, m, error);
+        int r = provider_enter(p, m, error);
 
         while (step < PROVIDER_ABORT && strcmp(provider_step_name(step), sd_bus_message_get_member(m)) != 0)
                 step++;
@@ -422,73 +286,15 @@ static int on_step(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (!results)
                 return -ENOMEM;
 
-        r = finish(&call, provider_step_name(step), run_step(p, &call, step, set, count, results), error);
+        r = provider_finish(&call, provider_step_name(step), run_step(p, &call, step, set, count, results),
+                            error);
         if (r >= 0)
                 move_set(p, set, next);
         say_now(p);
         if (r < 0)
                 return r;
-        return step == PROVIDER_POST_FINAL_COMMIT ? reply_dict(m, results)
+        return step == PROVIDER_POST_FINAL_COMMIT ? provider_reply_dict(m, results)
                                                   : sd_bus_reply_method_return(m, "");
-}
-
-static int on_query(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        Provider *p = userdata;
-        _cleanup_value_ vss_value *list = vss_value_new_list();
-        _cleanup_message_ sd_bus_message *reply = NULL;
-        PROVIDER_CALL(call, p);
-        int r = enter(p, m, error);
-
-        if (r >= 0 && !list)
-                return -ENOMEM;
-        if (r >= 0)
-                r = finish(&call, "Query", p->desc.query(&call, list), error);
-        if (r >= 0)
-                r = sd_bus_message_new_method_return(m, &reply);
-        if (r >= 0)
-                r = marshal_append_dicts(reply, list);
-        return r < 0 ? r : sd_bus_message_send(reply);
-}
-
-static int on_delete_snapshot(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        Provider *p = userdata;
-        const char *snapshot;
-        PROVIDER_CALL(call, p);
-        int r = enter(p, m, error);
-
-        if (r >= 0)
-                r = sd_bus_message_read(m, "s", &snapshot);
-        if (r < 0)
-                return r;
-        if (!id_is_valid(snapshot))
-                return bus_error_setf(error, VSS_E_INVALIDARG, "\"%s\" is no identity of a shadow copy",
-                                      snapshot);
-        r = finish(&call, "DeleteSnapshot", p->desc.delete_snapshot(&call, snapshot), error);
-        return r < 0 ? r : sd_bus_reply_method_return(m, "");
-}
-
-static int on_open_snapshot(sd_bus_message *m, void *userdata, sd_bus_error *error) {
-        Provider *p = userdata;
-        _cleanup_(closep) int mount = -1;
-        const char *snapshot;
-        int writable;
-        PROVIDER_CALL(call, p);
-        int r = enter(p, m, error);
-
-        if (r >= 0)
-                r = sd_bus_message_read(m, "sb", &snapshot, &writable);
-        if (r < 0)
-                return r;
-        if (!id_is_valid(snapshot))
-                return bus_error_setf(error, VSS_E_INVALIDARG, "\"%s\" is no identity of a shadow copy",
-                                      snapshot);
-        r = finish(&call, "OpenSnapshot", p->desc.open_snapshot(&call, snapshot, writable, &mount), error);
-        if (r < 0)
-                return r;
-        if (mount < 0)
-                return bus_error_setf(error, VSS_E_UNEXPECTED_PROVIDER_ERROR,
-                                      "provider %s answered OpenSnapshot without a mount", p->desc.name);
-        return sd_bus_reply_method_return(m, "h", mount);
 }
 
 #define STEP(member) \
@@ -497,13 +303,13 @@ static int on_open_snapshot(sd_bus_message *m, void *userdata, sd_bus_error *err
 /* Who may call is checked by enter(): sd-bus's own check would ask the bus in the middle of a freeze. */
 static const sd_bus_vtable vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SD_BUS_METHOD_WITH_NAMES("GetInfo", NULL, , "a{sv}", SD_BUS_PARAM(info), on_get_info,
+        SD_BUS_METHOD_WITH_NAMES("GetInfo", NULL, , "a{sv}", SD_BUS_PARAM(info), provider_on_get_info,
                                  SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_NAMES("IsVolumeSupported", "a{sv}h", SD_BUS_PARAM(volume) SD_BUS_PARAM(root),
-                                 "a{sv}", SD_BUS_PARAM(support), on_is_volume_supported,
+                                 "a{sv}", SD_BUS_PARAM(support), provider_on_is_volume_supported,
                                  SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_NAMES("ListNestedVolumes", "a{sv}h", SD_BUS_PARAM(volume) SD_BUS_PARAM(root),
-                                 "as", SD_BUS_PARAM(paths), on_list_nested_volumes,
+                                 "as", SD_BUS_PARAM(paths), provider_on_list_nested_volumes,
                                  SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_NAMES("BeginPrepareSnapshot", "ssa{sv}ha{sv}",
                                  SD_BUS_PARAM(set) SD_BUS_PARAM(snapshot) SD_BUS_PARAM(volume)
@@ -518,12 +324,29 @@ static const sd_bus_vtable vtable[] = {
         SD_BUS_METHOD_WITH_NAMES("PostFinalCommitSnapshots", "s", SD_BUS_PARAM(set), "a{sv}",
                                  SD_BUS_PARAM(results), on_step, SD_BUS_VTABLE_UNPRIVILEGED),
         STEP("AbortSnapshots"),
-        SD_BUS_METHOD_WITH_NAMES("Query", NULL, , "aa{sv}", SD_BUS_PARAM(snapshots), on_query,
+        SD_BUS_METHOD_WITH_NAMES("Query", NULL, , "aa{sv}", SD_BUS_PARAM(snapshots), provider_on_query,
                                  SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_NAMES("DeleteSnapshot", "s", SD_BUS_PARAM(snapshot), NULL, , on_delete_snapshot,
-                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_NAMES("DeleteSnapshot", "s", SD_BUS_PARAM(snapshot), NULL, ,
+                                 provider_on_delete_snapshot, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_NAMES("OpenSnapshot", "sb", SD_BUS_PARAM(snapshot) SD_BUS_PARAM(writable), "h",
-                                 SD_BUS_PARAM(mount), on_open_snapshot, SD_BUS_VTABLE_UNPRIVILEGED),
+                                 SD_BUS_PARAM(mount), provider_on_open_snapshot, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_NAMES("SetSnapshotProperty", "sa{sv}",
+                                 SD_BUS_PARAM(snapshot) SD_BUS_PARAM(properties), NULL, ,
+                                 provider_on_set_snapshot_property, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_NAMES("GetTargetLuns", "s", SD_BUS_PARAM(set), "a{sv}", SD_BUS_PARAM(luns),
+                                 provider_on_get_target_luns, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_NAMES("ImportSnapshots", "a{sv}", SD_BUS_PARAM(set), "a{sv}",
+                                 SD_BUS_PARAM(result), provider_on_import_snapshots,
+                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_NAMES("BreakSnapshotSet", "su", SD_BUS_PARAM(set) SD_BUS_PARAM(flags), NULL, ,
+                                 provider_on_break_snapshot_set, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_NAMES("RevertToSnapshot", "sb", SD_BUS_PARAM(snapshot) SD_BUS_PARAM(force), NULL,
+                                 , provider_on_revert_to_snapshot, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_NAMES("QueryRevertStatus", "a{sv}", SD_BUS_PARAM(volume), "a{sv}",
+                                 SD_BUS_PARAM(status), provider_on_query_revert_status,
+                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_NAMES("ResyncSnapshots", "a{sv}", SD_BUS_PARAM(request), NULL, ,
+                                 provider_on_resync_snapshots, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 
@@ -538,6 +361,10 @@ static int check(const struct vss_provider *d) {
                               : !d->open_snapshot          ? "open_snapshot"
                                                            : NULL;
 
+        if (!missing && (d->flags & VSS_PROVIDER_TRANSPORTABLE))
+                missing = !d->get_target_luns    ? "get_target_luns"
+                          : !d->import_snapshots ? "import_snapshots"
+                                                 : NULL;
         if (!participant_name_is_valid(d->name))
                 fprintf(stderr, "provider: \"%s\" is no name; letters, digits and '_' make one\n",
                         d->name ?: "");

@@ -53,5 +53,10 @@ int main(void) {
         expect_true("critical", provider_state_is_critical(PROVIDER_COMMITTED) &&
                                         !provider_state_is_critical(PROVIDER_PREPARING) &&
                                         !provider_state_is_critical(PROVIDER_POSTCOMMITTED));
+        for (int state = 0; state < PROVIDER_STATES; state++) {
+                (void)snprintf(label, sizeof(label), "%c, its copies", letters[state]);
+                expect_int(label, provider_state_has_copies((ProviderState)state),
+                           strchr("NTFD", letters[state]) != NULL);
+        }
         return test_end();
 }

@@ -25,7 +25,6 @@ static vss_result on_supported(vss_provider_call *call, const struct vss_volume 
         if (fstat(volume->fd, &st) < 0 || !S_ISDIR(st.st_mode) || volume->size != sizeof(*volume))
                 return VSS_E_UNEXPECTED;
         ret_support->hold = VSS_HOLD_FILESYSTEM;
-        ret_support->atomic_scope = strdup("scope");
         return VSS_S_OK;
 }
 
@@ -75,13 +74,49 @@ static vss_result on_open(vss_provider_call *call, const char *snapshot_id, bool
         return VSS_S_OK;
 }
 
+static vss_result on_set_property(vss_provider_call *call, const char *snapshot_id,
+                                  const vss_value *properties) {
+        return vss_value_get_integer(properties, "number", 0) == 7
+                       ? VSS_S_OK
+                       : vss_provider_call_fail(call, VSS_E_INSUFFICIENT_STORAGE, "full");
+}
+
+static vss_result on_luns(vss_provider_call *call, const char *set_id, vss_value *luns) {
+        return vss_value_append(value_require(luns, SNAPSHOT, VSS_KIND_LIST), vss_value_new_dict());
+}
+
+static vss_result on_import(vss_provider_call *call, const vss_value *set, vss_value *result) {
+        const vss_value *snapshots = vss_value_get(set, "snapshots");
+
+        if (vss_value_count(snapshots) == 0)
+                return VSS_E_NO_SNAPSHOTS_IMPORTED;
+        (void)value_append_string(value_require(result, "imported", VSS_KIND_LIST),
+                                  vss_value_get_string(vss_value_at(snapshots, 0), "id", "?"));
+        return VSS_S_SOME_SNAPSHOTS_NOT_IMPORTED;
+}
+
+static vss_result on_break(vss_provider_call *call, const char *set_id, uint32_t flags) {
+        return flags == VSS_BREAKEX_FLAG_MASK_LUNS ? VSS_S_OK : VSS_E_RESYNC_IN_PROGRESS;
+}
+
+static vss_result on_revert(vss_provider_call *call, const char *snapshot_id, bool force) {
+        return force ? VSS_S_OK : vss_provider_call_fail(call, VSS_E_VOLUME_IN_USE, "files are open");
+}
+
+static vss_result on_revert_status(vss_provider_call *call, const struct vss_volume *volume,
+                                   vss_value *status) {
+        if (volume->fd >= 0 || strcmp(volume->path, "/data") != 0)
+                return VSS_E_OBJECT_NOT_FOUND;
+        return vss_value_set_integer(status, "percent", 40);
+}
+
 static const struct vss_provider provider = {
         VSS_PROVIDER_INIT,
         .name = "Test",
         .id = "6b1c6a36-0000-4000-8000-000000000002",
         .version = "1",
         .type = VSS_PROV_SOFTWARE,
-        .flags = VSS_PROVIDER_EXPLICIT_ONLY,
+        .flags = VSS_PROVIDER_EXPLICIT_ONLY | VSS_PROVIDER_TRANSPORTABLE,
         .is_volume_supported = on_supported,
         .begin_prepare_snapshot = on_begin,
         .commit_snapshots = on_commit,
@@ -91,6 +126,13 @@ static const struct vss_provider provider = {
         .open_snapshot = on_open,
         .post_commit_snapshots = on_post_commit,
         .post_final_commit_snapshots = on_post_final,
+        .max_snapshots = 12,
+        .set_snapshot_property = on_set_property,
+        .get_target_luns = on_luns,
+        .import_snapshots = on_import,
+        .break_snapshot_set = on_break,
+        .revert_to_snapshot = on_revert,
+        .query_revert_status = on_revert_status,
 };
 
 static pid_t start(sd_bus *bus, const struct vss_provider *p, Trace *t) {
@@ -165,13 +207,19 @@ static void test_answers(sd_bus *bus) {
         expect_int("GetInfo", finish(bus, m1, &info), VSS_S_OK);
         (void)marshal_read_dict(info, &dict);
         expect_str("its name", vss_value_get_string(dict, "friendly-name", NULL), "Test");
-        expect_int("its flags", vss_value_get_integer(dict, "flags", 0), VSS_PROVIDER_EXPLICIT_ONLY);
+        expect_int("its flags", vss_value_get_integer(dict, "flags", 0),
+                   VSS_PROVIDER_EXPLICIT_ONLY | VSS_PROVIDER_TRANSPORTABLE);
+        expect_int("its limit", vss_value_get_integer(dict, "max-snapshots", 0), 12);
+        expect_int("the optional calls that are there", vss_value_count(vss_value_get(dict, "capabilities")),
+                   6);
+        expect_true("are named",
+                    value_contains(vss_value_get(dict, "capabilities"), "revert-to-snapshot") &&
+                            !value_contains(vss_value_get(dict, "capabilities"), "resync-snapshots"));
         append_volume(m2, "/");
         expect_int("a volume it takes", finish(bus, m2, &good), VSS_S_OK);
         (void)marshal_read_dict(good, &support);
         expect_int("the hold", vss_value_get_integer(support, "hold", -1), VSS_HOLD_FILESYSTEM);
         expect_str("the root", vss_value_get_string(support, "volume-root", NULL), "/");
-        expect_str("the scope", vss_value_get_string(support, "atomic-scope", NULL), "scope");
         append_volume(m3, "/other");
         expect_int("one it does not", finish(bus, m3, NULL), VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER);
         expect_int("Query", finish(bus, m4, &query), VSS_S_OK);
@@ -186,6 +234,106 @@ static void test_answers(sd_bus *bus) {
         expect_true("the mount arrives", fstat(fd, &st) == 0 && S_ISDIR(st.st_mode));
         (void)sd_bus_message_append(m6, "sb", SNAPSHOT, 1);
         expect_int("no mount", finish(bus, m6, NULL), VSS_E_UNEXPECTED_PROVIDER_ERROR);
+}
+
+/* A call with one dictionary. Return: its result; *@ret_dict is the dictionary that is answered, or NULL. */
+static vss_result call_dict(sd_bus *bus, sd_bus_message *m, const vss_value *dict, vss_value **ret_dict) {
+        _cleanup_message_ sd_bus_message *owned = m, *reply = NULL;
+        vss_result result;
+
+        if (dict)
+                (void)marshal_append_dict(owned, dict);
+        result = finish(bus, owned, &reply);
+        if (ret_dict && result == VSS_S_OK && marshal_read_dict(reply, ret_dict) < 0)
+                result = VSS_E_UNEXPECTED;
+        return result;
+}
+
+static sd_bus_message *make_with(sd_bus *bus, const char *member, const char *types, const char *id,
+                                 uint32_t number) {
+        sd_bus_message *m = make(bus, member);
+
+        (void)sd_bus_message_append(m, types, id, number);
+        return m;
+}
+
+static void test_import(sd_bus *bus) {
+        _cleanup_value_ vss_value *set = vss_value_new_dict(), *snapshot = vss_value_new_dict();
+        _cleanup_value_ vss_value *result = NULL;
+
+        expect_int("nothing to import", call_dict(bus, make(bus, "ImportSnapshots"), set, NULL),
+                   VSS_E_NO_SNAPSHOTS_IMPORTED);
+        (void)vss_value_set_string(snapshot, "id", SNAPSHOT);
+        (void)vss_value_append(value_require(set, "snapshots", VSS_KIND_LIST), TAKE_PTR(snapshot));
+        expect_int("some imported", call_dict(bus, make(bus, "ImportSnapshots"), set, &result), VSS_S_OK);
+        expect_true("are told", value_contains(vss_value_get(result, "imported"), SNAPSHOT));
+        expect_int("and what was not", (int64_t)vss_value_count(vss_value_get(result, "failed")), 0);
+}
+
+static void test_optional(sd_bus *bus) {
+        _cleanup_value_ vss_value *properties = vss_value_new_dict(), *volume = vss_value_new_dict();
+        _cleanup_value_ vss_value *luns = NULL, *status = NULL;
+
+        expect_int("a property that has no room",
+                   call_dict(bus, make_with(bus, "SetSnapshotProperty", "s", SNAPSHOT, 0), properties, NULL),
+                   VSS_E_INSUFFICIENT_STORAGE);
+        (void)vss_value_set_integer(properties, "number", 7);
+        expect_int("one that has",
+                   call_dict(bus, make_with(bus, "SetSnapshotProperty", "s", SNAPSHOT, 0), properties, NULL),
+                   VSS_S_OK);
+        expect_int("of nothing",
+                   call_dict(bus, make_with(bus, "SetSnapshotProperty", "s", "x", 0), properties, NULL),
+                   VSS_E_INVALIDARG);
+        expect_int("LUNs of a set of another process",
+                   call_dict(bus, make_with(bus, "GetTargetLuns", "s", SET_B, 0), NULL, &luns), VSS_S_OK);
+        expect_int("arrive", (int64_t)vss_value_count(vss_value_get(luns, SNAPSHOT)), 1);
+        test_import(bus);
+        expect_int("break", call_dict(bus, make_with(bus, "BreakSnapshotSet", "su", SET_B, 1), NULL, NULL),
+                   VSS_S_OK);
+        expect_int("an answer that is not of this call",
+                   call_dict(bus, make_with(bus, "BreakSnapshotSet", "su", SET_B, 2), NULL, NULL),
+                   VSS_E_UNEXPECTED_PROVIDER_ERROR);
+        expect_int("revert",
+                   call_dict(bus, make_with(bus, "RevertToSnapshot", "sb", SNAPSHOT, 1), NULL, NULL),
+                   VSS_S_OK);
+        expect_int("revert what is in use",
+                   call_dict(bus, make_with(bus, "RevertToSnapshot", "sb", SNAPSHOT, 0), NULL, NULL),
+                   VSS_E_VOLUME_IN_USE);
+        (void)vss_value_set_string(volume, "path", "/data");
+        expect_int("how far it is", call_dict(bus, make(bus, "QueryRevertStatus"), volume, &status),
+                   VSS_S_OK);
+        expect_int("is told", vss_value_get_integer(status, "percent", 0), 40);
+        expect_int("what is not there", call_dict(bus, make(bus, "ResyncSnapshots"), volume, NULL),
+                   VSS_E_NOT_SUPPORTED);
+}
+
+/* What is optional may be slow, and no set waits for it. */
+static void test_narrow(sd_bus *bus) {
+        static const char *const not_before[] = { "EndPrepareSnapshots", "PreCommitSnapshots",
+                                                  "CommitSnapshots" };
+
+        expect_int("a set", begin(bus, SET_A, 0), VSS_S_OK);
+        expect_int("its LUNs before they are there",
+                   call_dict(bus, make_with(bus, "GetTargetLuns", "s", SET_A, 0), NULL, NULL),
+                   VSS_E_PROVIDER_VETO);
+        expect_int("those of others",
+                   call_dict(bus, make_with(bus, "GetTargetLuns", "s", SET_B, 0), NULL, NULL), VSS_S_OK);
+        FOREACH_ELEMENT (member, not_before) {
+                expect_int(*member, step(bus, *member, SET_A), VSS_S_OK);
+                expect_int("  a revert after it",
+                           call_dict(bus, make_with(bus, "RevertToSnapshot", "sb", SNAPSHOT, 1), NULL, NULL),
+                           VSS_E_PROVIDER_VETO);
+        }
+        expect_int("post-commit", step(bus, "PostCommitSnapshots", SET_A), VSS_S_OK);
+        expect_int("a revert",
+                   call_dict(bus, make_with(bus, "RevertToSnapshot", "sb", SNAPSHOT, 1), NULL, NULL),
+                   VSS_S_OK);
+        expect_int("its LUNs now",
+                   call_dict(bus, make_with(bus, "GetTargetLuns", "s", SET_A, 0), NULL, NULL), VSS_S_OK);
+        expect_int("not broken before it is finished",
+                   call_dict(bus, make_with(bus, "BreakSnapshotSet", "su", SET_A, 1), NULL, NULL),
+                   VSS_E_PROVIDER_VETO);
+        expect_int("abort", step(bus, "AbortSnapshots", SET_A), VSS_S_OK);
 }
 
 static void test_set(sd_bus *bus, Trace *t) {
@@ -225,7 +373,7 @@ static void test_strangers(Trace *t) {
 }
 
 int main(int argc, char **argv) {
-        struct vss_provider incomplete = provider;
+        struct vss_provider incomplete = provider, closed = provider;
         TestBus test_bus = { 0 };
         Trace *t = trace_new();
         sd_bus *bus;
@@ -238,10 +386,16 @@ int main(int argc, char **argv) {
         incomplete.commit_snapshots = NULL;
         expect_int("no commit", test_wait_exit(start(NULL, &incomplete, t)), 2);
 
+        closed.import_snapshots = NULL;
+        expect_int("transportable without import", test_wait_exit(start(NULL, &closed, t)), 2);
+
         pid = start(bus, &provider, t);
         if (argc > 1)
                 expect_introspection(bus, NAME, BUS_PROVIDER_PATH, BUS_PROVIDER, argv[1]);
         test_answers(bus);
+        test_optional(bus);
+        test_narrow(bus);
+        expect_trace(t, "the calls of the set that was aborted", "BC3X");
         test_set(bus, t);
         test_strangers(t);
         (void)kill(pid, SIGTERM);

@@ -53,7 +53,7 @@ char *plan_volume_declined(const vss_value *volume) {
         return close_text(stream, &text);
 }
 
-static char *join_strings(const vss_value *list) {
+char *report_join(const vss_value *list) {
         char *text = NULL;
         size_t size;
         FILE *stream = open_memstream(&text, &size);
@@ -97,7 +97,7 @@ void report_plan(FILE *stream, const vss_value *plan) {
         table_add(&table, "VOLUME", "TYPE", "PROVIDER", "HOLD", "LEVEL", "WRITERS", NULL);
         for (size_t i = 0; i < vss_value_count(volumes); i++) {
                 const vss_value *volume = vss_value_at(volumes, i);
-                _cleanup_(freep) char *names = join_strings(vss_value_get(volume, "writers"));
+                _cleanup_(freep) char *names = report_join(vss_value_get(volume, "writers"));
 
                 table_add(&table, plan_volume_target(volume), vss_value_get_string(volume, "fs-type", ""),
                           vss_value_get_string(volume, "provider", ""),

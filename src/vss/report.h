@@ -13,6 +13,8 @@
 const char *plan_volume_target(const vss_value *volume);
 /* Why nobody takes it: "Btrfs: ...; Null: ...". To be freed; NULL without memory. */
 char *plan_volume_declined(const vss_value *volume);
+/* "a b c": to be freed; NULL without memory. */
+char *report_join(const vss_value *list);
 void report_plan(FILE *stream, const vss_value *plan);
 
 /*

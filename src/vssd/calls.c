@@ -10,6 +10,7 @@
 #include <sys/pidfd.h>
 #include "bus/marshal.h"
 #include "bus/names.h"
+#include "model/provider-result.h"
 #include "util/clock.h"
 #include "vssd/calls.h"
 #include "vssd/log.h"
@@ -216,6 +217,14 @@ static void explain(const Call *call, const sd_bus_error *error, CallAnswer *ans
                                                          : "%s could not be started for %s: %s",
                                call->participant->name, call->member, error->message ?: "");
                 answer->message = text;
+        } else if (call->participant->is_provider && !provider_may_answer(call->member, answer->result)) {
+                /* The library sees to it for those that are written with it. */
+                (void)snprintf(text, size, "%s answered %s to %s, which it must not: %s",
+                               call->participant->name, vss_result_name(answer->result), call->member,
+                               error->message ?: vss_result_text(answer->result));
+                answer->result = VSS_E_UNEXPECTED_PROVIDER_ERROR;
+                answer->message = text;
+                log_error("%s", text);
         }
 }
 
@@ -227,7 +236,7 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error) 
                               .reply = reply,
                               .began_usec = call->began_usec };
         bool cancelled = false;
-        char text[256];
+        char text[512];
 
         answer.took_usec = now_usec() - call->began_usec;
         if (sd_bus_message_is_method_error(reply, NULL)) {

@@ -4,6 +4,7 @@
  * The manager: the object /org/linuxvss
  */
 
+#include <linuxvss/provider.h>
 #include <string.h>
 #include "bus/marshal.h"
 #include "bus/names.h"
@@ -20,6 +21,7 @@
 #include "vssd/manager.h"
 #include "vssd/plan.h"
 #include "vssd/session.h"
+#include "vssd/support.h"
 #include "vssd/worker.h"
 
 #define RENEW_SECONDS_MAX (7u * 24 * 3600)
@@ -122,6 +124,30 @@ static int renew(Manager *manager, sd_bus_message *m, sd_bus_error *error) {
 
 /* Lists */
 
+/* What the flags say, in the words of the capabilities. */
+static void describe_provider(vss_value *info) {
+        static const struct {
+                uint64_t flag;
+                const char *name;
+        } names[] = {
+                { VSS_PROVIDER_PERSISTENT, "persistent" },     { VSS_PROVIDER_TRANSPORTABLE, "transportable" },
+                { VSS_PROVIDER_DIFFERENTIAL, "differential" }, { VSS_PROVIDER_PLEX, "plex" },
+                { VSS_PROVIDER_NO_COPY, "no-copy" },           { VSS_PROVIDER_EXPLICIT_ONLY, "explicit-only" },
+        };
+        uint64_t flags = (uint64_t)vss_value_get_integer(info, "flags", 0);
+        _cleanup_value_ vss_value *all = vss_value_new_dict();
+        vss_value *list = value_require(all, "capabilities", VSS_KIND_LIST);
+        const vss_value *calls = vss_value_get(info, "capabilities");
+
+        FOREACH_ELEMENT (name, names)
+                if (flags & name->flag)
+                        (void)value_append_string(list, name->name);
+        for (size_t i = 0; i < vss_value_count(calls); i++)
+                (void)value_append_string(list, vss_value_string(vss_value_at(calls, i), ""));
+        (void)vss_value_set(info, "capabilities", vss_value_copy(list));
+        (void)vss_value_set_integer(info, "max-snapshots", (int64_t)support_max_snapshots(info));
+}
+
 static void on_listed(void *userdata, const Failure *failure, Discovery *found) {
         Request *request = userdata;
         _cleanup_value_ vss_value *result = vss_value_new_dict();
@@ -135,7 +161,9 @@ static void on_listed(void *userdata, const Failure *failure, Discovery *found) 
                 (void)vss_value_set_string(info, "name", participant->name);
                 (void)vss_value_set_integer(info, "uid", participant->uid);
                 (void)vss_value_set_integer(info, "pid", participant->pid);
-                if (!providers) {
+                if (providers)
+                        describe_provider(info);
+                else {
                         (void)vss_value_set_integer(info, "state", VSS_WS_STABLE);
                         (void)vss_value_set_string(info, "state-name", vss_writer_state_name(VSS_WS_STABLE));
                 }

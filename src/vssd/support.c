@@ -83,6 +83,12 @@ int support_append_volume(sd_bus_message *m, const Volume *volume) {
         return r < 0 ? r : sd_bus_message_append(m, "h", volume->fd);
 }
 
+uint64_t support_max_snapshots(const vss_value *info) {
+        int64_t max = vss_value_get_integer(info, "max-snapshots", 0);
+
+        return max > 0 ? (uint64_t)MIN(max, (int64_t)VSS_PROVIDER_SNAPSHOTS_MAX) : VSS_PROVIDER_SNAPSHOTS_MAX;
+}
+
 /* NULL if it may be asked, else why it is not. */
 static const char *pass_over(const Participant *provider, const char *named, uint32_t context) {
         int64_t flags = vss_value_get_integer(provider->info, "flags", 0);

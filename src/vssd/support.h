@@ -13,7 +13,7 @@
 
 typedef struct Support {
         Participant *provider; /* NULL: nobody takes it */
-        vss_value *answer;     /* the chosen provider's: hold, volume-root, atomic-scope */
+        vss_value *answer;     /* the chosen provider's: hold, volume-root */
         vss_value *declined;   /* list of {provider, reason} */
 } Support;
 
@@ -24,6 +24,8 @@ typedef struct SupportAsk SupportAsk;
 /* @named: "" for the service's choice. Return: 0 or a negative errno; @done is not called then. */
 int support_ask(Manager *manager, const Discovery *providers, const char *named, uint32_t context,
                 Volume *volume, SupportDone done, void *userdata, SupportAsk **ret_ask);
+/* Shadow copies of one volume at one time, by what a provider says of itself. */
+uint64_t support_max_snapshots(const vss_value *info);
 SupportAsk *support_cancel(SupportAsk *ask);
 /* The volume as providers get it, appended to a message: dictionary and descriptor. */
 int support_append_volume(sd_bus_message *m, const Volume *volume);

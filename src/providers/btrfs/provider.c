@@ -60,8 +60,7 @@ static vss_result decline(vss_provider_call *call, const struct vss_volume *volu
 
 static vss_result is_volume_supported(vss_provider_call *call, const struct vss_volume *volume,
                                       struct vss_volume_support *ret_support) {
-        _cleanup_(freep) char *root = NULL, *scope = NULL;
-        char uuid[VSS_ID_SIZE];
+        _cleanup_(freep) char *root = NULL;
         bool read_only;
         uint64_t id;
         int r;
@@ -69,8 +68,6 @@ static vss_result is_volume_supported(vss_provider_call *call, const struct vss_
         if (strcmp(volume->fs_type, "btrfs") != 0)
                 return decline(call, volume, "not a btrfs file system");
         r = volume_subvolume(volume, &id, &root);
-        if (r == 0)
-                r = filesystem_uuid(volume->fd, uuid);
         if (r < 0)
                 return fail(call, volume->path, "its subvolume cannot be identified", r);
         if (strncmp(root, "/" STORE_NAME "/", sizeof(STORE_NAME) + 1) == 0)
@@ -82,12 +79,8 @@ static vss_result is_volume_supported(vss_provider_call *call, const struct vss_
                 return decline(call, volume,
                                "the file system is mounted read-only, and its copies lie on itself");
 
-        scope = strdup(uuid);
-        if (!scope)
-                return fail(call, volume->path, "", -ENOMEM);
         ret_support->hold = VSS_HOLD_WRITERS;
         ret_support->volume_root = TAKE_PTR(root);
-        ret_support->atomic_scope = TAKE_PTR(scope);
         return VSS_S_OK;
 }
 

@@ -92,7 +92,7 @@ static int volume_root(const struct vss_volume *volume, char **ret_root) {
 
 static vss_result is_volume_supported(vss_provider_call *call, const struct vss_volume *volume,
                                       struct vss_volume_support *ret_support) {
-        _cleanup_(freep) char *root = NULL, *scope = NULL;
+        _cleanup_(freep) char *root = NULL;
         NullSettings config;
         vss_result result;
         int r;
@@ -101,15 +101,10 @@ static vss_result is_volume_supported(vss_provider_call *call, const struct vss_
         if (result < 0)
                 return result;
         r = volume_root(volume, &root);
-        if (r == 0 && *config.scope) {
-                scope = strdup(config.scope);
-                r = scope ? 0 : -ENOMEM;
-        }
         if (r < 0)
                 return fail(call, volume->path, "", r);
         ret_support->hold = config.hold;
         ret_support->volume_root = TAKE_PTR(root);
-        ret_support->atomic_scope = TAKE_PTR(scope);
         return VSS_S_OK;
 }
 

@@ -34,20 +34,11 @@ static int parse_copy(const char *value, bool *ret_copies_files) {
         return 0;
 }
 
-static int parse_scope(const char *value, char ret_scope[static NULL_SCOPE_MAX]) {
-        if (strlen(value) >= NULL_SCOPE_MAX)
-                return -EINVAL;
-        (void)memcpy(ret_scope, value, strlen(value) + 1);
-        return 0;
-}
-
 static int parse_entry(const ConfEntry *entry, NullSettings *config) {
         if (strcmp(entry->key, "Hold") == 0)
                 return parse_hold(entry->value, &config->hold);
         if (strcmp(entry->key, "Copy") == 0)
                 return parse_copy(entry->value, &config->copies_files);
-        if (strcmp(entry->key, "Scope") == 0)
-                return parse_scope(entry->value, config->scope);
         if (strcmp(entry->key, "Instant") == 0)
                 return conf_boolean(entry->value, &config->one_instant);
         return -ENOENT;

@@ -6,20 +6,16 @@
  *
  *     Hold=none|writers|filesystem|device   what it asks to be held (none)
  *     Copy=bind|files                       the live tree, read-only, which is no copy; or its files (bind)
- *     Scope=TEXT                            the atomic scope of every volume (none)
  *     Instant=yes|no                        tell that the volumes of a set share one instant (no)
  */
 
 #include <linuxvss/types.h>
 #include "util/conf.h"
 
-#define NULL_SCOPE_MAX 64u
-
 typedef struct NullSettings {
         enum vss_hold hold;
         bool copies_files;
         bool one_instant;
-        char scope[NULL_SCOPE_MAX]; /* "": none */
 } NullSettings;
 
 /* A file that is missing is an empty one. Return: 0, or a negative errno with @error filled in. */

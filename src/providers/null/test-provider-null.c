@@ -33,17 +33,15 @@ static void test_config(void) {
                 unsigned line;
                 enum vss_hold hold;
                 bool files, instant;
-                const char *scope;
         } cases[] = {
-                { "", 0, 0, VSS_HOLD_NONE, false, false, "" },
-                { "Hold=writers\nCopy=files\nScope=here\nInstant=yes\n", 0, 0, VSS_HOLD_WRITERS, true, true,
-                  "here" },
-                { "Hold=filesystem\nHold=device\n", 0, 0, VSS_HOLD_DEVICE, false, false, "" },
-                { "Hold=filesystem\nCopy=bind", 0, 0, VSS_HOLD_FILESYSTEM, false, false, "" },
-                { "\nHold=all\n", -EBADMSG, 2, VSS_HOLD_NONE, false, false, "" },
-                { "Copy=no\n", -EBADMSG, 1, VSS_HOLD_NONE, false, false, "" },
-                { "Instant=perhaps\n", -EBADMSG, 1, VSS_HOLD_NONE, false, false, "" },
-                { "Hodl=none\n", -EBADMSG, 1, VSS_HOLD_NONE, false, false, "" },
+                { "", 0, 0, VSS_HOLD_NONE, false, false },
+                { "Hold=writers\nCopy=files\nInstant=yes\n", 0, 0, VSS_HOLD_WRITERS, true, true },
+                { "Hold=filesystem\nHold=device\n", 0, 0, VSS_HOLD_DEVICE, false, false },
+                { "Hold=filesystem\nCopy=bind", 0, 0, VSS_HOLD_FILESYSTEM, false, false },
+                { "\nHold=all\n", -EBADMSG, 2, VSS_HOLD_NONE, false, false },
+                { "Copy=no\n", -EBADMSG, 1, VSS_HOLD_NONE, false, false },
+                { "Instant=perhaps\n", -EBADMSG, 1, VSS_HOLD_NONE, false, false },
+                { "Hodl=none\n", -EBADMSG, 1, VSS_HOLD_NONE, false, false },
         };
 
         FOREACH_ELEMENT (c, cases) {
@@ -59,8 +57,7 @@ static void test_config(void) {
                 expect_int("  line", error.line, c->line);
                 expect_int("  hold", config.hold, c->hold);
                 expect_true("  the rest", config.copies_files == c->files &&
-                                                  config.one_instant == c->instant &&
-                                                  strcmp(config.scope, c->scope) == 0);
+                                                  config.one_instant == c->instant);
         }
 }
 
@@ -121,13 +118,11 @@ static void test_supported(void) {
                                      .fs_type = "tmpfs" };
         struct vss_volume_support support = { .size = sizeof(support) };
 
-        expect_true("configure", test_write(CONFIG, "Hold=filesystem\nScope=s\n"));
+        expect_true("configure", test_write(CONFIG, "Hold=filesystem\n"));
         expect_int("any file system", p->is_volume_supported(&call, &volume, &support), VSS_S_OK);
         expect_int("hold", support.hold, VSS_HOLD_FILESYSTEM);
         expect_str("root", support.volume_root, "/x/volume");
-        expect_str("scope", support.atomic_scope, "s");
         free(support.volume_root);
-        free(support.atomic_scope);
         expect_true("configure badly", test_write(CONFIG, "\nHold=x\n"));
         expect_int("refused", p->is_volume_supported(&call, &volume, &support), VSS_E_PROVIDER_VETO);
         expect_str("and why", call.message, CONFIG ":2: Hold cannot be \"x\"");
