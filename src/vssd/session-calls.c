@@ -49,6 +49,8 @@ static int set_backup_state(Session *session, sd_bus_message *m, sd_bus_error *e
         if (type < VSS_BT_FULL || type > VSS_BT_OTHER)
                 return bus_error_setf(error, VSS_E_INVALIDARG, "%u is no backup type.", type);
         session->set.select_components = select;
+        session->set.bootable_system_state = bootable;
+        session->set.partial_file_support = partial;
         session->set.backup_type = (enum vss_backup_type)type;
         return sd_bus_reply_method_return(m, "");
 }

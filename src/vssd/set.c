@@ -6,6 +6,7 @@
 
 #include <string.h>
 #include "bus/marshal.h"
+#include "config.h"
 #include "util/clock.h"
 #include "vssd/cgroup.h"
 #include "vssd/log.h"
@@ -241,7 +242,13 @@ vss_value *set_event(const Set *set, const char *session, const SetWriter *write
             vss_value_set_integer(event, "context", set->context) < 0 ||
             vss_value_set_integer(event, "backup-type", set->backup_type) < 0 ||
             vss_value_set_boolean(event, "select-components", set->select_components) < 0 ||
+            vss_value_set_boolean(event, "bootable-system-state", set->bootable_system_state) < 0 ||
+            vss_value_set_boolean(event, "partial-file-support", set->partial_file_support) < 0 ||
+            vss_value_set_integer(event, "restore-type", set->restore_type) < 0 ||
             vss_value_set_integer(event, "time-limit-ms", (int64_t)(limit_usec / 1000)) < 0 ||
+            vss_value_set_string(event, "service-version", LINUXVSS_VERSION) < 0 ||
+            vss_value_set_string(event, "instance-id",
+                                 vss_value_get_string(writer->participant->info, "instance-id", "")) < 0 ||
             vss_value_set(event, "components", event_components(writer)) < 0)
                 return NULL;
         return TAKE_PTR(event);

@@ -58,8 +58,11 @@ typedef struct Set {
         size_t n_writers;
         char *unheard; /* a writer that was left out, and why: what it would have said is not known */
         bool select_components;
+        bool bootable_system_state;
+        bool partial_file_support;
         bool everywhere; /* writers were named without volumes: all of their files are concerned */
         enum vss_backup_type backup_type;
+        enum vss_restore_type restore_type;
         uint32_t context;
 } Set;
 
