@@ -59,7 +59,29 @@ static void test_internal(void) {
         expect_str("printed", vss_value_get_string(dict, "p", NULL), "1-2");
 }
 
+static void test_equals(void) {
+        _cleanup_value_ vss_value *a = vss_value_new_dict(), *b = vss_value_new_dict();
+
+        expect_true("empty ones", value_equals(a, b) && value_equals(NULL, NULL) && !value_equals(a, NULL));
+        (void)vss_value_set_integer(a, "i", 1);
+        (void)vss_value_set_boolean(a, "b", true);
+        (void)value_append_string(value_require(a, "l", VSS_KIND_LIST), "x");
+        expect_true("not of another count", !value_equals(a, b));
+        (void)value_append_string(value_require(b, "l", VSS_KIND_LIST), "x");
+        (void)vss_value_set_boolean(b, "b", true);
+        (void)vss_value_set_integer(b, "i", 1);
+        expect_true("members in another order", value_equals(a, b));
+        (void)vss_value_set_string(b, "i", "1");
+        expect_true("another kind", !value_equals(a, b));
+        (void)vss_value_set_integer(b, "i", 2);
+        expect_true("another number", !value_equals(a, b));
+        value_unset(b, "i");
+        (void)vss_value_set_integer(b, "j", 1);
+        expect_true("another key", !value_equals(a, b));
+}
+
 int main(void) {
+        test_equals();
         test_scalars();
         test_containers();
         test_internal();

@@ -268,6 +268,28 @@ int value_contains(const vss_value *list, const char *string) {
         return false;
 }
 
+bool value_equals(const vss_value *a, const vss_value *b) {
+        enum vss_kind kind = vss_value_kind(a);
+
+        if (kind != vss_value_kind(b) || vss_value_count(a) != vss_value_count(b))
+                return false;
+        if (kind == VSS_KIND_BOOLEAN)
+                return a->boolean == b->boolean;
+        if (kind == VSS_KIND_INTEGER)
+                return a->integer == b->integer;
+        if (kind == VSS_KIND_STRING)
+                return strcmp(a->string, b->string) == 0;
+        for (size_t i = 0; i < vss_value_count(a); i++) {
+                const Entry *entry = &a->entries[i], *other = &b->entries[i];
+
+                if (kind == VSS_KIND_DICT && strcmp(entry->key, other->key) != 0)
+                        other = find_entry(b, entry->key);
+                if (!other || !value_equals(entry->value, other->value))
+                        return false;
+        }
+        return true;
+}
+
 vss_result value_set_printf(vss_value *dict, const char *key, const char *format, ...) {
         _cleanup_(freep) char *text = NULL;
         va_list args;

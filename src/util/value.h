@@ -22,6 +22,8 @@ vss_value *value_get_mutable(vss_value *dict, const char *key);
 vss_value *value_at_mutable(vss_value *value, size_t index);
 /* Is @string in a list of strings? */
 int value_contains(const vss_value *list, const char *string);
+/* Do both say the same? Members of dictionaries may stand in any order; NULL is VSS_KIND_NULL. */
+bool value_equals(const vss_value *a, const vss_value *b);
 vss_result value_set_printf(vss_value *dict, const char *key, const char *format, ...) _printf_(3, 4);
 vss_result value_append_string(vss_value *list, const char *string);
 /* Replaces what is no UTF-8 in all texts of the tree by '?'. */
