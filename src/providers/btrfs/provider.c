@@ -326,6 +326,27 @@ static vss_result delete_snapshot(vss_provider_call *call, const char *snapshot_
         return r < 0 ? fail(call, snapshot_id, "cannot be deleted", r) : VSS_S_OK;
 }
 
+static vss_result set_snapshot_property(vss_provider_call *call, const char *snapshot_id,
+                                        const vss_value *properties) {
+        _cleanup_(found_done) Found found = { .store_fd = -1 };
+        BtrfsProvider *p = vss_provider_call_userdata(call);
+        Copy *making = set_find(p->set, snapshot_id);
+        vss_result result;
+        int r;
+
+        /* What is kept in memory is written at the end of the set. */
+        if (making && info_merge(making->info, properties, "btrfs") < 0)
+                return fail(call, snapshot_id, "", -ENOMEM);
+        result = find(call, snapshot_id, &found);
+        if (result < 0)
+                return making ? VSS_S_OK : result;
+        r = store_merge(found.store_fd, snapshot_id, properties);
+        if (r == -ENOSPC || r == -EDQUOT)
+                return vss_provider_call_fail(call, VSS_E_INSUFFICIENT_STORAGE, "%s is full",
+                                              found.fs->source);
+        return r < 0 ? fail(call, snapshot_id, "its identity cannot be written", r) : VSS_S_OK;
+}
+
 static vss_result open_snapshot(vss_provider_call *call, const char *snapshot_id, bool writable,
                                 int *ret_mount_fd) {
         _cleanup_(found_done) Found found = { .store_fd = -1 };
@@ -363,7 +384,7 @@ const struct vss_provider btrfs_provider = {
         .friendly_name = "btrfs subvolumes",
         .version = LINUXVSS_VERSION,
         .type = VSS_PROV_SOFTWARE,
-        .flags = VSS_PROVIDER_PERSISTENT,
+        .flags = VSS_PROVIDER_PERSISTENT | VSS_PROVIDER_DIFFERENTIAL,
         .is_volume_supported = is_volume_supported,
         .begin_prepare_snapshot = begin_prepare_snapshot,
         .commit_snapshots = commit_snapshots,
@@ -374,4 +395,5 @@ const struct vss_provider btrfs_provider = {
         .list_nested_volumes = list_nested_volumes,
         .end_prepare_snapshots = end_prepare_snapshots,
         .post_final_commit_snapshots = post_final_commit_snapshots,
+        .set_snapshot_property = set_snapshot_property,
 };

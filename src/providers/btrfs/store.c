@@ -112,6 +112,21 @@ int store_remove(int store_fd, const char *id) {
         return fsync(store_fd) < 0 ? -errno : 0;
 }
 
+int store_merge(int store_fd, const char *id, const vss_value *properties) {
+        _cleanup_value_ vss_value *info = NULL;
+        _cleanup_(closep) int dir_fd = -1;
+        const char *reason;
+        int r;
+
+        dir_fd = openat(store_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (dir_fd < 0)
+                return -errno;
+        r = info_read(dir_fd, id, &reason, &info);
+        if (r >= 0)
+                r = info_merge(info, properties, "btrfs");
+        return r < 0 ? r : info_replace(dir_fd, info);
+}
+
 int store_open_snapshot(int store_fd, const char *id, int *ret_fd) {
         _cleanup_(closep) int fd = -1;
         char path[VSS_ID_SIZE + sizeof(STORE_SNAPSHOT)];

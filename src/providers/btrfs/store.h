@@ -31,6 +31,8 @@ int store_make(const Filesystem *fs, int *ret_fd);
 
 /* Makes the directory of a shadow copy, with its identity in it. */
 int store_add(int store_fd, const char *id, const vss_value *info, int *ret_dir_fd);
+/* Sets @properties in the identity of a copy that is there. */
+int store_merge(int store_fd, const char *id, const vss_value *properties);
 /*
  * store_remove() - a shadow copy, whatever there is of it
  * -ENOENT: there is none. -ENOTEMPTY: something that is not ours is in its directory.

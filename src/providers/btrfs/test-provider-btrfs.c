@@ -228,15 +228,21 @@ static void test_life(void) {
 }
 
 static void test_properties(void) {
-        _cleanup_value_ vss_value *list = vss_value_new_list();
+        _cleanup_value_ vss_value *list = vss_value_new_list(), *set = vss_value_new_dict();
         const vss_value *info = NULL;
 
+        (void)vss_value_set_integer(set, "attributes", VSS_VOLSNAP_ATTR_AUTORECOVER);
+        (void)vss_value_set_string(set, "btrfs", "no");
+        expect_int("set a property", p->set_snapshot_property(&call, ID_B, set), VSS_S_OK);
+        expect_int("of nothing", p->set_snapshot_property(&call, "../top", set), VSS_E_OBJECT_NOT_FOUND);
         expect_int("query", p->query(&call, list), VSS_S_OK);
         for (size_t i = 0; i < vss_value_count(list); i++)
                 if (strcmp(vss_value_get_string(vss_value_at(list, i), "id", ""), ID_B) == 0)
                         info = vss_value_at(list, i);
         expect_str("volume", vss_value_get_string(info, "volume", NULL), ROOT "/b");
         expect_str("set", vss_value_get_string(info, "set", NULL), SET);
+        expect_int("attributes", vss_value_get_integer(info, "attributes", -1),
+                   VSS_VOLSNAP_ATTR_AUTORECOVER);
         expect_int("context", vss_value_get_integer(info, "context", -1), VSS_CTX_APP_ROLLBACK);
         expect_str("subvolume", vss_value_get_string(vss_value_get(info, "btrfs"), "subvolume", NULL),
                    "/@b");

@@ -163,6 +163,21 @@ int info_decode(const char *text, size_t size, vss_value **ret_info) {
         return from_json(json, 0, ret_info);
 }
 
+int info_merge(vss_value *info, const vss_value *properties, const char *own) {
+        const char *const kept[] = { "id", "set", "state", own };
+
+        for (size_t i = 0; i < vss_value_count(properties); i++) {
+                const char *key = vss_value_key_at(properties, i);
+                bool keep = false;
+
+                FOREACH_ELEMENT (k, kept)
+                        keep = keep || strcmp(key, *k) == 0;
+                if (!keep && vss_value_set(info, key, vss_value_copy(vss_value_at(properties, i))) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
 static int write_all(int fd, const char *text, size_t n) {
         while (n > 0) {
                 ssize_t k = write(fd, text, n);

@@ -22,6 +22,10 @@ bool info_id_is_valid(const char *id);
 int info_encode(const vss_value *info, char **ret_text);
 int info_decode(const char *text, size_t size, vss_value **ret_info);
 
+/* Each key of @properties replaces that of @info, but for what makes it this copy: id, set, state, and @own, which the
+ * provider keeps for itself. */
+int info_merge(vss_value *info, const vss_value *properties, const char *own);
+
 /* Writes INFO_NAME of a directory, which must not have it yet, down to the disk. */
 int info_write(int dir_fd, const vss_value *info);
 /* Replaces it: after a crash there is the one or the other. */

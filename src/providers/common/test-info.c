@@ -135,6 +135,28 @@ static void test_write(int dir_fd) {
         (void)unlinkat(dir_fd, INFO_NAME, 0);
 }
 
+static void test_merge(void) {
+        _cleanup_value_ vss_value *info = vss_value_new_dict(), *properties = vss_value_new_dict();
+
+        (void)vss_value_set_string(info, "id", ID);
+        (void)vss_value_set_string(info, "host", "one");
+        (void)vss_value_set_integer(value_require(info, "mine", VSS_KIND_DICT), "number", 1);
+        (void)vss_value_set_string(properties, "id", SET);
+        (void)vss_value_set_string(properties, "set", ID);
+        (void)vss_value_set_string(properties, "state", "incomplete");
+        (void)vss_value_set_string(properties, "mine", "yours");
+        (void)vss_value_set_string(properties, "host", "two");
+        (void)vss_value_set_integer(properties, "attributes", 9);
+        expect_int("merge", info_merge(info, properties, "mine"), 0);
+        expect_str("replaced", vss_value_get_string(info, "host", ""), "two");
+        expect_int("new", vss_value_get_integer(info, "attributes", 0), 9);
+        expect_str("which copy it is stays", vss_value_get_string(info, "id", ""), ID);
+        expect_true("of which set and state, too",
+                    !vss_value_get(info, "set") && !vss_value_get(info, "state"));
+        expect_int("and what is the provider's",
+                   vss_value_get_integer(vss_value_get(info, "mine"), "number", 0), 1);
+}
+
 int main(void) {
         char path[] = "/tmp/test-info-XXXXXX";
         _cleanup_(closep) int dir_fd = -1;
@@ -142,6 +164,7 @@ int main(void) {
         test_id();
         test_round_trip();
         test_hostile_text();
+        test_merge();
 
         dir_fd = mkdtemp(path) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
         expect_true("a directory to work in", dir_fd >= 0);

@@ -23,6 +23,13 @@ static const char *const calls[] = {
         "Query",
         "DeleteSnapshot",
         "OpenSnapshot",
+        "SetSnapshotProperty",
+        "GetTargetLuns",
+        "ImportSnapshots",
+        "BreakSnapshotSet",
+        "RevertToSnapshot",
+        "QueryRevertStatus",
+        "ResyncSnapshots",
 };
 
 static int bad(ConfError *error, const char *what, const char *value) {

@@ -186,14 +186,74 @@ static vss_result open_snapshot(vss_provider_call *call, const char *snapshot_id
         return result;
 }
 
+static vss_result set_snapshot_property(vss_provider_call *call, const char *snapshot_id,
+                                        const vss_value *properties) {
+        vss_result result;
+
+        return goes_on(call, "SetSnapshotProperty", &result)
+                       ? null_provider.set_snapshot_property(call, snapshot_id, properties)
+                       : result;
+}
+
+static vss_result get_target_luns(vss_provider_call *call, const char *set_id, vss_value *luns) {
+        vss_result result;
+
+        return goes_on(call, "GetTargetLuns", &result)
+                       ? null_hardware_provider.get_target_luns(call, set_id, luns)
+                       : result;
+}
+
+static vss_result import_snapshots(vss_provider_call *call, const vss_value *set, vss_value *ret_result) {
+        vss_result result;
+
+        return goes_on(call, "ImportSnapshots", &result)
+                       ? null_hardware_provider.import_snapshots(call, set, ret_result)
+                       : result;
+}
+
+static vss_result break_snapshot_set(vss_provider_call *call, const char *set_id, uint32_t flags) {
+        vss_result result;
+
+        return goes_on(call, "BreakSnapshotSet", &result)
+                       ? null_hardware_provider.break_snapshot_set(call, set_id, flags)
+                       : result;
+}
+
+static vss_result revert_to_snapshot(vss_provider_call *call, const char *snapshot_id, bool force) {
+        vss_result result;
+
+        return goes_on(call, "RevertToSnapshot", &result)
+                       ? null_provider.revert_to_snapshot(call, snapshot_id, force)
+                       : result;
+}
+
+static vss_result query_revert_status(vss_provider_call *call, const struct vss_volume *volume,
+                                      vss_value *status) {
+        vss_result result;
+
+        return goes_on(call, "QueryRevertStatus", &result)
+                       ? null_provider.query_revert_status(call, volume, status)
+                       : result;
+}
+
+static vss_result resync_snapshots(vss_provider_call *call, const vss_value *request) {
+        vss_result result;
+
+        return goes_on(call, "ResyncSnapshots", &result)
+                       ? null_hardware_provider.resync_snapshots(call, request)
+                       : result;
+}
+
+/* Hardware, so that every call of the interface can go wrong. */
 const struct vss_provider fault_provider = {
         VSS_PROVIDER_INIT,
         .name = "Fault",
         .id = "4db3b5bd-eadb-46f6-af04-d8fb1d22a9f5",
         .friendly_name = "Faults on request, for tests",
         .version = LINUXVSS_VERSION,
-        .type = VSS_PROV_SOFTWARE,
-        .flags = VSS_PROVIDER_EXPLICIT_ONLY | VSS_PROVIDER_PERSISTENT,
+        .type = VSS_PROV_HARDWARE,
+        .flags = VSS_PROVIDER_EXPLICIT_ONLY | VSS_PROVIDER_PERSISTENT | VSS_PROVIDER_TRANSPORTABLE |
+                 VSS_PROVIDER_DIFFERENTIAL | VSS_PROVIDER_PLEX,
         .is_volume_supported = is_volume_supported,
         .list_nested_volumes = list_nested_volumes,
         .begin_prepare_snapshot = begin_prepare_snapshot,
@@ -207,4 +267,11 @@ const struct vss_provider fault_provider = {
         .query = query,
         .delete_snapshot = delete_snapshot,
         .open_snapshot = open_snapshot,
+        .set_snapshot_property = set_snapshot_property,
+        .get_target_luns = get_target_luns,
+        .import_snapshots = import_snapshots,
+        .break_snapshot_set = break_snapshot_set,
+        .revert_to_snapshot = revert_to_snapshot,
+        .query_revert_status = query_revert_status,
+        .resync_snapshots = resync_snapshots,
 };

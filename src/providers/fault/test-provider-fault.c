@@ -107,6 +107,43 @@ static void test_answers(void) {
                     strstr(call.message, ":2: ") && strstr(call.message, "ComitSnapshots"));
 }
 
+static vss_result call_optional(size_t which) {
+        _cleanup_value_ vss_value *dict = vss_value_new_dict();
+        struct vss_volume volume = { .size = sizeof(volume), .fd = -1, .path = "/" };
+
+        switch (which) {
+        case 0:
+                return p->set_snapshot_property(&call, SET, dict);
+        case 1:
+                return p->get_target_luns(&call, SET, dict);
+        case 2:
+                return p->import_snapshots(&call, dict, dict);
+        case 3:
+                return p->break_snapshot_set(&call, SET, 0);
+        case 4:
+                return p->revert_to_snapshot(&call, SET, false);
+        case 5:
+                return p->query_revert_status(&call, &volume, dict);
+        default:
+                return p->resync_snapshots(&call, dict);
+        }
+}
+
+static void test_optional(void) {
+        static const char *const names[] = { "SetSnapshotProperty", "GetTargetLuns",    "ImportSnapshots",
+                                             "BreakSnapshotSet",    "RevertToSnapshot", "QueryRevertStatus",
+                                             "ResyncSnapshots" };
+
+        for (size_t i = 0; i < ELEMENTS(names); i++) {
+                char text[100];
+
+                (void)snprintf(text, sizeof(text), "%s=fail E_INSUFFICIENT_STORAGE\n", names[i]);
+                configure(text);
+                for (size_t k = 0; k < ELEMENTS(names); k++)
+                        expect_int(names[k], call_optional(k) == VSS_E_INSUFFICIENT_STORAGE, i == k);
+        }
+}
+
 /* What becomes of a child that makes the call: a wait status; it is killed after half a second. */
 static int status_of(const char *fault, bool *ret_stopped) {
         int status = 0;
@@ -159,6 +196,7 @@ int main(void) {
         (void)snprintf(null_config, sizeof(null_config), "%s/null.conf", directory);
         (void)snprintf(memory, sizeof(memory), "%s/memory", directory);
         test_answers();
+        test_optional();
         test_deaths();
         null_provider_done(&provider.null);
         expect_int("clean up", unlink(config) | rmdir(memory) | rmdir(directory), 0);

@@ -197,6 +197,20 @@ int memory_list(int memory_fd, const char *set_under_way, vss_value *list) {
         }
 }
 
+int memory_break(int memory_fd, const char *id, bool writable) {
+        struct mount_attr attributes = { .attr_set = MOUNT_ATTR_RDONLY };
+        char path[sizeof(BROKEN_PREFIX) + VSS_ID_SIZE + sizeof("/" DATA_NAME)];
+
+        (void)snprintf(path, sizeof(path), "%s/" DATA_NAME, id);
+        /* One that is the live tree has no data of its own. */
+        if (!writable &&
+            mount_setattr(memory_fd, path, AT_SYMLINK_NOFOLLOW, &attributes, sizeof(attributes)) < 0 &&
+            errno != ENOENT)
+                return -errno;
+        (void)snprintf(path, sizeof(path), BROKEN_PREFIX "%s", id);
+        return renameat(memory_fd, id, memory_fd, path) < 0 ? -errno : 0;
+}
+
 int memory_clone(int directory_fd, const char *path, bool writable, int *ret_mount_fd) {
         struct mount_attr attributes = {
                 .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (writable ? 0 : MOUNT_ATTR_RDONLY),

@@ -24,5 +24,8 @@ int memory_remove(int memory_fd, const char *id);
 /* Appends what there is to @list; those of @set_under_way are "preparing", others that are not done
  * "incomplete". */
 int memory_list(int memory_fd, const char *set_under_way, vss_value *list);
+/* The copy becomes a directory that is nobody's, BROKEN_PREFIX and its id, read-only unless @writable. */
+#define BROKEN_PREFIX "broken-"
+int memory_break(int memory_fd, const char *id, bool writable);
 /* A detached mount of a tree, which takes no device files and no set-user-id programs from it. */
 int memory_clone(int directory_fd, const char *path, bool writable, int *ret_mount_fd);

@@ -9,12 +9,12 @@
  */
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include "config.h"
 #include "providers/common/info.h"
-#include "providers/null/settings.h"
+#include "providers/null/calls.h"
 #include "providers/null/memory.h"
-#include "providers/null/provider.h"
 #include "providers/null/tree.h"
 
 typedef struct NullCopy {
@@ -49,14 +49,14 @@ void null_provider_done(NullProvider *provider) {
         drop_set(provider);
 }
 
-static vss_result fail(vss_provider_call *call, const char *whom, const char *what, int r) {
+vss_result null_fail(vss_provider_call *call, const char *whom, const char *what, int r) {
         if (r == -ENOMEM)
                 return vss_provider_call_fail(call, VSS_E_OUTOFMEMORY, "%s: out of memory", whom);
         return vss_provider_call_fail(call, VSS_E_UNEXPECTED_PROVIDER_ERROR, "%s: %s: %s", whom, what,
                                       strerror(-r));
 }
 
-static vss_result read_config(vss_provider_call *call, NullSettings *ret_config) {
+vss_result null_read_config(vss_provider_call *call, NullSettings *ret_config) {
         NullProvider *p = vss_provider_call_userdata(call);
         ConfError error;
 
@@ -67,12 +67,12 @@ static vss_result read_config(vss_provider_call *call, NullSettings *ret_config)
 }
 
 /* Opens where copies are kept. */
-static vss_result open_memory(vss_provider_call *call, int *ret_fd) {
+vss_result null_open_memory(vss_provider_call *call, int *ret_fd) {
         NullProvider *p = vss_provider_call_userdata(call);
         int r;
 
         r = memory_open(p->directory, ret_fd);
-        return r < 0 ? fail(call, p->directory, "cannot be used", r) : VSS_S_OK;
+        return r < 0 ? null_fail(call, p->directory, "cannot be used", r) : VSS_S_OK;
 }
 
 static int volume_root(const struct vss_volume *volume, char **ret_root) {
@@ -97,12 +97,12 @@ static vss_result is_volume_supported(vss_provider_call *call, const struct vss_
         vss_result result;
         int r;
 
-        result = read_config(call, &config);
+        result = null_read_config(call, &config);
         if (result < 0)
                 return result;
         r = volume_root(volume, &root);
         if (r < 0)
-                return fail(call, volume->path, "", r);
+                return null_fail(call, volume->path, "", r);
         ret_support->hold = config.hold;
         ret_support->volume_root = TAKE_PTR(root);
         return VSS_S_OK;
@@ -119,7 +119,8 @@ static vss_result no_set(vss_provider_call *call, const char *set_id) {
                                       "set %s is not being made; BeginPrepareSnapshot comes first", set_id);
 }
 
-static int make_info(NullCopy *copy, const char *set_id, const vss_value *properties) {
+static int make_info(NullCopy *copy, const char *set_id, const struct vss_volume *volume,
+                     const NullSettings *config, const vss_value *properties) {
         vss_value *own;
 
         copy->info = vss_value_kind(properties) == VSS_KIND_DICT ? vss_value_copy(properties)
@@ -133,7 +134,11 @@ static int make_info(NullCopy *copy, const char *set_id, const vss_value *proper
             vss_value_set_boolean(copy->info, "no-copy", !copy->copies_files) < 0 ||
             vss_value_set_string(own, "path", copy->volume) < 0)
                 return -ENOMEM;
-        return 0;
+        /* The LUN that the volume is said to lie on. */
+        return (*config->lun ? vss_value_set_string(own, "lun", config->lun)
+                             : value_set_printf(own, "lun", "%" PRIu64, volume->device)) < 0
+                       ? -ENOMEM
+                       : 0;
 }
 
 static int add_copy(NullSet *set, const char *snapshot_id, const struct vss_volume *volume,
@@ -149,7 +154,9 @@ static int add_copy(NullSet *set, const char *snapshot_id, const struct vss_volu
                 .data_fd = -1,
         };
         (void)snprintf(copy->id, sizeof(copy->id), "%s", snapshot_id);
-        r = copy->source_fd < 0 ? -errno : copy->volume ? make_info(copy, set->id, properties) : -ENOMEM;
+        r = copy->source_fd < 0 ? -errno
+            : copy->volume      ? make_info(copy, set->id, volume, config, properties)
+                                : -ENOMEM;
         if (r < 0)
                 copy_done(copy);
         else
@@ -169,7 +176,7 @@ static vss_result require_set(vss_provider_call *call, const char *set_id) {
         drop_set(p);
         p->set = calloc(1, sizeof(*p->set));
         if (!p->set)
-                return fail(call, set_id, "", -ENOMEM);
+                return null_fail(call, set_id, "", -ENOMEM);
         (void)snprintf(p->set->id, sizeof(p->set->id), "%s", set_id);
         return VSS_S_OK;
 }
@@ -185,7 +192,7 @@ static vss_result begin_prepare_snapshot(vss_provider_call *call, const char *se
         if (!info_id_is_valid(set_id) || !info_id_is_valid(snapshot_id))
                 return vss_provider_call_fail(call, VSS_E_INVALIDARG,
                                               "%s: an identity is a UUID in lower case", volume->path);
-        result = read_config(call, &config);
+        result = null_read_config(call, &config);
         if (result == VSS_S_OK)
                 result = require_set(call, set_id);
         if (result < 0)
@@ -195,7 +202,7 @@ static vss_result begin_prepare_snapshot(vss_provider_call *call, const char *se
                                               "%s: the set has %u volumes already", volume->path,
                                               VSS_VOLUMES_MAX);
         r = add_copy(p->set, snapshot_id, volume, &config, properties);
-        return r < 0 ? fail(call, volume->path, "cannot be opened", r) : VSS_S_OK;
+        return r < 0 ? null_fail(call, volume->path, "cannot be opened", r) : VSS_S_OK;
 }
 
 static vss_result end_prepare_snapshots(vss_provider_call *call, const char *set_id) {
@@ -206,7 +213,7 @@ static vss_result end_prepare_snapshots(vss_provider_call *call, const char *set
 
         if (!set)
                 return no_set(call, set_id);
-        result = open_memory(call, &memory);
+        result = null_open_memory(call, &memory);
         if (result < 0)
                 return result;
         for (size_t i = 0; i < set->n_copies; i++) {
@@ -214,7 +221,7 @@ static vss_result end_prepare_snapshots(vss_provider_call *call, const char *set
 
                 r = memory_add(memory, copy->id, copy->info, copy->copies_files, &copy->data_fd);
                 if (r < 0)
-                        return fail(call, copy->volume, "the place of its copy cannot be made", r);
+                        return null_fail(call, copy->volume, "the place of its copy cannot be made", r);
         }
         return VSS_S_OK;
 }
@@ -238,7 +245,7 @@ static vss_result commit_snapshots(vss_provider_call *call, const char *set_id) 
                                 "%u levels)",
                                 copy->volume, TREE_BYTES_MAX >> 20, TREE_FILES_MAX, TREE_DEPTH_MAX);
                 if (r < 0)
-                        return fail(call, copy->volume, "its files cannot be copied", r);
+                        return null_fail(call, copy->volume, "its files cannot be copied", r);
         }
         return VSS_S_OK;
 }
@@ -275,7 +282,7 @@ static vss_result post_final_commit_snapshots(vss_provider_call *call, const cha
 
         if (!set)
                 return no_set(call, set_id);
-        result = open_memory(call, &memory);
+        result = null_open_memory(call, &memory);
         if (result < 0)
                 return result;
         for (size_t i = 0; i < set->n_copies; i++) {
@@ -285,11 +292,11 @@ static vss_result post_final_commit_snapshots(vss_provider_call *call, const cha
                 if (r == 0)
                         r = memory_replace(memory, copy->id, copy->info);
                 if (r < 0)
-                        return fail(call, copy->volume, "its identity cannot be written", r);
+                        return null_fail(call, copy->volume, "its identity cannot be written", r);
         }
         r = tell(set, results);
         if (r < 0)
-                return fail(call, set_id, "", r);
+                return null_fail(call, set_id, "", r);
         drop_set(vss_provider_call_userdata(call));
         return VSS_S_OK;
 }
@@ -330,14 +337,14 @@ static vss_result query(vss_provider_call *call, vss_value *list) {
         vss_result result;
         int r;
 
-        result = open_memory(call, &memory);
+        result = null_open_memory(call, &memory);
         if (result < 0)
                 return result;
         r = memory_list(memory, p->set ? p->set->id : NULL, list);
-        return r < 0 ? fail(call, p->directory, "cannot be listed", r) : VSS_S_OK;
+        return r < 0 ? null_fail(call, p->directory, "cannot be listed", r) : VSS_S_OK;
 }
 
-static vss_result unknown(vss_provider_call *call, const char *id) {
+vss_result null_unknown(vss_provider_call *call, const char *id) {
         return vss_provider_call_fail(call, VSS_E_OBJECT_NOT_FOUND, "there is no shadow copy %s", id);
 }
 
@@ -347,14 +354,58 @@ static vss_result delete_snapshot(vss_provider_call *call, const char *snapshot_
         int r;
 
         if (!info_id_is_valid(snapshot_id))
-                return unknown(call, snapshot_id);
-        result = open_memory(call, &memory);
+                return null_unknown(call, snapshot_id);
+        result = null_open_memory(call, &memory);
         if (result < 0)
                 return result;
         r = memory_remove(memory, snapshot_id);
         if (r == -ENOENT)
-                return unknown(call, snapshot_id);
-        return r < 0 ? fail(call, snapshot_id, "cannot be deleted", r) : VSS_S_OK;
+                return null_unknown(call, snapshot_id);
+        return r < 0 ? null_fail(call, snapshot_id, "cannot be deleted", r) : VSS_S_OK;
+}
+
+vss_result null_read_copy(vss_provider_call *call, int memory_fd, const char *id, vss_value **ret_info) {
+        const char *reason;
+        int r;
+
+        if (!info_id_is_valid(id))
+                return null_unknown(call, id);
+        r = memory_read(memory_fd, id, &reason, ret_info);
+        if (r == -ENOENT)
+                return null_unknown(call, id);
+        return r < 0 ? null_fail(call, id, reason, r) : VSS_S_OK;
+}
+
+/* Of the set that is being made; NULL if it is not in it. */
+static NullCopy *find_copy(vss_provider_call *call, const char *id) {
+        NullProvider *p = vss_provider_call_userdata(call);
+
+        for (size_t i = 0; p->set && i < p->set->n_copies; i++)
+                if (strcmp(p->set->copies[i].id, id) == 0)
+                        return &p->set->copies[i];
+        return NULL;
+}
+
+static vss_result set_snapshot_property(vss_provider_call *call, const char *snapshot_id,
+                                        const vss_value *properties) {
+        NullCopy *making = find_copy(call, snapshot_id);
+        _cleanup_value_ vss_value *info = NULL;
+        _cleanup_(closep) int memory = -1;
+        vss_result result;
+        int r;
+
+        result = null_open_memory(call, &memory);
+        if (result >= 0)
+                result = null_read_copy(call, memory, snapshot_id, &info);
+        if (result < 0)
+                return result;
+        /* What is kept in memory is written at the end of the set. */
+        r = making ? info_merge(making->info, properties, "null") : 0;
+        if (r >= 0)
+                r = info_merge(info, properties, "null");
+        if (r >= 0)
+                r = memory_replace(memory, snapshot_id, info);
+        return r < 0 ? null_fail(call, snapshot_id, "its identity cannot be written", r) : VSS_S_OK;
 }
 
 static vss_result open_snapshot(vss_provider_call *call, const char *snapshot_id, bool writable,
@@ -362,21 +413,17 @@ static vss_result open_snapshot(vss_provider_call *call, const char *snapshot_id
         _cleanup_value_ vss_value *info = NULL;
         _cleanup_(closep) int memory = -1;
         char path[VSS_ID_SIZE + sizeof("/data")];
-        const char *reason;
         vss_result result;
         int r;
 
-        if (!info_id_is_valid(snapshot_id))
-                return unknown(call, snapshot_id);
-        result = open_memory(call, &memory);
+        result = null_open_memory(call, &memory);
+        if (result >= 0)
+                result = null_read_copy(call, memory, snapshot_id, &info);
         if (result < 0)
                 return result;
-        r = memory_read(memory, snapshot_id, &reason, &info);
-        if (r == -ENOENT)
-                return unknown(call, snapshot_id);
-        if (r < 0)
-                return fail(call, snapshot_id, reason, r);
-
+        if (vss_value_get_integer(info, "attributes", 0) & VSS_VOLSNAP_ATTR_NOT_SURFACED)
+                return vss_provider_call_fail(call, VSS_E_NOT_SUPPORTED,
+                                              "shadow copy %s is transportable; import it", snapshot_id);
         if (vss_value_get_boolean(info, "no-copy", false)) {
                 /* Whatever is written there would be written to the original. */
                 if (writable)
@@ -389,24 +436,43 @@ static vss_result open_snapshot(vss_provider_call *call, const char *snapshot_id
                 (void)snprintf(path, sizeof(path), "%s/data", snapshot_id);
                 r = memory_clone(memory, path, writable, ret_mount_fd);
         }
-        return r < 0 ? fail(call, snapshot_id, "cannot be mounted", r) : VSS_S_OK;
+        return r < 0 ? null_fail(call, snapshot_id, "cannot be mounted", r) : VSS_S_OK;
 }
+
+#define COMMON_CALLS                                                                            \
+        .version = LINUXVSS_VERSION, .is_volume_supported = is_volume_supported,                \
+        .begin_prepare_snapshot = begin_prepare_snapshot, .commit_snapshots = commit_snapshots, \
+        .abort_snapshots = abort_snapshots, .query = query, .delete_snapshot = delete_snapshot, \
+        .open_snapshot = open_snapshot, .end_prepare_snapshots = end_prepare_snapshots,         \
+        .post_final_commit_snapshots = post_final_commit_snapshots,                             \
+        .set_snapshot_property = set_snapshot_property
+
+#define COMMON_FLAGS                                                                        \
+        (VSS_PROVIDER_EXPLICIT_ONLY | VSS_PROVIDER_PERSISTENT | VSS_PROVIDER_DIFFERENTIAL | \
+         VSS_PROVIDER_PLEX)
 
 const struct vss_provider null_provider = {
         VSS_PROVIDER_INIT,
         .name = "Null",
         .id = "78e1d3ae-9164-482c-be72-fa137b218714",
         .friendly_name = "No storage, for trying out",
-        .version = LINUXVSS_VERSION,
         .type = VSS_PROV_SOFTWARE,
-        .flags = VSS_PROVIDER_EXPLICIT_ONLY | VSS_PROVIDER_PERSISTENT,
-        .is_volume_supported = is_volume_supported,
-        .begin_prepare_snapshot = begin_prepare_snapshot,
-        .commit_snapshots = commit_snapshots,
-        .abort_snapshots = abort_snapshots,
-        .query = query,
-        .delete_snapshot = delete_snapshot,
-        .open_snapshot = open_snapshot,
-        .end_prepare_snapshots = end_prepare_snapshots,
-        .post_final_commit_snapshots = post_final_commit_snapshots,
+        .flags = COMMON_FLAGS,
+        COMMON_CALLS,
+        .revert_to_snapshot = null_revert_to_snapshot,
+        .query_revert_status = null_query_revert_status,
+};
+
+const struct vss_provider null_hardware_provider = {
+        VSS_PROVIDER_INIT,
+        .name = "NullHardware",
+        .id = "c5c0dbbd-0a4f-4c8e-8d0e-5c4d7b6a1e92",
+        .friendly_name = "An array that is none, for trying out",
+        .type = VSS_PROV_HARDWARE,
+        .flags = COMMON_FLAGS | VSS_PROVIDER_TRANSPORTABLE,
+        COMMON_CALLS,
+        .get_target_luns = null_get_target_luns,
+        .import_snapshots = null_import_snapshots,
+        .break_snapshot_set = null_break_snapshot_set,
+        .resync_snapshots = null_resync_snapshots,
 };

@@ -4,6 +4,7 @@
  * What the null provider makes
  */
 
+#include <linuxvss/provider.h>
 #include <string.h>
 #include "providers/null/settings.h"
 
@@ -34,6 +35,13 @@ static int parse_copy(const char *value, bool *ret_copies_files) {
         return 0;
 }
 
+static int parse_lun(const char *value, char ret_lun[static NULL_LUN_MAX]) {
+        if (!*value || strlen(value) >= NULL_LUN_MAX)
+                return -EINVAL;
+        (void)memcpy(ret_lun, value, strlen(value) + 1);
+        return 0;
+}
+
 static int parse_entry(const ConfEntry *entry, NullSettings *config) {
         if (strcmp(entry->key, "Hold") == 0)
                 return parse_hold(entry->value, &config->hold);
@@ -41,12 +49,20 @@ static int parse_entry(const ConfEntry *entry, NullSettings *config) {
                 return parse_copy(entry->value, &config->copies_files);
         if (strcmp(entry->key, "Instant") == 0)
                 return conf_boolean(entry->value, &config->one_instant);
+        if (strcmp(entry->key, "InUse") == 0)
+                return conf_boolean(entry->value, &config->in_use);
+        if (strcmp(entry->key, "MaximumSnapshots") == 0)
+                return conf_number(entry->value, VSS_PROVIDER_SNAPSHOTS_MAX, &config->max_snapshots);
+        if (strcmp(entry->key, "Revert") == 0)
+                return conf_number(entry->value, 100, &config->reverted_percent);
+        if (strcmp(entry->key, "Lun") == 0)
+                return parse_lun(entry->value, config->lun);
         return -ENOENT;
 }
 
 int null_settings_read(const char *path, ConfError *error, NullSettings *ret_config) {
         _cleanup_conf_ Conf *conf = NULL;
-        NullSettings config = { .hold = VSS_HOLD_NONE };
+        NullSettings config = { .hold = VSS_HOLD_NONE, .reverted_percent = 100 };
         int r;
 
         r = conf_read(path, error, &conf);

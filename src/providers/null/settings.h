@@ -7,15 +7,23 @@
  *     Hold=none|writers|filesystem|device   what it asks to be held (none)
  *     Copy=bind|files                       the live tree, read-only, which is no copy; or its files (bind)
  *     Instant=yes|no                        tell that the volumes of a set share one instant (no)
+ *     MaximumSnapshots=NUMBER               of one volume; read at the start only (0: no limit of its own)
+ *     Lun=NAME                              the LUN that every volume lies on (one for each file system)
+ *     Revert=PERCENT                        how far a revert, once begun, is said to have come (100: at its
+ * end) InUse=yes|no                          volumes are in use, so that a revert must be forced (no)
  */
 
 #include <linuxvss/types.h>
 #include "util/conf.h"
 
+#define NULL_LUN_MAX 64u
+
 typedef struct NullSettings {
         enum vss_hold hold;
         bool copies_files;
-        bool one_instant;
+        bool one_instant, in_use;
+        unsigned long max_snapshots, reverted_percent;
+        char lun[NULL_LUN_MAX]; /* "": by file system */
 } NullSettings;
 
 /* A file that is missing is an empty one. Return: 0, or a negative errno with @error filled in. */

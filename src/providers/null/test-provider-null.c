@@ -17,14 +17,15 @@
 
 #define ROOT "/mnt"
 #define CONFIG ROOT "/null.conf"
+#define MEMORY ROOT "/run/null"
 #define VOLUME ROOT "/volume"
 #define SET "5e700000-0000-4000-8000-000000000001"
 #define ID_A "aaaaaaaa-0000-4000-8000-00000000000a"
 #define ID_B "bbbbbbbb-0000-4000-8000-00000000000b"
 
-static NullProvider provider = { .config_path = CONFIG, .directory = ROOT "/run/null" };
+static NullProvider provider = { .config_path = CONFIG, .directory = MEMORY };
 static vss_provider_call call = { .userdata = &provider };
-static const struct vss_provider *const p = &null_provider;
+static const struct vss_provider *const p = &null_provider, *const array = &null_hardware_provider;
 
 static void test_config(void) {
         static const struct {
@@ -56,8 +57,8 @@ static void test_config(void) {
                 expect_int(label, null_settings_read(CONFIG, &error, &config), c->want);
                 expect_int("  line", error.line, c->line);
                 expect_int("  hold", config.hold, c->hold);
-                expect_true("  the rest", config.copies_files == c->files &&
-                                                  config.one_instant == c->instant);
+                expect_true("  the rest",
+                            config.copies_files == c->files && config.one_instant == c->instant);
         }
 }
 
@@ -190,6 +191,167 @@ static void test_limits(void) {
         expect_int("none left", (int64_t)count(), 0);
 }
 
+/* A finished copy whose identity says that it is for another machine. */
+static bool make_transportable(const char *id, const char *path) {
+        _cleanup_value_ vss_value *properties = vss_value_new_dict(), *results = vss_value_new_dict();
+
+        (void)vss_value_set_integer(properties, "attributes",
+                                    VSS_VOLSNAP_ATTR_TRANSPORTABLE | VSS_VOLSNAP_ATTR_NOT_SURFACED);
+        return begin(id, path) == VSS_S_OK && finish(results) == VSS_S_OK &&
+               array->set_snapshot_property(&call, id, properties) == VSS_S_OK;
+}
+
+static vss_value *find_info(const char *id) {
+        _cleanup_value_ vss_value *list = vss_value_new_list();
+
+        if (p->query(&call, list) != VSS_S_OK)
+                return NULL;
+        for (size_t i = 0; i < vss_value_count(list); i++)
+                if (strcmp(vss_value_get_string(vss_value_at(list, i), "id", ""), id) == 0)
+                        return vss_value_copy(vss_value_at(list, i));
+        return NULL;
+}
+
+/* What another machine is given of a copy. */
+static vss_value *describe(const char *id, const char *set, const vss_value *luns) {
+        vss_value *description = vss_value_new_dict(), *snapshot = vss_value_new_dict();
+
+        (void)vss_value_set_string(snapshot, "id", id);
+        (void)vss_value_set_string(snapshot, "set", set);
+        (void)vss_value_set_string(snapshot, "host", "two");
+        (void)vss_value_set_integer(snapshot, "attributes",
+                                    VSS_VOLSNAP_ATTR_TRANSPORTABLE | VSS_VOLSNAP_ATTR_IMPORTED);
+        (void)vss_value_set(snapshot, "luns", vss_value_copy(luns));
+        (void)vss_value_append(value_require(description, "snapshots", VSS_KIND_LIST), snapshot);
+        return description;
+}
+
+static const char *import(const char *id, const char *set, const vss_value *luns) {
+        _cleanup_value_ vss_value *description = describe(id, set, luns), *result = vss_value_new_dict();
+        static char text[200];
+
+        if (array->import_snapshots(&call, description, result) != VSS_S_OK)
+                return call.message;
+        if (value_contains(vss_value_get(result, "imported"), id))
+                return "imported";
+        (void)snprintf(
+                text, sizeof(text), "%s",
+                vss_value_get_string(vss_value_at(vss_value_get(result, "failed"), 0), "reason", "?"));
+        return text;
+}
+
+static void test_transport(void) {
+        _cleanup_value_ vss_value *luns = vss_value_new_dict(), *info = NULL;
+        const vss_value *own;
+        int fd = -1;
+
+        expect_true("configure",
+                    test_write(CONFIG, "Copy=files\nLun=shelf\n") && test_write(VOLUME "/file", "1"));
+        expect_true("a transportable copy", make_transportable(ID_A, VOLUME));
+        expect_int("is not surfaced", array->open_snapshot(&call, ID_A, false, &fd), VSS_E_NOT_SUPPORTED);
+        expect_int("its LUNs", array->get_target_luns(&call, SET, luns), VSS_S_OK);
+        own = vss_value_get(luns, ID_A);
+        expect_str("the original",
+                   vss_value_get_string(vss_value_get(vss_value_at(own, 0), "source"), "id", ""),
+                   "null:shelf");
+        expect_str("the copy",
+                   vss_value_get_string(vss_value_get(vss_value_at(own, 0), "destination"), "id", ""),
+                   "null:" ID_A);
+        expect_int("of no set", array->get_target_luns(&call, ID_A, luns), VSS_E_OBJECT_NOT_FOUND);
+        expect_str("without a LUN", import(ID_A, SET, NULL), "its LUN is not of this array");
+        expect_str("of another set", import(ID_A, ID_B, own), "its LUN holds another shadow copy");
+        expect_str("another copy's", import(ID_B, SET, own), "its LUN holds another shadow copy");
+        expect_str("import", import(ID_A, SET, own), "imported");
+        expect_str("only once", import(ID_A, SET, own), "it has been imported already");
+        info = find_info(ID_A);
+        expect_str("whose it is now", vss_value_get_string(info, "host", ""), "two");
+        expect_str("it can be opened",
+                   array->open_snapshot(&call, ID_A, false, &fd) == VSS_S_OK ? "yes" : call.message, "yes");
+        closep(&fd);
+        expect_int("delete", p->delete_snapshot(&call, ID_A), VSS_S_OK);
+        expect_str("and then", import(ID_A, SET, own), "there is no such LUN");
+}
+
+static void test_break(void) {
+        _cleanup_value_ vss_value *results = vss_value_new_dict();
+
+        expect_true("a copy", begin(ID_A, VOLUME) == VSS_S_OK && finish(results) == VSS_S_OK);
+        expect_int("identities, while the original is there",
+                   array->break_snapshot_set(&call, SET, VSS_BREAKEX_FLAG_REVERT_IDENTITY_ALL),
+                   VSS_E_BREAK_REVERT_ID_FAILED);
+        expect_int("break", array->break_snapshot_set(&call, SET, VSS_BREAKEX_FLAG_MAKE_READ_WRITE),
+                   VSS_S_OK);
+        expect_int("nobody knows it", (int64_t)count(), 0);
+        expect_true("its files are there", test_has(MEMORY "/broken-" ID_A "/data/file", "1"));
+        expect_true("to be written", test_write(MEMORY "/broken-" ID_A "/data/file", "2"));
+        expect_int("again", array->break_snapshot_set(&call, SET, 0), VSS_E_OBJECT_NOT_FOUND);
+        expect_int("a second one", begin(ID_B, VOLUME) == VSS_S_OK && finish(results) == VSS_S_OK, 1);
+        expect_int("break as it is", array->break_snapshot_set(&call, SET, 0), VSS_S_OK);
+        expect_true("it stays read-only",
+                    !test_write(MEMORY "/broken-" ID_B "/data/file", "2") && errno == EROFS);
+        (void)umount2(MEMORY "/broken-" ID_A "/data", MNT_DETACH);
+        (void)umount2(MEMORY "/broken-" ID_B "/data", MNT_DETACH);
+}
+
+static vss_result resync(const char *id, int64_t flags) {
+        _cleanup_value_ vss_value *request = vss_value_new_dict();
+        vss_value *snapshot = vss_value_new_dict();
+
+        (void)vss_value_set_string(snapshot, "id", id);
+        (void)vss_value_set_string(snapshot, "destination", "");
+        (void)vss_value_append(value_require(request, "snapshots", VSS_KIND_LIST), snapshot);
+        (void)vss_value_set_integer(request, "flags", flags);
+        return array->resync_snapshots(&call, request);
+}
+
+static void test_resync(void) {
+        _cleanup_value_ vss_value *results = vss_value_new_dict(), *info = NULL;
+
+        expect_true("two volumes on one LUN", begin(ID_A, VOLUME) == VSS_S_OK &&
+                                                      begin(ID_B, VOLUME "/dir") == VSS_S_OK &&
+                                                      finish(results) == VSS_S_OK);
+        expect_int("one of them alone", resync(ID_A, 0), VSS_E_UNSELECTED_VOLUME);
+        info = find_info(ID_A);
+        expect_true("nothing is done", info && !vss_value_get(vss_value_get(info, "null"), "resynced"));
+        expect_int("unless asked to", resync(ID_A, VSS_RECOVERY_NO_VOLUME_CHECK), VSS_S_OK);
+        vss_value_free(info);
+        info = find_info(ID_A);
+        expect_true("recorded", vss_value_get(vss_value_get(info, "null"), "resynced"));
+        expect_int("what is not there", resync(SET, 0), VSS_E_OBJECT_NOT_FOUND);
+        p->abort_snapshots(&call, SET);
+}
+
+static vss_result reverting(bool *ret_in_progress, int64_t *ret_percent) {
+        _cleanup_value_ vss_value *status = vss_value_new_dict();
+        struct vss_volume volume = { .size = sizeof(volume), .fd = -1, .path = VOLUME };
+        vss_result result = p->query_revert_status(&call, &volume, status);
+
+        *ret_in_progress = vss_value_get_boolean(status, "in-progress", false);
+        *ret_percent = vss_value_get_integer(status, "percent", -1);
+        return result;
+}
+
+static void test_revert(void) {
+        _cleanup_value_ vss_value *results = vss_value_new_dict();
+        int64_t percent = 0;
+        bool in_progress = true;
+
+        expect_true("configure", test_write(CONFIG, "Copy=files\nRevert=40\nInUse=yes\n"));
+        expect_true("a copy", begin(ID_A, VOLUME) == VSS_S_OK && finish(results) == VSS_S_OK);
+        expect_int("status", reverting(&in_progress, &percent), VSS_S_OK);
+        expect_true("none", !in_progress && percent == -1);
+        expect_int("in use", p->revert_to_snapshot(&call, ID_A, false), VSS_E_VOLUME_IN_USE);
+        expect_int("forced", p->revert_to_snapshot(&call, ID_A, true), VSS_S_OK);
+        (void)reverting(&in_progress, &percent);
+        expect_true("under way", in_progress && percent == 40);
+        expect_int("again", p->revert_to_snapshot(&call, ID_A, true), VSS_E_REVERT_IN_PROGRESS);
+        expect_true("configure", test_write(CONFIG, "Copy=files\n"));
+        (void)reverting(&in_progress, &percent);
+        expect_true("at its end", !in_progress && percent == 100);
+        expect_int("to what is not there", p->revert_to_snapshot(&call, ID_B, true), VSS_E_OBJECT_NOT_FOUND);
+        expect_int("delete", p->delete_snapshot(&call, ID_A), VSS_S_OK);
+}
+
 int main(void) {
         if (geteuid() != 0 || !test_disk_begin(ROOT)) {
                 printf("1..0 # SKIP mounting needs root\n");
@@ -201,6 +363,11 @@ int main(void) {
         test_bind();
         test_files();
         test_limits();
+        expect_true("the large file goes", unlink(VOLUME "/big") == 0);
+        test_transport();
+        test_break();
+        test_resync();
+        test_revert();
         null_provider_done(&provider);
         return test_end();
 }
