@@ -15,6 +15,7 @@
 #include <sys/vfs.h>
 #include "files/beneath.h"
 #include "files/walk.h"
+#include "model/filespec.h"
 #include "util/macro.h"
 
 /* What btrfs shows in a snapshot where a nested subvolume was. */
@@ -30,23 +31,6 @@ typedef struct Walk {
         bool is_btrfs, found;
         char path[PATH_MAX];
 } Walk;
-
-/* * is any number of characters, ? is one, everything else is itself. */
-static bool filespec_matches(const char *spec, const char *name) {
-        if (*spec == '*') {
-                while (*spec == '*')
-                        spec++;
-                if (!*spec)
-                        return true;
-                for (; *name; name++)
-                        if (filespec_matches(spec, name))
-                                return true;
-                return false;
-        }
-        if (!*spec || !*name)
-                return !*spec && !*name;
-        return (*spec == '?' || *spec == *name) && filespec_matches(spec + 1, name + 1);
-}
 
 static int tell(Walk *walk, WalkEntry *entry) {
         size_t n = strlen(walk->path);
