@@ -16,7 +16,7 @@
  *     prepare_snapshot     slow work; the application runs on
  *     freeze               hold the application; the least possible; by means that end by themselves
  *     thaw                 let go
- *     post_snapshot        after thaw; add what belongs to the backup
+ *     post_snapshot        after thaw; repair the copy, say what belongs to the backup
  *     backup_complete      data is safe: truncate logs here, and only here
  *     backup_shutdown      the session is over, also when the requester died
  *     abort                instead of thaw and the rest; may come several times and without a freeze before it
@@ -26,8 +26,13 @@
  *     pre_restore          make room: stop, detach, refuse; say where the files have to go
  *     post_restore         the files are there, or are known not to be: attach, roll forward, start
  *
+ * backup_shutdown then says that the session is over, also if post_restore never came.
+ *
  * An event returns VSS_S_OK, or what vss_writer_call_fail() returned. Between freeze and thaw a writer must not
  * log, resolve names, or write to a volume of the set.
+ *
+ * Sessions of many requesters go on side by side, but for the time of a freeze: other sessions' events wait until
+ * it is over. What a writer remembers it remembers per session (vss_writer_call_session_id()).
  *
  * If neither thaw nor abort has come when the freeze time is over, or when the service has left the bus,
  * vss_writer_main() calls abort by itself. What a writer holds must end even if the writer is killed.
@@ -40,6 +45,18 @@ extern "C" {
 #endif
 
 #define VSS_WRITER_ABI 1u
+
+/* Sessions that a writer takes part in side by side. One more is VSS_E_WRITER_STATUS_NOT_AVAILABLE; a session
+ * whose backup_complete or post_restore has been answered makes room for it. */
+#define VSS_WRITER_SESSIONS_MAX 16u
+/* Bytes, without the NUL, of a text that a writer leaves with a component, and of its metadata for backup or
+ * restore. */
+#define VSS_COMPONENT_TEXT_MAX 65536u
+#define VSS_COMPONENT_METADATA_MAX 1048576u
+/* Files of each kind (partial, differenced, directed) that a component may have. */
+#define VSS_COMPONENT_FILES_MAX 10000u
+/* Bytes of an icon. */
+#define VSS_ICON_MAX 65536u
 
 typedef struct vss_writer_call vss_writer_call; /* one event; gone when it returns */
 typedef struct vss_metadata vss_metadata;       /* what identify fills in */
@@ -88,14 +105,38 @@ struct vss_writer {
  */
 VSS_PUBLIC int vss_writer_main(const struct vss_writer *writer, void *userdata);
 
-/* Record why an event fails (VSS_E_WRITERERROR_*). Return: @code. */
+/*
+ * Failing
+ *
+ * An event that returns a failure has failed: the service aborts the writer, its components count as
+ * crash-consistent at best, and the others go on. A veto says the same of the data, but the event was carried
+ * out, and the writer gets the events that follow. Codes are VSS_E_WRITERERROR_*: what they ask the requester to
+ * do is in vss_result_remedy(). In identify nothing but fail() has an effect.
+ */
+
+/* Record why an event fails. Return: @code, to be returned by the handler. */
 VSS_PUBLIC vss_result vss_writer_call_fail(vss_writer_call *call, vss_result code, const char *format, ...)
         VSS_PRINTF(3, 4);
-/* One component failed; the others are well. @level_reason goes to the result. Freeze and prepare_snapshot only.
- * Return: VSS_S_OK or VSS_E_OUTOFMEMORY. */
+/* A veto. Return: VSS_S_OK, to be returned by the handler; VSS_E_INVALIDARG for a @code that is no writer's;
+ * VSS_E_BAD_STATE in identify. */
+VSS_PUBLIC vss_result vss_writer_call_veto(vss_writer_call *call, vss_result code, const char *format, ...)
+        VSS_PRINTF(3, 4);
+/* The application's own number and words for a failure or veto of this event, in any order with it.
+ * Return: VSS_S_OK, VSS_E_INVALIDARG, VSS_E_BAD_STATE in identify, VSS_E_OUTOFMEMORY. */
+VSS_PUBLIC vss_result vss_writer_call_set_application_failure(vss_writer_call *call, int32_t application_code,
+                                                              const char *format, ...) VSS_PRINTF(3, 4);
+/* One component failed; the others are well, and the handler returns VSS_S_OK or
+ * VSS_E_WRITERERROR_PARTIAL_FAILURE. Not in identify, abort, backup_shutdown.
+ * Return: VSS_S_OK, VSS_E_INVALIDARG, VSS_E_BAD_STATE, VSS_E_OUTOFMEMORY. */
 VSS_PUBLIC vss_result vss_writer_call_fail_component(vss_writer_call *call, const char *logical_path,
                                                      const char *name, vss_result code, const char *format, ...)
         VSS_PRINTF(5, 6);
+/* The same with the application's own number (SetFailure); @message may be NULL. */
+VSS_PUBLIC vss_result vss_writer_call_set_failure(vss_writer_call *call, const char *logical_path,
+                                                  const char *name, vss_result code, int32_t application_code,
+                                                  const char *message);
+
+/* What an event came with. Strings and values are borrowed for the event. */
 
 VSS_PUBLIC void *vss_writer_call_userdata(const vss_writer_call *call);
 /* "" where the event has none. */
@@ -103,7 +144,16 @@ VSS_PUBLIC const char *vss_writer_call_session_id(const vss_writer_call *call);
 VSS_PUBLIC const char *vss_writer_call_set_id(const vss_writer_call *call);
 VSS_PUBLIC uint32_t vss_writer_call_context(const vss_writer_call *call);
 VSS_PUBLIC enum vss_backup_type vss_writer_call_backup_type(const vss_writer_call *call);
+VSS_PUBLIC enum vss_restore_type vss_writer_call_restore_type(const vss_writer_call *call);
 VSS_PUBLIC bool vss_writer_call_components_selected(const vss_writer_call *call);
+VSS_PUBLIC bool vss_writer_call_bootable_system_state(const vss_writer_call *call);
+/* Does the requester save parts of files? Only then are there partial files. */
+VSS_PUBLIC bool vss_writer_call_partial_file_support(const vss_writer_call *call);
+/* Of the service; "" if it did not say. The service knows the library's from Identify. */
+VSS_PUBLIC const char *vss_writer_call_service_version(const vss_writer_call *call);
+/* Of this run of the program: a UUID that the library made. */
+VSS_PUBLIC const char *vss_writer_call_instance_id(const vss_writer_call *call);
+VSS_PUBLIC enum vss_application_level vss_writer_call_level(const vss_writer_call *call);
 /* Milliseconds that are left for this event. */
 VSS_PUBLIC uint32_t vss_writer_call_time_left_ms(const vss_writer_call *call);
 /* The roots of the volumes in the set, absolute paths; from prepare_snapshot on. */
@@ -111,12 +161,82 @@ VSS_PUBLIC size_t vss_writer_call_volume_count(const vss_writer_call *call);
 VSS_PUBLIC const char *vss_writer_call_volume(const vss_writer_call *call, size_t index);
 /* Is @path on a volume of the set? By path, without touching the file system. */
 VSS_PUBLIC bool vss_writer_call_is_path_affected(const vss_writer_call *call, const char *path);
-/* Where the shadow copy of the volume of @path can be read; in post_snapshot. NULL if it is not in the set. */
+/*
+ * vss_writer_call_snapshot_device() - the root of the shadow copy of the volume that @path lies on, in post_snapshot
+ * Mostly a path below /proc/self/fd, of a mount that is attached nowhere: it is good in this process, while the
+ * event lasts. It can be written to where the context and a component's flags (VSS_CF_*_RECOVERY) have the
+ * writer repair its copy.
+ * Return: a path without a slash at its end, or NULL if the volume is not in the set, or beyond the first 16.
+ */
 VSS_PUBLIC const char *vss_writer_call_snapshot_device(const vss_writer_call *call, const char *path);
-/* The components chosen, as dictionaries with "logical-path" and "name", and in backup_complete "succeeded".
- * Without a selection, only components of this writer that failed are listed, with "succeeded" false. */
+/* The components chosen, as dictionaries with "logical-path", "name", what the requester said of them
+ * ("previous-stamp", "new-targets", "restore-options", ...) and what the writer left with them earlier; in
+ * backup_complete with "succeeded". The keys are in linuxvss-values(7). Without a selection, only components of
+ * this writer that failed are listed, with "succeeded" false. */
 VSS_PUBLIC size_t vss_writer_call_component_count(const vss_writer_call *call);
 VSS_PUBLIC const vss_value *vss_writer_call_component(const vss_writer_call *call, size_t index);
+/* NULL if it was not chosen. */
+VSS_PUBLIC const vss_value *vss_writer_call_find_component(const vss_writer_call *call, const char *logical_path,
+                                                           const char *name);
+/* NULL if the requester set none. */
+VSS_PUBLIC const char *vss_writer_call_backup_options(const vss_writer_call *call, const char *logical_path,
+                                                      const char *name);
+VSS_PUBLIC const char *vss_writer_call_previous_backup_stamp(const vss_writer_call *call,
+                                                             const char *logical_path, const char *name);
+
+/*
+ * What a writer leaves with a component that was chosen
+ *
+ * The service puts it into the backup components document, where the requester finds it, and where a later
+ * restore finds it again. Setting replaces what was set; adding adds, and the same file again replaces. Texts are
+ * the writer's own, UTF-8, within the limits above. @path is an absolute directory, @filename a name without
+ * wildcards; @ranges is "offset:length, ..." (decimal, or hexadecimal with 0x), or "File=PATH" for a file with them.
+ *
+ * Return (all): VSS_S_OK; VSS_E_BAD_STATE outside of the events that are named; VSS_E_OBJECT_NOT_FOUND for a
+ * component that was not chosen; VSS_E_INVALIDARG, also beyond the limits; VSS_E_OUTOFMEMORY.
+ */
+
+/* From prepare_backup to post_snapshot. A stamp needs VSS_BS_TIMESTAMPED in the backup schema (else
+ * VSS_E_NOT_SUPPORTED). */
+VSS_PUBLIC vss_result vss_writer_call_set_backup_stamp(vss_writer_call *call, const char *logical_path,
+                                                       const char *name, const char *stamp);
+VSS_PUBLIC vss_result vss_writer_call_set_backup_metadata(vss_writer_call *call, const char *logical_path,
+                                                          const char *name, const char *metadata);
+/* Only these ranges of a file have to be saved, whatever its file set says. Needs
+ * vss_writer_call_partial_file_support() (else VSS_E_NOT_SUPPORTED). @metadata may be NULL. */
+VSS_PUBLIC vss_result vss_writer_call_add_partial_file(vss_writer_call *call, const char *logical_path,
+                                                       const char *name, const char *path, const char *filename,
+                                                       const char *ranges, const char *metadata);
+/* These files have to be saved if they were modified after @modified_after_usec (a date; 0: since the requester's
+ * own last backup). */
+VSS_PUBLIC vss_result vss_writer_call_add_differenced_files_by_last_modify_time(
+        vss_writer_call *call, const char *logical_path, const char *name, const char *path, const char *filespec,
+        bool recursive, uint64_t modified_after_usec);
+/* In prepare_backup, post_snapshot, pre_restore and post_restore: what to tell people. */
+VSS_PUBLIC vss_result vss_writer_call_set_prepare_for_backup_failure_msg(vss_writer_call *call,
+                                                                         const char *logical_path,
+                                                                         const char *name, const char *message);
+VSS_PUBLIC vss_result vss_writer_call_set_post_snapshot_failure_msg(vss_writer_call *call,
+                                                                    const char *logical_path, const char *name,
+                                                                    const char *message);
+VSS_PUBLIC vss_result vss_writer_call_set_pre_restore_failure_msg(vss_writer_call *call,
+                                                                  const char *logical_path, const char *name,
+                                                                  const char *message);
+VSS_PUBLIC vss_result vss_writer_call_set_post_restore_failure_msg(vss_writer_call *call,
+                                                                   const char *logical_path, const char *name,
+                                                                   const char *message);
+/* In pre_restore and post_restore. */
+VSS_PUBLIC vss_result vss_writer_call_set_restore_metadata(vss_writer_call *call, const char *logical_path,
+                                                           const char *name, const char *metadata);
+/* In pre_restore. VSS_RT_DIRECTED goes with directed targets. */
+VSS_PUBLIC vss_result vss_writer_call_set_restore_target(vss_writer_call *call, const char *logical_path,
+                                                         const char *name, enum vss_restore_target target);
+/* In pre_restore: these ranges of a saved file go to those of another. Ranges that are NULL or "" are the
+ * whole file. */
+VSS_PUBLIC vss_result vss_writer_call_add_directed_target(
+        vss_writer_call *call, const char *logical_path, const char *name, const char *source_path,
+        const char *source_filename, const char *source_ranges, const char *destination_path,
+        const char *destination_filename, const char *destination_ranges);
 
 /* What a component is. Strings are borrowed for the call; NULL is "". */
 struct vss_component_info {
@@ -127,21 +247,73 @@ struct vss_component_info {
         const char *caption;
         bool selectable;
         bool selectable_for_restore;
-        uint32_t flags;
+        uint32_t flags; /* VSS_CF_* */
         /* Linux VSS */
         bool needs_one_instant; /* its files lie on several volumes and must be cut together */
         const char *owner;      /* a user name: whose files these are, if not the writer's user (brokers only) */
         const char *crash_only; /* non-NULL: this component can only be crash-consistent now, and why */
+
+        const void *icon; /* a picture for people, PNG; NULL: none */
+        size_t icon_size; /* bytes, at most VSS_ICON_MAX */
+        /* For requesters to know; the service does not act on them. */
+        bool restore_metadata;          /* it leaves restore metadata */
+        bool notify_on_backup_complete; /* it wants to know how its backup ended */
 };
 
-/* Return (all): VSS_S_OK, VSS_E_OBJECT_ALREADY_EXISTS, VSS_E_OBJECT_NOT_FOUND, VSS_E_INVALIDARG, VSS_E_OUTOFMEMORY. */
+/* Return (all): VSS_S_OK, VSS_E_OBJECT_ALREADY_EXISTS, VSS_E_OBJECT_NOT_FOUND, VSS_E_INVALIDARG, VSS_E_OUTOFMEMORY
+ * (also beyond 10000 components, 100000 file sets, excludes and mappings, 1000 notes). */
 VSS_PUBLIC vss_result vss_metadata_add_component(vss_metadata *metadata, const struct vss_component_info *info);
-/* A file set of a component: @path is an absolute directory, @filespec a name with * and ?. */
+/* A file set of a component: @path is an absolute directory, @filespec a name with * and ?. In a component of the
+ * type database they are database files, which cannot be recursive. */
 VSS_PUBLIC vss_result vss_metadata_add_files(vss_metadata *metadata, const char *logical_path, const char *name,
                                              const char *path, const char *filespec, bool recursive);
+
+enum vss_file_kind {
+        VSS_FK_FILE = 0,     /* of a file group */
+        VSS_FK_DATABASE = 1, /* of a database: its data, */
+        VSS_FK_LOG = 2       /* and its logs */
+};
+
+struct vss_file_set {
+        uint32_t size; /* sizeof(struct vss_file_set) */
+        const char *path, *filespec;
+        bool recursive;
+        const char *alternate_path; /* where backups read it instead, absolute; NULL: none. Restores go to @path. */
+        uint32_t backup_mask;       /* VSS_FSBT_*; 0: VSS_FSBT_DEFAULT */
+        enum vss_file_kind kind;
+};
+
+/* The same in full: AddFilesToFileGroup, AddDatabaseFiles and AddDatabaseLogFiles. VSS_E_INVALIDARG for a kind that is
+ * not of the component's type, an alternate path that is recursive, and a database's that is either. */
+VSS_PUBLIC vss_result vss_metadata_add_file_set(vss_metadata *metadata, const char *logical_path,
+                                                const char *name, const struct vss_file_set *set);
 /* Never to be backed up, whatever else includes it. */
 VSS_PUBLIC vss_result vss_metadata_add_exclude(vss_metadata *metadata, const char *path, const char *filespec,
                                                bool recursive);
+/* To be deleted from the shadow copy (as far as possible, in the time of post_snapshot), as nobody needs it there. */
+VSS_PUBLIC vss_result vss_metadata_add_exclude_from_snapshot(vss_metadata *metadata, const char *path,
+                                                             const char *filespec, bool recursive);
+/*
+ * vss_metadata_set_restore_method() - how this writer's files are restored; once
+ * @service:         the unit to stop and start; required by VSS_RME_STOP_RESTORE_START and _RESTORE_STOP_START
+ * @user_procedure:  for people, what to do by hand: a text or the address of one; NULL: nothing
+ * @reboot_required: it works only after the next boot
+ */
+VSS_PUBLIC vss_result vss_metadata_set_restore_method(vss_metadata *metadata, enum vss_restore_method method,
+                                                      const char *service, const char *user_procedure,
+                                                      enum vss_writer_restore writer_restore, bool reboot_required);
+/* AddAlternateLocationMapping: where restores put a file set that cannot go to its place, or must not. The set is one of a component that was added
+ * before, with the same @path, @filespec and @recursive (else VSS_E_OBJECT_NOT_FOUND). */
+VSS_PUBLIC vss_result vss_metadata_add_alternate_mapping(vss_metadata *metadata, const char *path,
+                                                                  const char *filespec, bool recursive,
+                                                                  const char *alternate_path);
+/* AddComponentDependency: a component of another writer (by its class id) without which this one is worth nothing: both are saved and restored
+ * together, in no order. */
+VSS_PUBLIC vss_result vss_metadata_add_dependency(vss_metadata *metadata, const char *logical_path,
+                                                            const char *name, const char *on_writer_id,
+                                                            const char *on_logical_path, const char *on_name);
+/* VSS_BS_*; replaces backup_schema of the descriptor. */
+VSS_PUBLIC vss_result vss_metadata_set_backup_schema(vss_metadata *metadata, uint32_t schema);
 /* A right that is missing, and the exact statement or command that grants it; shown by `vss list writers`. */
 VSS_PUBLIC vss_result vss_metadata_add_missing_right(vss_metadata *metadata, const char *what, const char *remedy);
 /* Something wrong that does not stop the writer (a configuration file with an error: file, line, reason). */

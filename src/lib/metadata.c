@@ -12,44 +12,36 @@
 #include <stdarg.h>
 #include <string.h>
 #include "config.h"
-#include "lib/metadata.h"
+#include "lib/metadata-internal.h"
 #include "lib/participant.h"
+#include "model/id.h"
 
-#define TEXT_MAX 4095u
+#define COMPONENT_FLAGS (VSS_CF_BACKUP_RECOVERY | VSS_CF_APP_ROLLBACK_RECOVERY | VSS_CF_NOT_SYSTEM_STATE)
+#define BACKUP_SCHEMA 0xF7FFu
 
-typedef struct Key {
-        vss_value *component; /* NULL for file sets */
+struct MetadataKey {
+        vss_value *component; /* NULL for others */
         char text[];
-} Key;
-
-struct vss_metadata {
-        vss_value *value;
-        vss_value *components, *excludes, *missing_rights, *warnings; /* members of value */
-        void *keys;
-        size_t n_components, n_files;
 };
 
 static int key_compare(const void *a, const void *b) {
-        const Key *ka = a, *kb = b;
+        const MetadataKey *ka = a, *kb = b;
 
         return strcmp(ka->text, kb->text);
 }
 
 /* Elements are parted by a byte that no text from outside has: texts with control characters are refused. */
-static Key *key_new(char kind, const char *logical_path, const char *name, const char *path,
-                    const char *filespec) {
-        size_t size = strlen(logical_path) + strlen(name) + strlen(path) + strlen(filespec) + 6;
-        Key *key = calloc(1, sizeof(*key) + size);
+MetadataKey *metadata_key_new(char kind, const char *a, const char *b, const char *c, const char *d) {
+        size_t size = strlen(a) + strlen(b) + strlen(c) + strlen(d) + 6;
+        MetadataKey *key = calloc(1, sizeof(*key) + size);
 
         if (key)
-                (void)snprintf(key->text, size, "%c%s\001%s\001%s\001%s", kind, logical_path, name, path,
-                               filespec);
+                (void)snprintf(key->text, size, "%c%s\001%s\001%s\001%s", kind, a, b, c, d);
         return key;
 }
 
-/* Takes @key over, also on failure. */
-static vss_result key_add(vss_metadata *metadata, Key *key) {
-        Key **found;
+vss_result metadata_key_add(vss_metadata *metadata, MetadataKey *key) {
+        MetadataKey **found;
 
         if (!key)
                 return VSS_E_OUTOFMEMORY;
@@ -60,9 +52,22 @@ static vss_result key_add(vss_metadata *metadata, Key *key) {
         return found ? VSS_E_OBJECT_ALREADY_EXISTS : VSS_E_OUTOFMEMORY;
 }
 
-static void key_drop(vss_metadata *metadata, Key *key) {
+void metadata_key_drop(vss_metadata *metadata, MetadataKey *key) {
         (void)tdelete(key, &metadata->keys, key_compare);
         free(key);
+}
+
+static const MetadataKey *key_find(const vss_metadata *metadata, char kind, const char *a, const char *b,
+                                   const char *c, const char *d) {
+        _cleanup_(freep) MetadataKey *key = metadata_key_new(kind, a, b, c, d);
+        MetadataKey **found = key ? tfind(key, &metadata->keys, key_compare) : NULL;
+
+        return found ? *found : NULL;
+}
+
+bool metadata_key_exists(const vss_metadata *metadata, char kind, const char *a, const char *b,
+                         const char *c, const char *d) {
+        return key_find(metadata, kind, a, b, c, d) != NULL;
 }
 
 vss_metadata *metadata_free(vss_metadata *metadata) {
@@ -74,27 +79,34 @@ vss_metadata *metadata_free(vss_metadata *metadata) {
         return NULL;
 }
 
-vss_metadata *metadata_new(const struct vss_writer *writer) {
+vss_metadata *metadata_new(const struct vss_writer *writer, const char *name, const char *instance_id) {
         _cleanup_(metadata_freep) vss_metadata *m = calloc(1, sizeof(*m));
 
         if (!m)
                 return NULL;
         m->value = vss_value_new_dict();
-        if (vss_value_set_string(m->value, "name", writer->name) < 0 ||
+        if (vss_value_set_string(m->value, "kind", "writer-metadata") < 0 ||
+            vss_value_set_string(m->value, "name", name) < 0 ||
             vss_value_set_string(m->value, "id", writer->id) < 0 ||
-            vss_value_set_string(m->value, "friendly-name", writer->friendly_name ?: writer->name) < 0 ||
+            vss_value_set_string(m->value, "instance-id", instance_id) < 0 ||
+            vss_value_set_string(m->value, "instance-name", writer->instance_name) < 0 ||
+            vss_value_set_string(m->value, "friendly-name", writer->friendly_name ?: name) < 0 ||
             vss_value_set_string(m->value, "version", writer->version) < 0 ||
             vss_value_set_string(m->value, "library-version", LINUXVSS_VERSION) < 0 ||
             vss_value_set_integer(m->value, "usage", writer->usage) < 0 ||
             vss_value_set_integer(m->value, "source", writer->source) < 0 ||
             vss_value_set_integer(m->value, "level", writer->level) < 0 ||
-            vss_value_set_integer(m->value, "freeze-timeout-ms", writer->freeze_timeout_ms) < 0)
+            vss_value_set_integer(m->value, "freeze-timeout-ms", writer->freeze_timeout_ms) < 0 ||
+            vss_value_set_integer(m->value, "backup-schema", writer->backup_schema) < 0)
                 return NULL;
         m->components = value_require(m->value, "components", VSS_KIND_LIST);
         m->excludes = value_require(m->value, "excludes", VSS_KIND_LIST);
+        m->excludes_from_snapshot = value_require(m->value, "excludes-from-snapshot", VSS_KIND_LIST);
+        m->mappings = value_require(m->value, "alternate-mappings", VSS_KIND_LIST);
         m->missing_rights = value_require(m->value, "missing-rights", VSS_KIND_LIST);
         m->warnings = value_require(m->value, "warnings", VSS_KIND_LIST);
-        if (!m->components || !m->excludes || !m->missing_rights || !m->warnings)
+        if (!m->components || !m->excludes || !m->excludes_from_snapshot || !m->mappings ||
+            !m->missing_rights || !m->warnings)
                 return NULL;
         return TAKE_PTR(m);
 }
@@ -103,9 +115,8 @@ const vss_value *metadata_value(const vss_metadata *metadata) {
         return metadata->value;
 }
 
-/* Short enough, fit for the bus, no control characters. */
-static bool text_is_valid(const char *text) {
-        if (strlen(text) > TEXT_MAX || !text_is_utf8(text))
+bool metadata_text_is_valid(const char *text) {
+        if (strlen(text) > METADATA_TEXT_MAX || !text_is_utf8(text))
                 return false;
         for (; *text; text++)
                 if ((unsigned char)*text < 0x20 || *text == 0x7F)
@@ -113,8 +124,8 @@ static bool text_is_valid(const char *text) {
         return true;
 }
 
-static bool name_is_valid(const char *name) {
-        return name[0] && !strchr(name, '/') && text_is_valid(name);
+bool metadata_name_is_valid(const char *name) {
+        return name && name[0] && !strchr(name, '/') && metadata_text_is_valid(name);
 }
 
 /* Is no element empty, "." or ".."? @path is what follows a leading slash. */
@@ -130,17 +141,15 @@ static bool elements_are_valid(const char *path) {
         }
 }
 
-static bool logical_path_is_valid(const char *path) {
-        return !path[0] || (text_is_valid(path) && elements_are_valid(path));
+bool metadata_logical_path_is_valid(const char *path) {
+        return !path[0] || (metadata_text_is_valid(path) && elements_are_valid(path));
 }
 
-/* An absolute directory without wildcards; one slash at its end is left out. Return: a copy, NULL if it is
- * none. */
-static char *directory_normalize(const char *path) {
+char *directory_normalize(const char *path) {
         char *copy;
         size_t n;
 
-        if (!path || path[0] != '/' || strpbrk(path, "*?") || !text_is_valid(path))
+        if (!path || path[0] != '/' || strpbrk(path, "*?") || !metadata_text_is_valid(path))
                 return NULL;
         copy = strdup(path);
         if (!copy)
@@ -155,50 +164,90 @@ static char *directory_normalize(const char *path) {
         return copy;
 }
 
+bool filespec_is_valid(const char *filespec) {
+        return metadata_name_is_valid(filespec) && strcmp(filespec, ".") != 0 && strcmp(filespec, "..") != 0;
+}
+
+/* RFC 4648, as documents have it. Return: a new text, NULL without memory. */
+static char *base64(const unsigned char *data, size_t size) {
+        static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        char *text = malloc((size + 2) / 3 * 4 + 1), *p = text;
+
+        for (size_t i = 0; text && i < size; i += 3) {
+                size_t n = MIN(size - i, (size_t)3);
+                unsigned bits = (unsigned)data[i] << 16 | (n > 1 ? (unsigned)data[i + 1] << 8 : 0) |
+                                (n > 2 ? data[i + 2] : 0);
+
+                *p++ = digits[bits >> 18];
+                *p++ = digits[bits >> 12 & 63];
+                *p++ = n > 1 ? digits[bits >> 6 & 63] : '=';
+                *p++ = n > 2 ? digits[bits & 63] : '=';
+        }
+        if (text)
+                *p = '\0';
+        return text;
+}
+
+static vss_result set_icon(vss_value *component, const struct vss_component_info *info) {
+        _cleanup_(freep) char *text = NULL;
+
+        if (info->icon_size == 0)
+                return VSS_S_OK;
+        text = base64(info->icon, info->icon_size);
+        return text ? vss_value_set_string(component, "icon", text) : VSS_E_OUTOFMEMORY;
+}
+
 static vss_value *component_value(const struct vss_component_info *info) {
         _cleanup_value_ vss_value *c = vss_value_new_dict();
 
         if (vss_value_set_integer(c, "type", info->type) < 0 ||
             vss_value_set_string(c, "logical-path", info->logical_path) < 0 ||
             vss_value_set_string(c, "name", info->name) < 0 ||
-            vss_value_set_string(c, "caption", info->caption) < 0 ||
+            vss_value_set_string(c, "caption", info->caption) < 0 || set_icon(c, info) < 0 ||
+            vss_value_set_boolean(c, "restore-metadata", info->restore_metadata) < 0 ||
+            vss_value_set_boolean(c, "notify-on-backup-complete", info->notify_on_backup_complete) < 0 ||
             vss_value_set_boolean(c, "selectable", info->selectable) < 0 ||
             vss_value_set_boolean(c, "selectable-for-restore", info->selectable_for_restore) < 0 ||
             vss_value_set_integer(c, "flags", info->flags) < 0 ||
             vss_value_set_boolean(c, "needs-one-instant", info->needs_one_instant) < 0 ||
             vss_value_set_string(c, "owner", info->owner) < 0 ||
             vss_value_set_string(c, "crash-only", info->crash_only) < 0 ||
-            !value_require(c, "files", VSS_KIND_LIST))
+            !value_require(c, "files", VSS_KIND_LIST) || !value_require(c, "dependencies", VSS_KIND_LIST))
                 return NULL;
         return TAKE_PTR(c);
+}
+
+static bool info_is_valid(const struct vss_component_info *info) {
+        return (info->type == VSS_CT_DATABASE || info->type == VSS_CT_FILEGROUP) &&
+               metadata_name_is_valid(info->name) && metadata_logical_path_is_valid(info->logical_path) &&
+               metadata_text_is_valid(info->caption ?: "") && metadata_text_is_valid(info->owner ?: "") &&
+               metadata_text_is_valid(info->crash_only ?: "") && !(info->flags & ~COMPONENT_FLAGS) &&
+               info->icon_size <= VSS_ICON_MAX && (info->icon || info->icon_size == 0);
 }
 
 vss_result vss_metadata_add_component(vss_metadata *metadata, const struct vss_component_info *given) {
         struct vss_component_info info = { 0 };
         vss_value *component;
         vss_result result;
-        Key *key;
+        MetadataKey *key;
 
         if (!metadata || !given || given->size == 0)
                 return VSS_E_INVALIDARG;
         memcpy(&info, given, MIN((size_t)given->size, sizeof(info)));
         info.logical_path = info.logical_path ?: "";
-        info.name = info.name ?: "";
-        if ((info.type != VSS_CT_DATABASE && info.type != VSS_CT_FILEGROUP) || !name_is_valid(info.name) ||
-            !logical_path_is_valid(info.logical_path) || !text_is_valid(info.caption ?: "") ||
-            !text_is_valid(info.owner ?: "") || !text_is_valid(info.crash_only ?: ""))
+        if (!info_is_valid(&info))
                 return VSS_E_INVALIDARG;
         if (metadata->n_components >= METADATA_COMPONENTS_MAX)
                 return VSS_E_OUTOFMEMORY;
 
-        key = key_new('c', info.logical_path, info.name, "", "");
-        result = key_add(metadata, key);
+        key = metadata_key_new('c', info.logical_path, info.name, "", "");
+        result = metadata_key_add(metadata, key);
         if (result < 0)
                 return result;
         component = component_value(&info);
         result = vss_value_append(metadata->components, component);
         if (result < 0) {
-                key_drop(metadata, key);
+                metadata_key_drop(metadata, key);
                 return result;
         }
         key->component = component;
@@ -206,72 +255,95 @@ vss_result vss_metadata_add_component(vss_metadata *metadata, const struct vss_c
         return VSS_S_OK;
 }
 
-static vss_value *find_component(vss_metadata *metadata, const char *logical_path, const char *name) {
-        _cleanup_(freep) Key *key = key_new('c', logical_path, name, "", "");
-        Key **found = key ? tfind(key, &metadata->keys, key_compare) : NULL;
+vss_value *metadata_find_component(vss_metadata *metadata, const char *logical_path, const char *name) {
+        const MetadataKey *key = key_find(metadata, 'c', logical_path, name, "", "");
 
-        return found ? (*found)->component : NULL;
+        return key ? key->component : NULL;
 }
 
-static vss_value *files_value(const char *path, const char *filespec, bool recursive) {
-        _cleanup_value_ vss_value *f = vss_value_new_dict();
+static vss_value *dependency_value(const char *writer_id, const char *logical_path, const char *name) {
+        _cleanup_value_ vss_value *d = vss_value_new_dict();
 
-        if (vss_value_set_string(f, "path", path) < 0 || vss_value_set_string(f, "filespec", filespec) < 0 ||
-            vss_value_set_boolean(f, "recursive", recursive) < 0)
+        if (vss_value_set_string(d, "writer-id", writer_id) < 0 ||
+            vss_value_set_string(d, "logical-path", logical_path) < 0 ||
+            vss_value_set_string(d, "name", name) < 0)
                 return NULL;
-        return TAKE_PTR(f);
+        return TAKE_PTR(d);
 }
 
-/* A file set of the list; the key says what it must be unique among. */
-static vss_result add_files(vss_metadata *metadata, vss_value *list, Key *key, const char *path,
-                            const char *filespec, bool recursive) {
+vss_result vss_metadata_add_dependency(vss_metadata *metadata, const char *logical_path, const char *name,
+                                       const char *on_writer_id, const char *on_logical_path,
+                                       const char *on_name) {
+        _cleanup_(freep) char *target = NULL;
+        vss_value *component, *list;
         vss_result result;
+        MetadataKey *key;
 
-        if (metadata->n_files >= METADATA_FILES_MAX) {
-                free(key);
+        logical_path = logical_path ?: "";
+        on_logical_path = on_logical_path ?: "";
+        if (!metadata || !metadata_name_is_valid(name) || !metadata_logical_path_is_valid(logical_path) ||
+            !on_writer_id || !id_is_valid(on_writer_id) || !metadata_name_is_valid(on_name) ||
+            !metadata_logical_path_is_valid(on_logical_path))
+                return VSS_E_INVALIDARG;
+        /* Within a writer, logical paths say what belongs together. */
+        if (strcmp(vss_value_get_string(metadata->value, "id", ""), on_writer_id) == 0)
+                return VSS_E_INVALIDARG;
+        component = metadata_find_component(metadata, logical_path, name);
+        if (!component)
+                return VSS_E_OBJECT_NOT_FOUND;
+        if (metadata->n_dependencies >= METADATA_DEPENDENCIES_MAX)
+                return VSS_E_OUTOFMEMORY;
+        if (asprintf(&target, "%s\001%s\001%s", on_writer_id, on_logical_path, on_name) < 0) {
+                target = NULL;
                 return VSS_E_OUTOFMEMORY;
         }
-        result = key_add(metadata, key);
+
+        key = metadata_key_new('d', logical_path, name, target, "");
+        result = metadata_key_add(metadata, key);
         if (result < 0)
                 return result;
-        result = vss_value_append(list, files_value(path, filespec, recursive));
+        list = value_get_mutable(component, "dependencies");
+        result = vss_value_append(list, dependency_value(on_writer_id, on_logical_path, on_name));
         if (result < 0)
-                key_drop(metadata, key);
+                metadata_key_drop(metadata, key);
         else
-                metadata->n_files++;
+                metadata->n_dependencies++;
         return result;
 }
 
-vss_result vss_metadata_add_files(vss_metadata *metadata, const char *logical_path, const char *name,
-                                  const char *path, const char *filespec, bool recursive) {
-        _cleanup_(freep) char *directory = NULL;
-        vss_value *component;
+vss_result vss_metadata_set_restore_method(vss_metadata *metadata, enum vss_restore_method method,
+                                           const char *service, const char *user_procedure,
+                                           enum vss_writer_restore writer_restore, bool reboot_required) {
+        _cleanup_value_ vss_value *value = NULL;
+        bool wants_service = method == VSS_RME_STOP_RESTORE_START || method == VSS_RME_RESTORE_STOP_START;
 
-        if (!metadata || !name || !name_is_valid(name) || !logical_path_is_valid(logical_path ?: "") ||
-            !filespec || !name_is_valid(filespec))
+        service = service ?: "";
+        user_procedure = user_procedure ?: "";
+        if (!metadata || method < VSS_RME_RESTORE_IF_NOT_THERE || method > VSS_RME_RESTORE_STOP_START ||
+            writer_restore < VSS_WRE_NEVER || writer_restore > VSS_WRE_ALWAYS ||
+            (wants_service && !service[0]) || !metadata_text_is_valid(service) ||
+            !metadata_text_is_valid(user_procedure))
                 return VSS_E_INVALIDARG;
-        directory = directory_normalize(path);
-        if (!directory)
-                return VSS_E_INVALIDARG;
-        component = find_component(metadata, logical_path ?: "", name);
-        if (!component)
-                return VSS_E_OBJECT_NOT_FOUND;
-        return add_files(metadata, value_get_mutable(component, "files"),
-                         key_new('f', logical_path ?: "", name, directory, filespec), directory, filespec,
-                         recursive);
+        if (vss_value_get(metadata->value, "restore-method"))
+                return VSS_E_OBJECT_ALREADY_EXISTS;
+        value = vss_value_new_dict();
+        if (vss_value_set_integer(value, "method", method) < 0 ||
+            vss_value_set_string(value, "service", service) < 0 ||
+            vss_value_set_string(value, "user-procedure", user_procedure) < 0 ||
+            vss_value_set_integer(value, "writer-restore", writer_restore) < 0 ||
+            vss_value_set_boolean(value, "reboot-required", reboot_required) < 0)
+                return VSS_E_OUTOFMEMORY;
+        return vss_value_set(metadata->value, "restore-method", TAKE_PTR(value));
 }
 
-vss_result vss_metadata_add_exclude(vss_metadata *metadata, const char *path, const char *filespec,
-                                    bool recursive) {
-        _cleanup_(freep) char *directory = NULL;
+bool backup_schema_is_valid(uint32_t schema) {
+        return !(schema & ~BACKUP_SCHEMA);
+}
 
-        if (!metadata || !filespec || !name_is_valid(filespec))
+vss_result vss_metadata_set_backup_schema(vss_metadata *metadata, uint32_t schema) {
+        if (!metadata || !backup_schema_is_valid(schema))
                 return VSS_E_INVALIDARG;
-        directory = directory_normalize(path);
-        if (!directory)
-                return VSS_E_INVALIDARG;
-        return add_files(metadata, metadata->excludes, key_new('x', "", "", directory, filespec), directory,
-                         filespec, recursive);
+        return vss_value_set_integer(metadata->value, "backup-schema", schema);
 }
 
 vss_result vss_metadata_add_missing_right(vss_metadata *metadata, const char *what, const char *remedy) {

@@ -10,10 +10,19 @@
 
 #define METADATA_COMPONENTS_MAX 10000u
 #define METADATA_FILES_MAX 100000u
+#define METADATA_DEPENDENCIES_MAX 10000u
 #define METADATA_NOTES_MAX 1000u /* missing rights; warnings */
 
-vss_metadata *metadata_new(const struct vss_writer *writer);
+/* @writer: the descriptor, @name and @instance_id of this run: "Class" or "Class.instance", and a UUID. */
+vss_metadata *metadata_new(const struct vss_writer *writer, const char *name, const char *instance_id);
 vss_metadata *metadata_free(vss_metadata *metadata);
 DEFINE_CLEANUP(vss_metadata *, metadata_free)
 /* The dictionary; borrowed. */
 const vss_value *metadata_value(const vss_metadata *metadata);
+
+/* An absolute directory without wildcards; one slash at its end is left out. Return: a copy, NULL if it is
+ * none. */
+char *directory_normalize(const char *path);
+/* A name with * and ?, not empty, no directories. NULL is none. */
+bool filespec_is_valid(const char *filespec);
+bool backup_schema_is_valid(uint32_t schema);

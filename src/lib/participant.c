@@ -20,6 +20,7 @@
 
 #define IDLE_USEC (180 * USEC_PER_SEC)
 #define DRIVER "org.freedesktop.DBus"
+#define BUS_NAME_MAX 256
 
 static int wakeup_fd = -1;
 static pid_t wakeup_pid;
@@ -50,7 +51,11 @@ static int complain(const Participant *p, int r, const char *what) {
 bool participant_name_is_valid(const char *name) {
         if (!name || !strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", name[0]) || !name[0])
                 return false;
-        return strlen(name) <= 64 &&
+        return participant_instance_is_valid(name);
+}
+
+bool participant_instance_is_valid(const char *name) {
+        return name[0] && strlen(name) <= PARTICIPANT_NAME_MAX && !(name[0] >= '0' && name[0] <= '9') &&
                strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") ==
                        strlen(name);
 }
@@ -103,7 +108,7 @@ void participant_touch(Participant *p) {
  * served. */
 static int on_idle(sd_event_source *source, uint64_t usec, void *userdata) {
         Participant *p = userdata;
-        char name[128];
+        char name[BUS_NAME_MAX];
         int r;
 
         (void)sd_event_source_set_time(source, now_usec() + IDLE_USEC);
@@ -169,7 +174,7 @@ static int watch_service(Participant *p) {
 }
 
 static int attach(Participant *p) {
-        char name[128];
+        char name[BUS_NAME_MAX];
         int r;
 
         r = sd_bus_open_system(&p->bus);

@@ -15,7 +15,7 @@
 
 typedef struct Participant {
         const char *kind; /* for messages: "writer", "provider" */
-        const char *name; /* last element of the bus name */
+        const char *name; /* what follows the prefix in the bus name */
         const char *prefix, *path, *interface;
         const sd_bus_vtable *vtable;
         void *userdata;
@@ -33,8 +33,11 @@ typedef struct Participant {
 
 /* Serves to the end. Return: an exit status. */
 int participant_run(Participant *p);
-/* Is a name fit to be the last element of a bus name? */
+#define PARTICIPANT_NAME_MAX 64u
+/* Is a name fit to be the last element of a bus name, and the class of writer or provider? */
 bool participant_name_is_valid(const char *name);
+/* And to be the element after it? */
+bool participant_instance_is_valid(const char *name);
 /* Checks a descriptor's first two fields. Return: 0, or an exit status after a message on standard error. */
 int participant_check_abi(const char *kind, uint32_t abi, uint32_t size, uint32_t want_abi, size_t required);
 

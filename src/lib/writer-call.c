@@ -10,29 +10,110 @@
 #include "lib/writer-call.h"
 #include "util/clock.h"
 
+/* Where the word of single components still counts. */
+#define FAIL_COMPONENTS                                                                   \
+        (1u << EVENT_PREPARE_BACKUP | 1u << EVENT_PREPARE_SNAPSHOT | 1u << EVENT_FREEZE | \
+         1u << EVENT_THAW | 1u << EVENT_POST_SNAPSHOT | 1u << EVENT_PRE_RESTORE | 1u << EVENT_POST_RESTORE)
+
 void writer_call_done(vss_writer_call *call) {
         free(TAKE_PTR(call->message));
+        free(TAKE_PTR(call->application_message));
         call->failed = vss_value_free(call->failed);
+        call->components = vss_value_free(call->components);
         call->mounts = vss_value_free(call->mounts);
 }
 
-vss_result vss_writer_call_fail(vss_writer_call *call, vss_result code, const char *format, ...) {
+bool writer_call_is_writer_error(vss_result result) {
+        return result == VSS_E_WRITERERROR_PARTIAL_FAILURE ||
+               ((uint32_t)result >= (uint32_t)VSS_E_WRITERERROR_INCONSISTENTSNAPSHOT &&
+                (uint32_t)result <= (uint32_t)VSS_E_WRITERERROR_RECOVERY_FAILED);
+}
+
+bool writer_call_may_fail_components(WriterEvent event) {
+        return FAIL_COMPONENTS & (1u << event);
+}
+
+static vss_value *failure_value(const vss_writer_call *call, vss_result code) {
+        _cleanup_value_ vss_value *failure = vss_value_new_dict();
+
+        if (vss_value_set_integer(failure, "code", code) < 0 ||
+            vss_value_set_string(failure, "message", call->message ?: vss_result_text(code)) < 0 ||
+            (call->application_message &&
+             (vss_value_set_integer(failure, "application-code", call->application_code) < 0 ||
+              vss_value_set_string(failure, "application-message", call->application_message) < 0)))
+                return NULL;
+        return TAKE_PTR(failure);
+}
+
+vss_value *writer_call_result(vss_writer_call *call, vss_result result) {
+        _cleanup_value_ vss_value *answer = vss_value_new_dict();
+        vss_result code = result < 0 ? result : call->veto;
+
+        if (!answer)
+                return NULL;
+        if (call->failed && vss_value_set(answer, "failed-components", TAKE_PTR(call->failed)) < 0)
+                return NULL;
+        if (call->components && vss_value_set(answer, "components", writer_component_changes(call)) < 0)
+                return NULL;
+        if (code < 0 && vss_value_set(answer, "failure", failure_value(call, code)) < 0)
+                return NULL;
+        return TAKE_PTR(answer);
+}
+
+static char *_printf_(1, 0) format_text(const char *format, va_list args) {
         char *text = NULL;
+
+        if (vasprintf(&text, format, args) < 0)
+                text = NULL;
+        return text_make_utf8(text);
+}
+
+vss_result vss_writer_call_fail(vss_writer_call *call, vss_result code, const char *format, ...) {
         va_list args;
 
         if (!call || !format)
                 return code;
-        va_start(args, format);
-        if (vasprintf(&text, format, args) < 0)
-                text = NULL;
-        va_end(args);
         free(call->message);
-        call->message = text_make_utf8(text);
+        va_start(args, format);
+        call->message = format_text(format, args);
+        va_end(args);
         return code;
 }
 
+vss_result vss_writer_call_veto(vss_writer_call *call, vss_result code, const char *format, ...) {
+        va_list args;
+
+        if (!call || !format || !writer_call_is_writer_error(code))
+                return VSS_E_INVALIDARG;
+        if (call->kind == EVENT_IDENTIFY)
+                return VSS_E_BAD_STATE;
+        free(call->message);
+        va_start(args, format);
+        call->message = format_text(format, args);
+        va_end(args);
+        call->veto = code;
+        return VSS_S_OK;
+}
+
+vss_result vss_writer_call_set_application_failure(vss_writer_call *call, int32_t application_code,
+                                                   const char *format, ...) {
+        va_list args;
+
+        if (!call || !format)
+                return VSS_E_INVALIDARG;
+        if (call->kind == EVENT_IDENTIFY)
+                return VSS_E_BAD_STATE;
+        free(call->application_message);
+        va_start(args, format);
+        call->application_message = format_text(format, args);
+        va_end(args);
+        call->application_code = application_code;
+        return call->application_message ? VSS_S_OK : VSS_E_OUTOFMEMORY;
+}
+
+/* @application_code: NULL if the application has none. */
 static vss_result append_failed(vss_writer_call *call, const char *logical_path, const char *name,
-                                vss_result code, const char *message) {
+                                vss_result code, const int32_t *application_code, const char *message) {
         _cleanup_value_ vss_value *failed = vss_value_new_dict();
 
         if (!call->failed)
@@ -40,30 +121,45 @@ static vss_result append_failed(vss_writer_call *call, const char *logical_path,
         if (!call->failed || vss_value_set_string(failed, "logical-path", logical_path) < 0 ||
             vss_value_set_string(failed, "name", name) < 0 ||
             vss_value_set_integer(failed, "code", code) < 0 ||
-            vss_value_set_string(failed, "message", message) < 0)
+            vss_value_set_string(failed, "message", message) < 0 ||
+            (application_code && vss_value_set_integer(failed, "application-code", *application_code) < 0))
                 return VSS_E_OUTOFMEMORY;
         return vss_value_append(call->failed, TAKE_PTR(failed));
+}
+
+static vss_result check_failed(const vss_writer_call *call, const char *logical_path, const char *name,
+                               vss_result code) {
+        if (!call || !name || code >= 0 || !text_is_utf8(name) || !text_is_utf8(logical_path ?: ""))
+                return VSS_E_INVALIDARG;
+        return writer_call_may_fail_components(call->kind) ? VSS_S_OK : VSS_E_BAD_STATE;
 }
 
 vss_result vss_writer_call_fail_component(vss_writer_call *call, const char *logical_path, const char *name,
                                           vss_result code, const char *format, ...) {
         _cleanup_(freep) char *text = NULL;
+        vss_result result = check_failed(call, logical_path, name, code);
         va_list args;
-        int n;
 
-        if (!call || !name || !format || code >= 0 || !text_is_utf8(name) ||
-            !text_is_utf8(logical_path ?: ""))
+        if (!format)
                 return VSS_E_INVALIDARG;
-        if (!call->may_fail_components)
-                return VSS_E_BAD_STATE;
+        if (result < 0)
+                return result;
         va_start(args, format);
-        n = vasprintf(&text, format, args);
+        text = format_text(format, args);
         va_end(args);
-        if (n < 0) {
-                text = NULL;
-                return VSS_E_OUTOFMEMORY;
-        }
-        return append_failed(call, logical_path, name, code, text_make_utf8(text));
+        return text ? append_failed(call, logical_path, name, code, NULL, text) : VSS_E_OUTOFMEMORY;
+}
+
+vss_result vss_writer_call_set_failure(vss_writer_call *call, const char *logical_path, const char *name,
+                                       vss_result code, int32_t application_code, const char *message) {
+        vss_result result = check_failed(call, logical_path, name, code);
+
+        message = message ?: vss_result_text(code);
+        if (result < 0)
+                return result;
+        if (!text_is_utf8(message))
+                return VSS_E_INVALIDARG;
+        return append_failed(call, logical_path, name, code, &application_code, message);
 }
 
 void *vss_writer_call_userdata(const vss_writer_call *call) {
@@ -88,6 +184,31 @@ uint32_t vss_writer_call_context(const vss_writer_call *call) {
 
 enum vss_backup_type vss_writer_call_backup_type(const vss_writer_call *call) {
         return (enum vss_backup_type)vss_value_get_integer(event_of(call), "backup-type", VSS_BT_COPY);
+}
+
+enum vss_restore_type vss_writer_call_restore_type(const vss_writer_call *call) {
+        return (enum vss_restore_type)vss_value_get_integer(event_of(call), "restore-type",
+                                                            VSS_RTYPE_UNDEFINED);
+}
+
+bool vss_writer_call_bootable_system_state(const vss_writer_call *call) {
+        return vss_value_get_boolean(event_of(call), "bootable-system-state", false);
+}
+
+bool vss_writer_call_partial_file_support(const vss_writer_call *call) {
+        return vss_value_get_boolean(event_of(call), "partial-file-support", false);
+}
+
+const char *vss_writer_call_service_version(const vss_writer_call *call) {
+        return vss_value_get_string(event_of(call), "service-version", "");
+}
+
+const char *vss_writer_call_instance_id(const vss_writer_call *call) {
+        return call && call->instance_id ? call->instance_id : "";
+}
+
+enum vss_application_level vss_writer_call_level(const vss_writer_call *call) {
+        return call ? call->level : VSS_APP_UNKNOWN;
 }
 
 bool vss_writer_call_components_selected(const vss_writer_call *call) {
@@ -157,4 +278,28 @@ size_t vss_writer_call_component_count(const vss_writer_call *call) {
 
 const vss_value *vss_writer_call_component(const vss_writer_call *call, size_t index) {
         return vss_value_at(vss_value_get(event_of(call), "components"), index);
+}
+
+const vss_value *vss_writer_call_find_component(const vss_writer_call *call, const char *logical_path,
+                                                const char *name) {
+        for (size_t i = 0; name && i < vss_writer_call_component_count(call); i++) {
+                const vss_value *component = vss_writer_call_component(call, i);
+
+                if (strcmp(vss_value_get_string(component, "name", ""), name) == 0 &&
+                    strcmp(vss_value_get_string(component, "logical-path", ""), logical_path ?: "") == 0)
+                        return component;
+        }
+        return NULL;
+}
+
+const char *vss_writer_call_backup_options(const vss_writer_call *call, const char *logical_path,
+                                           const char *name) {
+        return vss_value_get_string(vss_writer_call_find_component(call, logical_path, name),
+                                    "backup-options", NULL);
+}
+
+const char *vss_writer_call_previous_backup_stamp(const vss_writer_call *call, const char *logical_path,
+                                                  const char *name) {
+        return vss_value_get_string(vss_writer_call_find_component(call, logical_path, name),
+                                    "previous-stamp", NULL);
 }

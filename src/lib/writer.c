@@ -22,29 +22,13 @@
 #include "util/macro.h"
 
 #define FREEZE_TIMEOUT_MS 60000u
-#define SESSIONS_MAX 256u
 #define POSTPONED_MAX 256u
 #define MOUNTS_MAX 16u
 #define FREEZE_ACCURACY_USEC (10 * USEC_PER_MSEC)
 
-typedef enum Event {
-        EVENT_IDENTIFY,
-        EVENT_PREPARE_BACKUP,
-        EVENT_PREPARE_SNAPSHOT,
-        EVENT_FREEZE,
-        EVENT_THAW,
-        EVENT_ABORT,
-        EVENT_POST_SNAPSHOT,
-        EVENT_BACKUP_COMPLETE,
-        EVENT_BACKUP_SHUTDOWN,
-        EVENT_PRE_RESTORE,
-        EVENT_POST_RESTORE,
-        EVENTS,
-} Event;
-
 /* An event of another session that came while frozen. */
 typedef struct Postponed {
-        Event event;
+        WriterEvent event;
         char session[VSS_ID_SIZE];
         sd_bus_message *message;
 } Postponed;
@@ -53,37 +37,22 @@ typedef struct Writer {
         struct vss_writer desc;
         void *userdata;
         Participant participant;
+        char name[2 * PARTICIPANT_NAME_MAX + 2]; /* with the instance's */
+        char instance_id[VSS_ID_SIZE];
+        uint32_t schema; /* by what identify said last, or the descriptor; all, while there is neither */
 
-        char sessions[SESSIONS_MAX][VSS_ID_SIZE]; /* prepared, and not shut down or aborted yet */
-        size_t n_sessions;
-
+        SessionSlots sessions;
         vss_value *frozen; /* the event that froze; NULL while nothing is */
         sd_event_source *timer;
-        char let_go_session[VSS_ID_SIZE]; /* whose freeze ended without Thaw or Abort, */
-        const char *let_go_reason;        /* and why */
 
         Postponed postponed[POSTPONED_MAX];
         size_t n_postponed;
         sd_event_source *resume;
 } Writer;
 
-static const char *const event_names[EVENTS] = {
-        [EVENT_IDENTIFY] = "Identify",
-        [EVENT_PREPARE_BACKUP] = "PrepareForBackup",
-        [EVENT_PREPARE_SNAPSHOT] = "PrepareForSnapshot",
-        [EVENT_FREEZE] = "Freeze",
-        [EVENT_THAW] = "Thaw",
-        [EVENT_ABORT] = "Abort",
-        [EVENT_POST_SNAPSHOT] = "PostSnapshot",
-        [EVENT_BACKUP_COMPLETE] = "BackupComplete",
-        [EVENT_BACKUP_SHUTDOWN] = "BackupShutdown",
-        [EVENT_PRE_RESTORE] = "PreRestore",
-        [EVENT_POST_RESTORE] = "PostRestore",
-};
-
 typedef vss_result (*Handler)(vss_writer_call *call);
 
-static Handler handler_of(const Writer *w, Event event) {
+static Handler handler_of(const Writer *w, WriterEvent event) {
         const struct vss_writer *d = &w->desc;
 
         switch (event) {
@@ -116,40 +85,20 @@ static const char *session_of(const vss_value *event) {
         return vss_value_get_string(event, "session", "");
 }
 
-static size_t find_session(const Writer *w, const char *id) {
-        size_t i = 0;
-
-        while (i < w->n_sessions && strcmp(w->sessions[i], id) != 0)
-                i++;
-        return i;
-}
-
-static bool open_session(Writer *w, const char *id) {
-        if (find_session(w, id) < w->n_sessions)
-                return true;
-        if (w->n_sessions >= SESSIONS_MAX)
-                return false;
-        (void)snprintf(w->sessions[w->n_sessions++], VSS_ID_SIZE, "%s", id);
-        return true;
-}
-
-static void close_session(Writer *w, const char *id) {
-        size_t i = find_session(w, id);
-
-        if (i < w->n_sessions)
-                memmove(w->sessions[i], w->sessions[--w->n_sessions], VSS_ID_SIZE);
-}
-
-static vss_writer_call make_call(const Writer *w, Event event, const vss_value *values) {
+static vss_writer_call make_call(const Writer *w, WriterEvent event, const vss_value *values) {
         int64_t limit_ms = vss_value_get_integer(values, "time-limit-ms", 0);
 
         if (limit_ms <= 0)
                 limit_ms = w->desc.freeze_timeout_ms;
         return (vss_writer_call){
                 .userdata = w->userdata,
+                .kind = event,
+                .level = w->desc.level,
+                .instance_id = w->instance_id,
+                .writer = w->name,
+                .backup_schema = w->schema,
                 .event = values,
                 .deadline_usec = now_usec() + (uint64_t)MIN(limit_ms, (int64_t)INT32_MAX) * USEC_PER_MSEC,
-                .may_fail_components = event == EVENT_FREEZE || event == EVENT_PREPARE_SNAPSHOT,
         };
 }
 
@@ -164,16 +113,18 @@ static void unfreeze(Writer *w) {
                 (void)sd_event_exit(w->participant.event, EXIT_FAILURE);
 }
 
-static void abort_session(Writer *w, const vss_value *values) {
-        _cleanup_(writer_call_done) vss_writer_call call = make_call(w, EVENT_ABORT, values);
+/* Without an answer. */
+static void tell(const Writer *w, WriterEvent event, const vss_value *values) {
+        _cleanup_(writer_call_done) vss_writer_call call = make_call(w, event, values);
+        Handler handler = handler_of(w, event);
 
-        (void)w->desc.abort(&call);
+        if (handler)
+                (void)handler(&call);
 }
 
 static void end_freeze(Writer *w, const char *reason) {
-        (void)snprintf(w->let_go_session, sizeof(w->let_go_session), "%s", session_of(w->frozen));
-        w->let_go_reason = reason;
-        abort_session(w, w->frozen);
+        session_slots_let_go(&w->sessions, session_of(w->frozen), reason);
+        tell(w, EVENT_ABORT, w->frozen);
         unfreeze(w);
 }
 
@@ -185,15 +136,22 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 static void writer_let_go(void *userdata, const char *reason) {
         Writer *w = userdata;
 
-        if (w->frozen) {
-                close_session(w, session_of(w->frozen));
+        if (w->frozen)
                 end_freeze(w, reason);
-        }
-        while (w->n_sessions > 0) {
-                _cleanup_value_ vss_value *values = vss_value_new_dict();
+        FOREACH_ELEMENT (slot, w->sessions.slots) {
+                _cleanup_value_ vss_value *values = NULL;
+                SlotState state = slot->state;
+                char id[VSS_ID_SIZE];
 
-                (void)vss_value_set_string(values, "session", w->sessions[--w->n_sessions]);
-                abort_session(w, values);
+                if (state == SLOT_NONE)
+                        continue;
+                (void)snprintf(id, sizeof(id), "%s", slot->id);
+                session_slots_leave(&w->sessions, id, EVENT_BACKUP_SHUTDOWN, true);
+                values = vss_value_new_dict();
+                (void)vss_value_set_string(values, "session", id);
+                /* Abort is for backups that have not been saved; one that was let go has had it. */
+                if (state != SLOT_LET_GO)
+                        tell(w, state == SLOT_OPEN ? EVENT_ABORT : EVENT_BACKUP_SHUTDOWN, values);
         }
         /* Whoever sent these is gone. */
         while (w->n_postponed > 0)
@@ -204,7 +162,7 @@ static void writer_let_go(void *userdata, const char *reason) {
 static bool writer_is_busy(void *userdata) {
         const Writer *w = userdata;
 
-        return w->frozen || w->n_sessions > 0 || w->n_postponed > 0;
+        return w->frozen || session_slots_count(&w->sessions) > 0 || w->n_postponed > 0;
 }
 
 static int reply_dict(sd_bus_message *m, const vss_value *dict) {
@@ -216,35 +174,40 @@ static int reply_dict(sd_bus_message *m, const vss_value *dict) {
         return r < 0 ? r : sd_bus_message_send(reply);
 }
 
-static bool is_writer_error(vss_result result) {
-        return result == VSS_E_WRITERERROR_PARTIAL_FAILURE ||
-               ((uint32_t)result >= (uint32_t)VSS_E_WRITERERROR_INCONSISTENTSNAPSHOT &&
-                (uint32_t)result <= (uint32_t)VSS_E_WRITERERROR_RECOVERY_FAILED);
-}
-
-static int reply_failure(const vss_writer_call *call, Event event, vss_result result, sd_bus_error *error) {
+/*
+ * The body of a failure has, after its message, what else the writer said; who does not look for it has the
+ * message. sd-bus makes an error of a handler's return value only from a name and a message, so it is sent
+ * here.
+ */
+static int reply_failure(sd_bus_message *m, vss_writer_call *call, vss_result result) {
+        _cleanup_value_ vss_value *more = writer_call_result(call, result);
+        _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_message_ sd_bus_message *reply = NULL;
         const char *message = call->message ?: vss_result_text(result);
+        int r;
 
         if (result == VSS_E_OUTOFMEMORY)
                 result = VSS_E_WRITERERROR_OUTOFRESOURCES;
-        if (is_writer_error(result))
-                return bus_error_setf(error, result, "%s", message);
-        return bus_error_setf(error, VSS_E_UNEXPECTED_WRITER_ERROR,
-                              "%s at %s, which is no writer's error: %s", vss_result_name(result),
-                              event_names[event], message);
+        if (writer_call_is_writer_error(result))
+                (void)bus_error_setf(&error, result, "%s", message);
+        else
+                (void)bus_error_setf(&error, VSS_E_UNEXPECTED_WRITER_ERROR,
+                                     "%s at %s, which is no writer's error: %s", vss_result_name(result),
+                                     writer_event_names[call->kind], message);
+        r = sd_bus_message_new_method_error(m, &reply, &error);
+        if (r >= 0)
+                r = marshal_append_dict(reply, more);
+        return r < 0 ? r : sd_bus_send(sd_bus_message_get_bus(m), reply, NULL);
 }
 
 static int reply_result(sd_bus_message *m, vss_writer_call *call) {
-        _cleanup_value_ vss_value *result = vss_value_new_dict();
+        _cleanup_value_ vss_value *result = writer_call_result(call, VSS_S_OK);
 
-        if (!result ||
-            (call->failed && vss_value_set(result, "failed-components", TAKE_PTR(call->failed)) < 0))
-                return -ENOMEM;
-        return reply_dict(m, result);
+        return result ? reply_dict(m, result) : -ENOMEM;
 }
 
-static int identify(Writer *w, sd_bus_message *m, const vss_value *values, sd_bus_error *error) {
-        _cleanup_(metadata_freep) vss_metadata *metadata = metadata_new(&w->desc);
+static int identify(Writer *w, sd_bus_message *m, const vss_value *values) {
+        _cleanup_(metadata_freep) vss_metadata *metadata = metadata_new(&w->desc, w->name, w->instance_id);
         _cleanup_(writer_call_done) vss_writer_call call = make_call(w, EVENT_IDENTIFY, values);
         vss_result result;
 
@@ -252,7 +215,8 @@ static int identify(Writer *w, sd_bus_message *m, const vss_value *values, sd_bu
                 return -ENOMEM;
         result = w->desc.identify(&call, metadata);
         if (result < 0)
-                return reply_failure(&call, EVENT_IDENTIFY, result, error);
+                return reply_failure(m, &call, result);
+        w->schema = (uint32_t)vss_value_get_integer(metadata_value(metadata), "backup-schema", 0);
         return reply_dict(m, metadata_value(metadata));
 }
 
@@ -275,28 +239,31 @@ static int begin_freeze(Writer *w, const vss_value *values) {
                 return -ENOMEM;
         }
         (void)sd_event_source_set_priority(w->timer, SD_EVENT_PRIORITY_IMPORTANT);
-        w->let_go_reason = NULL;
         return 0;
 }
 
 /* May @event come now? Return: 0, or a negative errno with @error filled in. */
-static int check_order(Writer *w, Event event, const char *session, sd_bus_error *error) {
-        if (event == EVENT_THAW && !w->frozen) {
-                if (w->let_go_reason && strcmp(w->let_go_session, session) == 0)
-                        return bus_error_setf(error, VSS_E_WRITERERROR_TIMEOUT,
-                                              "writer %s let go by itself: %s", w->desc.name,
-                                              w->let_go_reason);
-                return bus_error_setf(error, VSS_E_BAD_STATE, "Thaw came before Freeze");
+static int enter_session(Writer *w, WriterEvent event, const char *session, sd_bus_error *error) {
+        vss_result result = session_slots_enter(&w->sessions, session, event);
+
+        switch (result) {
+        case VSS_S_OK:
+                return 0;
+        case VSS_E_WRITERERROR_TIMEOUT:
+                return bus_error_setf(error, result, "writer %s let go by itself: %s", w->name,
+                                      session_slots_reason(&w->sessions, session));
+        case VSS_E_WRITER_STATUS_NOT_AVAILABLE:
+                return bus_error_setf(error, result,
+                                      "writer %s takes part in %u sessions, which is the limit; end one, or "
+                                      "try again when one has ended",
+                                      w->name, VSS_WRITER_SESSIONS_MAX);
+        default:
+                return bus_error_setf(error, result, "%s came %s", writer_event_names[event],
+                                      event == EVENT_THAW ? "before Freeze"
+                                      : w->frozen         ? "before Thaw"
+                                                  : "to a session whose backup is complete, or which is the "
+                                                    "other of backup and restore");
         }
-        if (w->frozen && event != EVENT_THAW && event != EVENT_ABORT && event != EVENT_BACKUP_SHUTDOWN)
-                return bus_error_setf(error, VSS_E_BAD_STATE, "%s came before Thaw", event_names[event]);
-        if ((event == EVENT_PREPARE_BACKUP || event == EVENT_PREPARE_SNAPSHOT || event == EVENT_FREEZE ||
-             event == EVENT_PRE_RESTORE) &&
-            !open_session(w, session))
-                return bus_error_setf(error, VSS_E_WRITER_STATUS_NOT_AVAILABLE,
-                                      "writer %s takes part in %u sessions, which is the limit",
-                                      w->desc.name, SESSIONS_MAX);
-        return 0;
 }
 
 /* What follows the event in PostSnapshot. The descriptors are the message's, which outlives the call. */
@@ -318,31 +285,35 @@ static int read_mounts(sd_bus_message *m, vss_writer_call *call) {
         return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
-static int deliver(Writer *w, Event event, sd_bus_message *m, const vss_value *values, sd_bus_error *error) {
+static int deliver(Writer *w, WriterEvent event, sd_bus_message *m, const vss_value *values,
+                   sd_bus_error *error) {
         _cleanup_(writer_call_done) vss_writer_call call = make_call(w, event, values);
+        const char *session = session_of(values);
+        vss_result result = VSS_S_OK;
         Handler handler = handler_of(w, event);
-        vss_result result;
-        int r = check_order(w, event, session_of(values), error);
+        int r = enter_session(w, event, session, error);
 
         if (r >= 0 && event == EVENT_POST_SNAPSHOT)
                 r = read_mounts(m, &call);
-        if (r >= 0 && event == EVENT_FREEZE)
+        if (r >= 0 && event == EVENT_FREEZE) {
                 r = begin_freeze(w, values);
+                if (r < 0)
+                        session_slots_leave(&w->sessions, session, EVENT_THAW, true);
+        }
         if (r < 0)
                 return r;
         if (event == EVENT_BACKUP_SHUTDOWN && w->frozen)
                 end_freeze(w, "the session ended before Thaw came");
 
-        result = handler ? handler(&call) : VSS_S_OK;
-
-        if (event == EVENT_ABORT || event == EVENT_BACKUP_SHUTDOWN)
-                close_session(w, session_of(values));
+        if (handler)
+                result = handler(&call);
+        session_slots_leave(&w->sessions, session, event, result >= 0);
         /* A thaw that failed leaves the lease, which ends in abort. */
         if (w->frozen && (event == EVENT_ABORT || (event == EVENT_THAW && result >= 0)))
                 unfreeze(w);
         if (result == VSS_E_WRITERERROR_PARTIAL_FAILURE && call.failed)
                 result = VSS_S_OK;
-        return result < 0 ? reply_failure(&call, event, result, error) : reply_result(m, &call);
+        return result < 0 ? reply_failure(m, &call, result) : reply_result(m, &call);
 }
 
 static void drop_postponed(Writer *w, size_t i) {
@@ -367,7 +338,8 @@ static void refuse_postponed(Writer *w, const char *session) {
 }
 
 /* The end of a session is answered at once: who aborts does not wait for somebody else's freeze. */
-static int postpone(Writer *w, Event event, const char *session, sd_bus_message *m, sd_bus_error *error) {
+static int postpone(Writer *w, WriterEvent event, const char *session, sd_bus_message *m,
+                    sd_bus_error *error) {
         bool is_end = event == EVENT_ABORT || event == EVENT_BACKUP_SHUTDOWN;
         Postponed *p;
 
@@ -375,8 +347,7 @@ static int postpone(Writer *w, Event event, const char *session, sd_bus_message 
                 refuse_postponed(w, session);
         if (w->n_postponed >= POSTPONED_MAX)
                 return bus_error_setf(error, VSS_E_WRITERERROR_RETRYABLE,
-                                      "writer %s is frozen for session %s", w->desc.name,
-                                      session_of(w->frozen));
+                                      "writer %s is frozen for session %s", w->name, session_of(w->frozen));
         p = &w->postponed[w->n_postponed++];
         *p = (Postponed){ .event = event, .message = sd_bus_message_ref(m) };
         (void)snprintf(p->session, sizeof(p->session), "%s", session);
@@ -387,10 +358,10 @@ static int on_event(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Writer *w = userdata;
         _cleanup_value_ vss_value *values = NULL;
         const char *member = sd_bus_message_get_member(m);
-        Event event = EVENT_IDENTIFY;
+        WriterEvent event = EVENT_IDENTIFY;
         int r;
 
-        while (event < EVENTS - 1 && strcmp(event_names[event], member) != 0)
+        while (event < WRITER_EVENTS - 1 && strcmp(writer_event_names[event], member) != 0)
                 event++;
         participant_touch(&w->participant);
         /* While frozen, who asks is not looked up at the bus: only the service is let in. */
@@ -402,7 +373,7 @@ static int on_event(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (r < 0)
                 return r;
         if (event == EVENT_IDENTIFY)
-                return identify(w, m, values, error);
+                return identify(w, m, values);
         if (!id_is_valid(session_of(values)))
                 return bus_error_setf(error, VSS_E_INVALIDARG, "%s without a session", member);
         if (w->frozen && strcmp(session_of(w->frozen), session_of(values)) != 0)
@@ -411,7 +382,7 @@ static int on_event(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 }
 
 /* One message that had to wait. Its sender was checked when it came. */
-static void resume_one(Writer *w, Event event, sd_bus_message *m) {
+static void resume_one(Writer *w, WriterEvent event, sd_bus_message *m) {
         _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_value_ vss_value *values = NULL;
         int r;
@@ -422,15 +393,9 @@ static void resume_one(Writer *w, Event event, sd_bus_message *m) {
         if (r < 0)
                 return;
 
-        if (event == EVENT_ABORT)
-                abort_session(w, values);
-        else if (event == EVENT_BACKUP_SHUTDOWN && w->desc.backup_shutdown) {
-                _cleanup_(writer_call_done) vss_writer_call call = make_call(w, event, values);
-
-                (void)w->desc.backup_shutdown(&call);
-        }
         if (event == EVENT_ABORT || event == EVENT_BACKUP_SHUTDOWN) {
-                close_session(w, session_of(values)); /* answered already */
+                tell(w, event, values);
+                session_slots_leave(&w->sessions, session_of(values), event, true); /* answered already */
                 return;
         }
         r = deliver(w, event, m, values, &error);
@@ -445,7 +410,7 @@ static int on_resume(sd_event_source *source, void *userdata) {
         /* A Freeze among them makes the rest wait again. */
         while (w->n_postponed > 0 && !w->frozen) {
                 _cleanup_message_ sd_bus_message *m = sd_bus_message_ref(w->postponed[0].message);
-                Event event = w->postponed[0].event;
+                WriterEvent event = w->postponed[0].event;
 
                 drop_postponed(w, 0);
                 resume_one(w, event, m);
@@ -487,8 +452,15 @@ static int check(const struct vss_writer *d) {
         if (!participant_name_is_valid(d->name))
                 fprintf(stderr, "writer: \"%s\" is no name; letters, digits and '_' make one\n",
                         d->name ?: "");
+        else if (d->instance_name && d->instance_name[0] && !participant_instance_is_valid(d->instance_name))
+                fprintf(stderr,
+                        "writer %s: \"%s\" is no name of an instance; letters, digits and '_' make one\n",
+                        d->name, d->instance_name);
         else if (!d->id || !d->id[0])
                 fprintf(stderr, "writer %s: it has no id; give it a UUID that never changes\n", d->name);
+        else if (!backup_schema_is_valid(d->backup_schema))
+                fprintf(stderr, "writer %s: its backup schema 0x%x has bits that mean nothing\n", d->name,
+                        d->backup_schema);
         else if (missing)
                 fprintf(stderr, "writer %s: the required event %s is missing\n", d->name, missing);
         else
@@ -496,11 +468,23 @@ static int check(const struct vss_writer *d) {
         return 2;
 }
 
-static void complete(struct vss_writer *d) {
-        if (d->level == VSS_APP_UNKNOWN)
+/* Return: 0, or an exit status after a message. */
+static int complete(Writer *w) {
+        struct vss_writer *d = &w->desc;
+        bool named = d->instance_name && d->instance_name[0];
+
+        if (d->level == VSS_APP_UNKNOWN || d->level == VSS_APP_AUTO)
                 d->level = VSS_APP_FRONT_END;
         if (d->freeze_timeout_ms == 0)
                 d->freeze_timeout_ms = FREEZE_TIMEOUT_MS;
+        w->schema = d->backup_schema ?: UINT32_MAX;
+        (void)snprintf(w->name, sizeof(w->name), "%s%s%s", d->name, named ? "." : "",
+                       named ? d->instance_name : "");
+        if (id_new(w->instance_id) < 0) {
+                fprintf(stderr, "writer %s: there is no randomness for its id\n", w->name);
+                return EXIT_FAILURE;
+        }
+        return 0;
 }
 
 int vss_writer_main(const struct vss_writer *writer, void *userdata) {
@@ -524,11 +508,12 @@ int vss_writer_main(const struct vss_writer *writer, void *userdata) {
         memcpy(&w->desc, writer, MIN((size_t)writer->size, sizeof(w->desc)));
         w->userdata = userdata;
         r = check(&w->desc);
+        if (r == 0)
+                r = complete(w);
         if (r == 0) {
-                complete(&w->desc);
                 w->participant = (Participant){
                         .kind = "writer",
-                        .name = w->desc.name,
+                        .name = w->name,
                         .prefix = BUS_WRITER_PREFIX,
                         .path = BUS_WRITER_PATH,
                         .interface = BUS_WRITER,
