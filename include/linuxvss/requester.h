@@ -104,8 +104,33 @@ VSS_PUBLIC vss_result vss_session_gather_writer_metadata(vss_session *session, v
 VSS_PUBLIC vss_result vss_session_get_writer_metadata(vss_session *session, vss_value **ret_writers);
 /* The session tells no more of it, and it cannot be gathered again. Before the gather this does nothing. */
 VSS_PUBLIC vss_result vss_session_free_writer_metadata(vss_session *session);
+/*
+ * Components of a backup
+ *
+ * A component is named by its writer (as in the writer lists: class, or class and instance), its logical path
+ * (elements parted by '/'; NULL or "" at the top) and its name. All of these calls can answer
+ * VSS_E_OBJECT_NOT_FOUND if there is no such writer or component, and VSS_E_INVALIDARG for a text that is too long
+ * (64 KiB) or not UTF-8; the message says which.
+ *
+ * vss_session_add_component() - the component, and all that come with it, join the backup
+ * Return: also VSS_E_OBJECT_ALREADY_EXISTS if it was added, VSS_E_INVALIDARG if it cannot be chosen by itself, or
+ * comes with one that was added.
+ */
 VSS_PUBLIC vss_result vss_session_add_component(vss_session *session, const char *writer, const char *logical_path,
                                                 const char *name);
+/* A private text to the component's writer, up to PrepareForBackup. */
+VSS_PUBLIC vss_result vss_session_set_backup_options(vss_session *session, const char *writer,
+                                                     const char *logical_path, const char *name, const char *options);
+/* The "stamp" that an earlier backup of the component got from its writer, for an incremental one on top of it. */
+VSS_PUBLIC vss_result vss_session_set_previous_backup_stamp(vss_session *session, const char *writer,
+                                                            const char *logical_path, const char *name,
+                                                            const char *stamp);
+/*
+ * The Backup Components Document's list of writers, each with its explicit components and what requester and
+ * writer have said of them ("backup-components" in linuxvss-values(7)); the caller frees it. To be read anew after
+ * each long call. In a restore: after PreRestore.
+ */
+VSS_PUBLIC vss_result vss_session_get_writer_components(vss_session *session, vss_value **ret_writers);
 VSS_PUBLIC vss_result vss_session_start_snapshot_set(vss_session *session, char ret_set_id[VSS_ID_SIZE]);
 /* The volume that holds @path joins the set. @provider: a name, or NULL for the service's choice.
  * The result has "snapshot" (id) and "volume". */
@@ -129,10 +154,69 @@ VSS_PUBLIC vss_result vss_session_get_snapshot_properties(vss_session *session, 
                                                           vss_value **ret_properties);
 /* Linux VSS: a detached, read-only mount of the shadow copy, to be attached with move_mount(2). Caller closes it. */
 VSS_PUBLIC vss_result vss_session_open_snapshot(vss_session *session, const char *id, int *ret_mount_fd);
+/* Did the data of the component get to where it is safe? Of all that come with it, too. */
 VSS_PUBLIC vss_result vss_session_set_backup_succeeded(vss_session *session, const char *writer,
                                                        const char *logical_path, const char *name, bool succeeded);
+/* VSS_E_BAD_STATE if some of the components chosen were told how they went by SetBackupSucceeded, and one was not.
+ * If none was, none counts as saved. */
 VSS_PUBLIC vss_result vss_session_backup_complete(vss_session *session, vss_async **ret_async);
 VSS_PUBLIC vss_result vss_session_abort_backup(vss_session *session, vss_async **ret_async);
+
+/*
+ * Restores
+ *
+ * Components of the document given to InitializeForRestore are selected, their writers told (PreRestore), files put
+ * back by the requester, and the writers told again (PostRestore). Setters are for before PreRestore. Those whose
+ * writer does not run on this machine cannot be selected: VSS_E_OBJECT_NOT_FOUND; their files are restored as their
+ * metadata document says. Components are named as above.
+ */
+VSS_PUBLIC vss_result vss_session_set_restore_state(vss_session *session, enum vss_restore_type type);
+VSS_PUBLIC vss_result vss_session_set_selected_for_restore(vss_session *session, const char *writer,
+                                                           const char *logical_path, const char *name,
+                                                           bool selected);
+/* "Path/Component": "Name"="Value", ...; ... */
+VSS_PUBLIC vss_result vss_session_set_restore_options(vss_session *session, const char *writer,
+                                                      const char *logical_path, const char *name,
+                                                      const char *options);
+/* More restores of it follow (of incremental backups): the writer should not bring it online yet. */
+VSS_PUBLIC vss_result vss_session_set_additional_restores(vss_session *session, const char *writer,
+                                                          const char *logical_path, const char *name,
+                                                          bool additional);
+/* Of the component, only this and others that are added so. VSS_E_INVALIDARG if it is not selectable for restore. */
+VSS_PUBLIC vss_result vss_session_add_restore_subcomponent(vss_session *session, const char *writer,
+                                                           const char *logical_path, const char *name,
+                                                           const char *sub_logical_path, const char *sub_name);
+/* A file set of the component goes to @alternate_path. VSS_E_NOT_SUPPORTED if the writer does not take this. */
+VSS_PUBLIC vss_result vss_session_add_new_target(vss_session *session, const char *writer, const char *logical_path,
+                                                 const char *name, const char *path, const char *filespec,
+                                                 bool recursive, const char *alternate_path);
+/* These three: VSS_E_NOT_SUPPORTED if the writer's backup schema does not have it. @point counts with
+ * VSS_RF_PARTIAL. */
+VSS_PUBLIC vss_result vss_session_set_authoritative_restore(vss_session *session, const char *writer,
+                                                            const char *logical_path, const char *name,
+                                                            bool authoritative);
+VSS_PUBLIC vss_result vss_session_set_roll_forward(vss_session *session, const char *writer,
+                                                   const char *logical_path, const char *name,
+                                                   enum vss_rollforward_type type, const char *point);
+VSS_PUBLIC vss_result vss_session_set_restore_name(vss_session *session, const char *writer,
+                                                   const char *logical_path, const char *name,
+                                                   const char *restore_name);
+/* The writers of selected components get ready, and may say where files have to go. A writer's refusal does not fail
+ * the call: look at the writers' status. The result has "writers", as do those of all calls to writers. */
+VSS_PUBLIC vss_result vss_session_pre_restore(vss_session *session, vss_async **ret_async);
+/* Between PreRestore and PostRestore: what has become of the files. The file set went to its writer's alternate
+ * location, the ranges file of the partial file at @index was restored to @path, the component as a whole. */
+VSS_PUBLIC vss_result vss_session_add_alternative_location_mapping(vss_session *session, const char *writer,
+                                                                   const char *logical_path, const char *name,
+                                                                   const char *path, const char *filespec,
+                                                                   bool recursive, const char *alternate_path);
+VSS_PUBLIC vss_result vss_session_set_ranges_file_path(vss_session *session, const char *writer,
+                                                       const char *logical_path, const char *name, uint32_t index,
+                                                       const char *path);
+VSS_PUBLIC vss_result vss_session_set_file_restore_status(vss_session *session, const char *writer,
+                                                          const char *logical_path, const char *name,
+                                                          enum vss_file_restore_status status);
+VSS_PUBLIC vss_result vss_session_post_restore(vss_session *session, vss_async **ret_async);
 
 /*
  * Without a session

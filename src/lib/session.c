@@ -8,15 +8,10 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include "lib/service.h"
+#include "lib/session.h"
 
 #define LEASE_MAX_SECONDS 604800u
 #define NAMES_MAX 1024u
-
-struct vss_session {
-        vss_service *service;
-        char *path, *id, *token;
-};
 
 vss_session *vss_session_free(vss_session *session) {
         if (!session)
@@ -114,14 +109,6 @@ vss_session *vss_session_release(vss_session *session) {
         return vss_session_free(session);
 }
 
-#define SESSION_CALL(session, member, ...)                                                                \
-        ((session) ? service_callf((session)->service, (session)->path, BUS_SESSION, member, __VA_ARGS__) \
-                   : VSS_E_INVALIDARG)
-#define SESSION_JOB(session, member, ret_async, ...)                                                        \
-        ((session) ? service_callf_job((session)->service, (session)->path, BUS_SESSION, member, ret_async, \
-                                       __VA_ARGS__)                                                         \
-                   : VSS_E_INVALIDARG)
-
 vss_result vss_session_initialize_for_backup(vss_session *session) {
         return SESSION_CALL(session, "InitializeForBackup", NULL, "");
 }
@@ -177,7 +164,7 @@ vss_result vss_session_gather_writer_metadata(vss_session *session, vss_async **
         return SESSION_JOB(session, "GatherWriterMetadata", ret_async, "");
 }
 
-static vss_result call_list(vss_session *session, const char *member, vss_value **ret_list) {
+vss_result session_call_list(vss_session *session, const char *member, vss_value **ret_list) {
         _cleanup_message_ sd_bus_message *reply = NULL;
         vss_result result;
 
@@ -188,19 +175,11 @@ static vss_result call_list(vss_session *session, const char *member, vss_value 
 }
 
 vss_result vss_session_get_writer_metadata(vss_session *session, vss_value **ret_writers) {
-        return call_list(session, "GetWriterMetadata", ret_writers);
+        return session_call_list(session, "GetWriterMetadata", ret_writers);
 }
 
 vss_result vss_session_free_writer_metadata(vss_session *session) {
         return SESSION_CALL(session, "FreeWriterMetadata", NULL, "");
-}
-
-vss_result vss_session_add_component(vss_session *session, const char *writer, const char *logical_path,
-                                     const char *name) {
-        if (!session || !writer || !name)
-                return service_invalid(session ? session->service : NULL,
-                                       "a component has a writer and a name");
-        return SESSION_CALL(session, "AddComponent", NULL, "sss", writer, logical_path ?: "", name);
 }
 
 vss_result vss_session_start_snapshot_set(vss_session *session, char ret_set_id[VSS_ID_SIZE]) {
@@ -254,7 +233,7 @@ vss_result vss_session_gather_writer_status(vss_session *session, vss_async **re
 }
 
 vss_result vss_session_get_writer_status(vss_session *session, vss_value **ret_writers) {
-        return call_list(session, "GetWriterStatus", ret_writers);
+        return session_call_list(session, "GetWriterStatus", ret_writers);
 }
 
 vss_result vss_session_free_writer_status(vss_session *session) {
@@ -311,19 +290,22 @@ vss_result vss_session_open_snapshot(vss_session *session, const char *id, int *
         return VSS_S_OK;
 }
 
-vss_result vss_session_set_backup_succeeded(vss_session *session, const char *writer,
-                                            const char *logical_path, const char *name, bool succeeded) {
-        if (!session || !writer || !name)
-                return service_invalid(session ? session->service : NULL,
-                                       "a component has a writer and a name");
-        return SESSION_CALL(session, "SetBackupSucceeded", NULL, "sssb", writer, logical_path ?: "", name,
-                            succeeded);
-}
-
 vss_result vss_session_backup_complete(vss_session *session, vss_async **ret_async) {
         return SESSION_JOB(session, "BackupComplete", ret_async, "");
 }
 
 vss_result vss_session_abort_backup(vss_session *session, vss_async **ret_async) {
         return SESSION_JOB(session, "AbortBackup", ret_async, "");
+}
+
+vss_result vss_session_set_restore_state(vss_session *session, enum vss_restore_type type) {
+        return SESSION_CALL(session, "SetRestoreState", NULL, "u", (uint32_t)type);
+}
+
+vss_result vss_session_pre_restore(vss_session *session, vss_async **ret_async) {
+        return SESSION_JOB(session, "PreRestore", ret_async, "");
+}
+
+vss_result vss_session_post_restore(vss_session *session, vss_async **ret_async) {
+        return SESSION_JOB(session, "PostRestore", ret_async, "");
 }

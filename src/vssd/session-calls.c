@@ -55,6 +55,18 @@ static int set_backup_state(Session *session, sd_bus_message *m, sd_bus_error *e
         return sd_bus_reply_method_return(m, "");
 }
 
+static int set_restore_state(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        uint32_t type;
+        int r = sd_bus_message_read(m, "u", &type);
+
+        if (r < 0)
+                return r;
+        if (type < VSS_RTYPE_BY_COPY || type > VSS_RTYPE_OTHER)
+                return bus_error_setf(error, VSS_E_INVALIDARG, "%u is no restore type.", type);
+        session->set.restore_type = (enum vss_restore_type)type;
+        return sd_bus_reply_method_return(m, "");
+}
+
 static int read_writer_list(Session *session, sd_bus_message *m, vss_value **list) {
         vss_value *names = NULL;
         int r = marshal_read_strings(m, &names);
@@ -112,82 +124,6 @@ static int get_writer_metadata(Session *session, sd_bus_message *m, sd_bus_error
         return reply_dicts(m, list);
 }
 
-static const vss_value *find_component(const vss_value *list, const char *logical_path, const char *name) {
-        for (size_t i = 0; i < vss_value_count(list); i++) {
-                const vss_value *component = vss_value_at(list, i);
-
-                if (strcmp(vss_value_get_string(component, "logical-path", ""), logical_path) == 0 &&
-                    strcmp(vss_value_get_string(component, "name", ""), name) == 0)
-                        return component;
-        }
-        return NULL;
-}
-
-static int find_writer(Session *session, const char *name, SetWriter **ret_writer, sd_bus_error *error) {
-        SetWriter *writer = set_find_writer(&session->set, name);
-
-        if (!writer)
-                return bus_error_setf(error, VSS_E_OBJECT_NOT_FOUND,
-                                      "There is no writer %s in this session. See vss list writers.", name);
-        *ret_writer = writer;
-        return 0;
-}
-
-static int add_component(Session *session, sd_bus_message *m, sd_bus_error *error) {
-        const char *name, *logical_path, *component;
-        vss_value *chosen;
-        SetWriter *writer = NULL;
-        int r;
-
-        r = sd_bus_message_read(m, "sss", &name, &logical_path, &component);
-        if (r >= 0)
-                r = find_writer(session, name, &writer, error);
-        if (r < 0)
-                return r;
-        if (!find_component(vss_value_get(writer->participant->info, "components"), logical_path, component))
-                return bus_error_setf(error, VSS_E_OBJECT_NOT_FOUND,
-                                      "Writer %s has no component \"%s%s%s\". See vss list components.",
-                                      writer->participant->name, logical_path, *logical_path ? "/" : "",
-                                      component);
-        if (find_component(writer->chosen, logical_path, component))
-                return bus_error_setf(error, VSS_E_OBJECT_ALREADY_EXISTS,
-                                      "Component \"%s%s%s\" has been added already.", logical_path,
-                                      *logical_path ? "/" : "", component);
-        chosen = vss_value_new_dict();
-        (void)vss_value_set_string(chosen, "logical-path", logical_path);
-        (void)vss_value_set_string(chosen, "name", component);
-        if (vss_value_append(writer->chosen, chosen) < 0)
-                return -ENOMEM;
-        return sd_bus_reply_method_return(m, "");
-}
-
-static int set_backup_succeeded(Session *session, sd_bus_message *m, sd_bus_error *error) {
-        const char *name, *logical_path, *component;
-        vss_value *chosen = NULL;
-        SetWriter *writer = NULL;
-        int succeeded, r;
-
-        r = sd_bus_message_read(m, "sssb", &name, &logical_path, &component, &succeeded);
-        if (r >= 0)
-                r = find_writer(session, name, &writer, error);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < vss_value_count(writer->chosen) && !chosen; i++) {
-                vss_value *at = value_at_mutable(writer->chosen, i);
-
-                if (strcmp(vss_value_get_string(at, "logical-path", ""), logical_path) == 0 &&
-                    strcmp(vss_value_get_string(at, "name", ""), component) == 0)
-                        chosen = at;
-        }
-        if (!chosen)
-                return bus_error_setf(error, VSS_E_OBJECT_NOT_FOUND,
-                                      "Component \"%s%s%s\" of %s was not added.", logical_path,
-                                      *logical_path ? "/" : "", component, name);
-        if (vss_value_set_boolean(chosen, "succeeded", succeeded) < 0)
-                return -ENOMEM;
-        return sd_bus_reply_method_return(m, "");
-}
-
 static int hold_control_group(Session *session, sd_bus_message *m, sd_bus_error *error) {
         const char *path;
         int r = sd_bus_message_read(m, "s", &path);
@@ -225,7 +161,10 @@ static const struct {
         { "GatherWriterMetadata", SESSION_CALL_GATHER_WRITER_METADATA, session_gather, true },
         { "GetWriterMetadata", SESSION_CALL_GET_WRITER_METADATA, get_writer_metadata, false },
         { "FreeWriterMetadata", SESSION_CALL_FREE_WRITER_METADATA, forget, false },
-        { "AddComponent", SESSION_CALL_ADD_COMPONENT, add_component, false },
+        { "AddComponent", SESSION_CALL_ADD_COMPONENT, session_add_component, false },
+        { "SetBackupOptions", SESSION_CALL_SET_BACKUP_OPTIONS, session_set_component, false },
+        { "SetPreviousBackupStamp", SESSION_CALL_SET_PREVIOUS_BACKUP_STAMP, session_set_component, false },
+        { "GetWriterComponents", SESSION_CALL_GET_WRITER_COMPONENTS, session_get_components, false },
         { "StartSnapshotSet", SESSION_CALL_START_SNAPSHOT_SET, session_start_set, true },
         { "AddToSnapshotSet", SESSION_CALL_ADD_TO_SNAPSHOT_SET, session_add_volume, true },
         { "HoldControlGroup", SESSION_CALL_HOLD_CONTROL_GROUP, hold_control_group, false },
@@ -237,8 +176,23 @@ static const struct {
         { "Query", SESSION_CALL_QUERY, session_query, true },
         { "GetSnapshotProperties", SESSION_CALL_GET_SNAPSHOT_PROPERTIES, session_get_snapshot, false },
         { "OpenSnapshot", SESSION_CALL_OPEN_SNAPSHOT, session_open_snapshot, false },
-        { "SetBackupSucceeded", SESSION_CALL_SET_BACKUP_SUCCEEDED, set_backup_succeeded, false },
+        { "SetBackupSucceeded", SESSION_CALL_SET_BACKUP_SUCCEEDED, session_set_component, false },
         { "BackupComplete", SESSION_CALL_BACKUP_COMPLETE, session_complete, true },
+        { "SetRestoreState", SESSION_CALL_SET_RESTORE_STATE, set_restore_state, false },
+        { "SetSelectedForRestore", SESSION_CALL_SET_SELECTED_FOR_RESTORE, session_set_component, false },
+        { "SetRestoreOptions", SESSION_CALL_SET_RESTORE_OPTIONS, session_set_component, false },
+        { "SetAdditionalRestores", SESSION_CALL_SET_ADDITIONAL_RESTORES, session_set_component, false },
+        { "AddRestoreSubcomponent", SESSION_CALL_ADD_RESTORE_SUBCOMPONENT, session_set_component, false },
+        { "AddNewTarget", SESSION_CALL_ADD_NEW_TARGET, session_set_component, false },
+        { "SetAuthoritativeRestore", SESSION_CALL_SET_AUTHORITATIVE_RESTORE, session_set_component, false },
+        { "SetRollForward", SESSION_CALL_SET_ROLL_FORWARD, session_set_component, false },
+        { "SetRestoreName", SESSION_CALL_SET_RESTORE_NAME, session_set_component, false },
+        { "PreRestore", SESSION_CALL_PRE_RESTORE, session_pre_restore, true },
+        { "AddAlternativeLocationMapping", SESSION_CALL_ADD_ALTERNATIVE_LOCATION_MAPPING,
+          session_set_component, false },
+        { "SetRangesFilePath", SESSION_CALL_SET_RANGES_FILE_PATH, session_set_component, false },
+        { "SetFileRestoreStatus", SESSION_CALL_SET_FILE_RESTORE_STATUS, session_set_component, false },
+        { "PostRestore", SESSION_CALL_POST_RESTORE, session_post_restore, true },
         { "AbortBackup", SESSION_CALL_ABORT_BACKUP, session_abort, true },
         { "Release", SESSION_CALL_RELEASE, release, true },
 };
@@ -301,6 +255,8 @@ static int property_id(sd_bus *bus, const char *path, const char *interface, con
         SD_BUS_METHOD_WITH_NAMES(member, in, in_names, out, out_names, on_method, SD_BUS_VTABLE_UNPRIVILEGED)
 #define METHOD_BARE(member) SD_BUS_METHOD(member, "", "", on_method, SD_BUS_VTABLE_UNPRIVILEGED)
 #define P(name) SD_BUS_PARAM(name)
+#define COMPONENT P(writer) P(logical_path) P(name)
+#define FILE_SET P(path) P(filespec) P(recursive) P(alternate_path)
 
 const sd_bus_vtable session_vtable[] = {
         SD_BUS_VTABLE_START(0),
@@ -314,7 +270,10 @@ const sd_bus_vtable session_vtable[] = {
         METHOD("GatherWriterMetadata", "", , "o", P(job)),
         METHOD("GetWriterMetadata", "", , "aa{sv}", P(writers)),
         METHOD_BARE("FreeWriterMetadata"),
-        METHOD("AddComponent", "sss", P(writer) P(logical_path) P(name), "", ),
+        METHOD("AddComponent", "sss", COMPONENT, "", ),
+        METHOD("SetBackupOptions", "ssss", COMPONENT P(options), "", ),
+        METHOD("SetPreviousBackupStamp", "ssss", COMPONENT P(stamp), "", ),
+        METHOD("GetWriterComponents", "", , "aa{sv}", P(writers)),
         METHOD("StartSnapshotSet", "", , "s", P(set)),
         METHOD("AddToSnapshotSet", "ss", P(path) P(provider), "o", P(job)),
         METHOD("HoldControlGroup", "s", P(cgroup), "", ),
@@ -326,8 +285,22 @@ const sd_bus_vtable session_vtable[] = {
         METHOD("Query", "a{sv}", P(filter), "o", P(job)),
         METHOD("GetSnapshotProperties", "s", P(id), "a{sv}", P(properties)),
         METHOD("OpenSnapshot", "s", P(id), "h", P(mount)),
-        METHOD("SetBackupSucceeded", "sssb", P(writer) P(logical_path) P(name) P(succeeded), "", ),
+        METHOD("SetBackupSucceeded", "sssb", COMPONENT P(succeeded), "", ),
         METHOD("BackupComplete", "", , "o", P(job)),
+        METHOD("SetRestoreState", "u", P(restore_type), "", ),
+        METHOD("SetSelectedForRestore", "sssb", COMPONENT P(selected), "", ),
+        METHOD("SetRestoreOptions", "ssss", COMPONENT P(options), "", ),
+        METHOD("SetAdditionalRestores", "sssb", COMPONENT P(additional), "", ),
+        METHOD("AddRestoreSubcomponent", "sssss", COMPONENT P(sub_logical_path) P(sub_name), "", ),
+        METHOD("AddNewTarget", "sssssbs", COMPONENT FILE_SET, "", ),
+        METHOD("SetAuthoritativeRestore", "sssb", COMPONENT P(authoritative), "", ),
+        METHOD("SetRollForward", "sssus", COMPONENT P(roll_forward_type) P(point), "", ),
+        METHOD("SetRestoreName", "ssss", COMPONENT P(restore_name), "", ),
+        METHOD("PreRestore", "", , "o", P(job)),
+        METHOD("AddAlternativeLocationMapping", "sssssbs", COMPONENT FILE_SET, "", ),
+        METHOD("SetRangesFilePath", "sssus", COMPONENT P(index) P(path), "", ),
+        METHOD("SetFileRestoreStatus", "sssu", COMPONENT P(status), "", ),
+        METHOD("PostRestore", "", , "o", P(job)),
         METHOD("AbortBackup", "", , "o", P(job)),
         METHOD_BARE("Release"),
         SD_BUS_PROPERTY("Id", "s", property_id, 0, SD_BUS_VTABLE_PROPERTY_CONST),

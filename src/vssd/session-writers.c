@@ -6,6 +6,7 @@
 
 #include <string.h>
 #include "bus/marshal.h"
+#include "model/component.h"
 #include "vssd/session.h"
 
 /* GatherWriterMetadata */
@@ -22,9 +23,27 @@ static vss_value *all_disabled(const Session *session) {
         return TAKE_PTR(all);
 }
 
+/* Of a session with a document, writers that are in it have their components from there. */
+static int adopt_components(Session *session) {
+        for (size_t i = 0; i < session->set.n_writers; i++) {
+                SetWriter *writer = &session->set.writers[i];
+                const vss_value *entry = session_find_entry(session, writer->participant);
+                vss_value *chosen = entry ? vss_value_copy(vss_value_get(entry, "components")) : NULL;
+
+                if (!entry)
+                        continue;
+                if (!chosen)
+                        return -ENOMEM;
+                vss_value_free(writer->chosen);
+                writer->chosen = chosen;
+        }
+        return 0;
+}
+
 static void on_writers(void *userdata, const Failure *failure, Discovery *found) {
         Session *session = userdata;
         _cleanup_value_ vss_value *disabled = all_disabled(session);
+        Failure without_memory = { .code = VSS_E_OUTOFMEMORY };
 
         session->discover = NULL;
         set_adopt_writers(&session->set, found, session->enabled, disabled);
@@ -34,6 +53,8 @@ static void on_writers(void *userdata, const Failure *failure, Discovery *found)
                 session_leave_out(session, vss_value_get_string(rejected, "name", "?"),
                                   vss_value_get_string(rejected, "reason", ""));
         }
+        if (session->document && adopt_components(session) < 0)
+                failure = &without_memory;
         session_end_job(session, failure, NULL);
 }
 
@@ -47,19 +68,38 @@ int session_gather(Session *session, sd_bus_message *m, sd_bus_error *error) {
         return r;
 }
 
-/* Rounds to the writers outside of the set's own steps: PrepareForBackup, BackupComplete */
+/* Rounds: one event to all who take part */
+
+static const struct {
+        SessionCall call;
+        const char *member;
+        enum vss_writer_state failed;
+        bool first; /* nobody has failed yet, or what he failed at was not this */
+} rounds[] = {
+        { SESSION_CALL_PREPARE_FOR_BACKUP, "PrepareForBackup", VSS_WS_FAILED_AT_PREPARE_BACKUP, true },
+        { SESSION_CALL_BACKUP_COMPLETE, "BackupComplete", VSS_WS_FAILED_AT_BACKUP_COMPLETE, false },
+        { SESSION_CALL_PRE_RESTORE, "PreRestore", VSS_WS_FAILED_AT_PRE_RESTORE, true },
+        { SESSION_CALL_POST_RESTORE, "PostRestore", VSS_WS_FAILED_AT_POST_RESTORE, false },
+};
+
+static size_t round_of(SessionCall call) {
+        size_t i = 0;
+
+        while (i + 1 < ELEMENTS(rounds) && rounds[i].call != call)
+                i++;
+        return i;
+}
 
 static void on_writer_answer(void *userdata, const CallAnswer *answer) {
         Session *session = userdata;
         SetWriter *writer = answer->cookie;
-        bool preparing = session->job_call == SESSION_CALL_PREPARE_FOR_BACKUP;
 
         if (answer->result >= 0) {
                 if (writer->failure.code >= 0)
                         writer->state = VSS_WS_STABLE;
                 return;
         }
-        writer->state = preparing ? VSS_WS_FAILED_AT_PREPARE_BACKUP : VSS_WS_FAILED_AT_BACKUP_COMPLETE;
+        writer->state = rounds[round_of(session->job_call)].failed;
         failure_set_first(&writer->failure, answer->result, writer->participant->name, "%s",
                           answer->message ?: vss_result_text(answer->result));
 }
@@ -72,7 +112,7 @@ static void on_writers_done(void *userdata) {
         session_end_job(session, NULL, result);
 }
 
-static int call_writers(Session *session, const char *member, bool preparing) {
+static int call_writers(Session *session, size_t round) {
         uint64_t limit = session->manager->settings.writer_usec;
         int r = 0;
 
@@ -82,10 +122,10 @@ static int call_writers(Session *session, const char *member, bool preparing) {
                 _cleanup_message_ sd_bus_message *m = NULL;
                 _cleanup_value_ vss_value *event = NULL;
 
-                if (!writer->takes_part || (!preparing && writer->failure.code < 0))
+                if (!writer->takes_part || (!rounds[round].first && writer->failure.code < 0))
                         continue;
                 event = set_event(&session->set, session->id, writer, limit);
-                r = event ? participant_message(writer->participant, member, &m) : -ENOMEM;
+                r = event ? participant_message(writer->participant, rounds[round].member, &m) : -ENOMEM;
                 if (r >= 0)
                         r = marshal_append_dict(m, event);
                 if (r >= 0)
@@ -100,15 +140,17 @@ static int call_writers(Session *session, const char *member, bool preparing) {
         return r;
 }
 
-static int round_of_writers(Session *session, sd_bus_message *m, SessionCall call, const char *member) {
+static int round_of_writers(Session *session, sd_bus_message *m, SessionCall call) {
+        size_t round = round_of(call);
         Failure failure = { 0 };
         int r = session_begin_job(session, m, call);
 
         if (r < 0)
                 return r;
-        r = call_writers(session, member, call == SESSION_CALL_PREPARE_FOR_BACKUP);
+        r = call_writers(session, round);
         if (r < 0) {
-                failure_set(&failure, VSS_E_UNEXPECTED, "", "%s cannot be sent: %s", member, strerror(-r));
+                failure_set(&failure, VSS_E_UNEXPECTED, "", "%s cannot be sent: %s", rounds[round].member,
+                            strerror(-r));
                 session_end_job(session, &failure, NULL);
                 failure_clear(&failure);
         }
@@ -117,11 +159,64 @@ static int round_of_writers(Session *session, sd_bus_message *m, SessionCall cal
 
 int session_prepare(Session *session, sd_bus_message *m, sd_bus_error *error) {
         set_choose_writers(&session->set);
-        return round_of_writers(session, m, SESSION_CALL_PREPARE_FOR_BACKUP, "PrepareForBackup");
+        return round_of_writers(session, m, SESSION_CALL_PREPARE_FOR_BACKUP);
+}
+
+/* A component of which it was not said how it went, while that was said of others. */
+static const vss_value *find_forgotten(const Session *session, const SetWriter **ret_writer) {
+        const vss_value *forgotten = NULL;
+        bool said = false;
+
+        for (size_t i = 0; i < session->set.n_writers; i++) {
+                const SetWriter *writer = &session->set.writers[i];
+
+                for (size_t k = 0; writer->takes_part && k < vss_value_count(writer->chosen); k++) {
+                        const vss_value *component = vss_value_at(writer->chosen, k);
+
+                        if (vss_value_get(component, "succeeded"))
+                                said = true;
+                        else if (!forgotten) {
+                                forgotten = component;
+                                *ret_writer = writer;
+                        }
+                }
+        }
+        return said ? forgotten : NULL;
+}
+
+/* Who took part in the backup that the document is of. */
+static void choose_by_document(Session *session) {
+        for (size_t i = 0; i < session->set.n_writers; i++) {
+                SetWriter *writer = &session->set.writers[i];
+
+                writer->takes_part = !writer->disabled && session_find_entry(session, writer->participant);
+        }
 }
 
 int session_complete(Session *session, sd_bus_message *m, sd_bus_error *error) {
-        return round_of_writers(session, m, SESSION_CALL_BACKUP_COMPLETE, "BackupComplete");
+        const SetWriter *writer = NULL;
+        const vss_value *forgotten;
+
+        if (session->facts & SESSION_DOCUMENT)
+                choose_by_document(session);
+        forgotten = session->set.select_components ? find_forgotten(session, &writer) : NULL;
+        if (forgotten)
+                return bus_error_setf(
+                        error, VSS_E_BAD_STATE,
+                        "BackupComplete is not possible now: SetBackupSucceeded has not been called "
+                        "for component \"%s\" of %s, only for others.",
+                        component_label(component_logical_path(forgotten), component_name(forgotten)).text,
+                        writer->participant->name);
+        return round_of_writers(session, m, SESSION_CALL_BACKUP_COMPLETE);
+}
+
+int session_pre_restore(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        set_choose_restored(&session->set);
+        return round_of_writers(session, m, SESSION_CALL_PRE_RESTORE);
+}
+
+int session_post_restore(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        return round_of_writers(session, m, SESSION_CALL_POST_RESTORE);
 }
 
 int session_gather_status(Session *session, sd_bus_message *m, sd_bus_error *error) {

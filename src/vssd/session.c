@@ -44,6 +44,7 @@ static Session *session_free(Session *session) {
         vss_value_free(session->enabled);
         vss_value_free(session->disabled);
         vss_value_free(session->disabled_instances);
+        vss_value_free(session->document);
         vss_value_free(session->left_out);
         vss_value_free(session->result);
         sd_bus_message_unref(session->releasing);
@@ -182,6 +183,7 @@ int session_create(Manager *manager, sd_bus_message *m, sd_bus_error *error) {
         *session = (Session){ .manager = manager,
                               .set = { .manager = manager, .backup_type = VSS_BT_COPY },
                               .created_usec = now_usec(),
+                              .began_usec = clock_usec(CLOCK_REALTIME),
                               .left_out = vss_value_new_list() };
         r = read_options(session, options, &lease, error);
         if (r >= 0 && !sd_bus_error_is_set(error))

@@ -23,6 +23,7 @@ struct Session {
         uid_t uid;
         pid_t pid;
         uint64_t created_usec, lease_usec;
+        uint64_t began_usec; /* the date of @created_usec */
         sd_bus_slot *slot, *watch;
         sd_event_source *lease;
 
@@ -31,6 +32,7 @@ struct Session {
         Set set;
         vss_value *enabled, *disabled; /* writers, or NULL */
         vss_value *disabled_instances;
+        vss_value *document;           /* the Backup Components Document that it was given, or NULL */
         vss_value *left_out;           /* list of {what, reason} */
         vss_value *result;             /* of DoSnapshotSet */
 
@@ -81,6 +83,16 @@ int session_add_volume(Session *session, sd_bus_message *m, sd_bus_error *error)
 int session_do_set(Session *session, sd_bus_message *m, sd_bus_error *error);
 int session_abort(Session *session, sd_bus_message *m, sd_bus_error *error);
 
+/* session-components.c: what is said of components, and the document of it */
+int session_add_component(Session *session, sd_bus_message *m, sd_bus_error *error);
+/* Every other call that is about one component: SetBackupSucceeded, SetRestoreOptions and so on. */
+int session_set_component(Session *session, sd_bus_message *m, sd_bus_error *error);
+int session_get_components(Session *session, sd_bus_message *m, sd_bus_error *error);
+/* The Backup Components Document as it stands; the caller frees it. NULL without memory. */
+vss_value *session_make_document(const Session *session);
+/* The writer's entry in the document that the session was given; NULL if it has none. */
+const vss_value *session_find_entry(const Session *session, const Participant *writer);
+
 /* session-query.c: the calls that look at shadow copies as they stand, this session's and others */
 int session_query(Session *session, sd_bus_message *m, sd_bus_error *error);
 int session_get_snapshot(Session *session, sd_bus_message *m, sd_bus_error *error);
@@ -91,6 +103,8 @@ int session_gather(Session *session, sd_bus_message *m, sd_bus_error *error);
 int session_prepare(Session *session, sd_bus_message *m, sd_bus_error *error);
 int session_gather_status(Session *session, sd_bus_message *m, sd_bus_error *error);
 int session_complete(Session *session, sd_bus_message *m, sd_bus_error *error);
+int session_pre_restore(Session *session, sd_bus_message *m, sd_bus_error *error);
+int session_post_restore(Session *session, sd_bus_message *m, sd_bus_error *error);
 
 /* Answers @m with the job of @call, which is under way from then on. */
 int session_begin_job(Session *session, sd_bus_message *m, SessionCall call);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "bus/marshal.h"
 #include "config.h"
+#include "model/component.h"
 #include "util/clock.h"
 #include "vssd/cgroup.h"
 #include "vssd/log.h"
@@ -74,6 +75,13 @@ SetWriter *set_find_writer(Set *set, const char *name) {
                 if (strcasecmp(set->writers[i].participant->name, name) == 0)
                         return &set->writers[i];
         return NULL;
+}
+
+BcWriter set_bc_writer(const Set *set, const SetWriter *writer) {
+        return (BcWriter){ .name = writer->participant->name,
+                           .metadata = writer->participant->info,
+                           .components = writer->chosen,
+                           .partial_file_support = set->partial_file_support };
 }
 
 SetVolume *set_find_snapshot(Set *set, const char *id) {
@@ -151,17 +159,23 @@ static bool has_files_in(const Set *set, const vss_value *component) {
         return false;
 }
 
-static bool same_component(const vss_value *a, const vss_value *b) {
-        return strcmp(vss_value_get_string(a, "logical-path", ""),
-                      vss_value_get_string(b, "logical-path", "")) == 0 &&
-               strcmp(vss_value_get_string(a, "name", ""), vss_value_get_string(b, "name", "")) == 0;
-}
+/* Is it one of those that were chosen, or one that comes with them? A component brings along all below it
+ * that do not belong to another one in between; one that cannot be chosen by itself brings only its like. */
+static bool is_chosen(const SetWriter *writer, const vss_value *declared, const vss_value *component) {
+        if (component_find(writer->chosen, component_logical_path(component), component_name(component)))
+                return true;
+        for (size_t i = 0; i < vss_value_count(writer->chosen); i++) {
+                const vss_value *chosen = vss_value_at(writer->chosen, i);
+                const char *path = component_logical_path(chosen), *name = component_name(chosen);
 
-static const vss_value *find_component(const vss_value *list, const vss_value *like) {
-        for (size_t i = 0; i < vss_value_count(list); i++)
-                if (same_component(vss_value_at(list, i), like))
-                        return vss_value_at(list, i);
-        return NULL;
+                if (!component_is_below(component, path, name))
+                        continue;
+                if (vss_value_get_boolean(component_find(declared, path, name), "selectable", false) ||
+                    (!vss_value_get_boolean(component, "selectable", false) &&
+                     !component_selectable_ancestor(declared, component)))
+                        return true;
+        }
+        return false;
 }
 
 void set_each_component(const Set *set, const SetWriter *writer,
@@ -172,7 +186,7 @@ void set_each_component(const Set *set, const SetWriter *writer,
         for (size_t i = 0; i < vss_value_count(components); i++) {
                 const vss_value *component = vss_value_at(components, i);
 
-                if (set->select_components ? find_component(writer->chosen, component) != NULL
+                if (set->select_components ? is_chosen(writer, components, component)
                                            : has_files_in(set, component))
                         each(userdata, writer, component);
         }
@@ -195,6 +209,32 @@ void set_choose_writers(Set *set) {
         }
 }
 
+static bool is_selected(const vss_value *component) {
+        return vss_value_get_boolean(component, "selected-for-restore", false);
+}
+
+void set_choose_restored(Set *set) {
+        for (size_t i = 0; i < set->n_writers; i++) {
+                SetWriter *writer = &set->writers[i];
+
+                writer->takes_part = false;
+                for (size_t k = 0; k < vss_value_count(writer->chosen) && !writer->disabled; k++)
+                        writer->takes_part |= is_selected(vss_value_at(writer->chosen, k));
+        }
+}
+
+static vss_value *selected_components(const SetWriter *writer) {
+        _cleanup_value_ vss_value *list = vss_value_new_list();
+
+        for (size_t i = 0; i < vss_value_count(writer->chosen); i++) {
+                const vss_value *component = vss_value_at(writer->chosen, i);
+
+                if (is_selected(component) && vss_value_append(list, vss_value_copy(component)) < 0)
+                        return NULL;
+        }
+        return TAKE_PTR(list);
+}
+
 /* What a writer hears of components: those that were chosen, and in any mode those that failed alone, so
  * that it throws nothing away because of a copy that is not good. */
 static vss_value *event_components(const SetWriter *writer) {
@@ -202,16 +242,13 @@ static vss_value *event_components(const SetWriter *writer) {
 
         for (size_t i = 0; i < vss_value_count(writer->failed); i++) {
                 const vss_value *failed = vss_value_at(writer->failed, i);
-                vss_value *told = NULL;
+                vss_value *told = component_find_mutable(list, component_logical_path(failed),
+                                                         component_name(failed));
 
-                for (size_t k = 0; k < vss_value_count(list) && !told; k++)
-                        if (same_component(vss_value_at(list, k), failed))
-                                told = value_at_mutable(list, k);
                 if (!told) {
                         told = vss_value_new_dict();
-                        (void)vss_value_set_string(told, "logical-path",
-                                                   vss_value_get_string(failed, "logical-path", ""));
-                        (void)vss_value_set_string(told, "name", vss_value_get_string(failed, "name", ""));
+                        (void)vss_value_set_string(told, "logical-path", component_logical_path(failed));
+                        (void)vss_value_set_string(told, "name", component_name(failed));
                         if (vss_value_append(list, told) < 0)
                                 return NULL;
                 }
@@ -249,7 +286,8 @@ vss_value *set_event(const Set *set, const char *session, const SetWriter *write
             vss_value_set_string(event, "service-version", LINUXVSS_VERSION) < 0 ||
             vss_value_set_string(event, "instance-id",
                                  vss_value_get_string(writer->participant->info, "instance-id", "")) < 0 ||
-            vss_value_set(event, "components", event_components(writer)) < 0)
+            vss_value_set(event, "components",
+                          set->restoring ? selected_components(writer) : event_components(writer)) < 0)
                 return NULL;
         return TAKE_PTR(event);
 }

@@ -5,6 +5,7 @@
  * A shadow copy set: its volumes and the writers that take part
  */
 
+#include "model/backup-components.h"
 #include "model/level.h"
 #include "vssd/calls.h"
 #include "vssd/discover.h"
@@ -38,7 +39,7 @@ typedef struct SetWriter {
         bool frozen;     /* answered Freeze and was not thawed yet */
         bool was_frozen; /* from Freeze to Thaw without a failure */
         uint64_t frozen_usec, held_usec;
-        vss_value *chosen; /* explicit components: list of {logical-path, name, succeeded} */
+        vss_value *chosen; /* explicit components, as in the Backup Components Document */
         vss_value *failed; /* components that failed alone: list of {logical-path, name, code, message} */
 } SetWriter;
 
@@ -57,6 +58,7 @@ typedef struct Set {
         SetWriter writers[WRITERS_MAX];
         size_t n_writers;
         char *unheard; /* a writer that was left out, and why: what it would have said is not known */
+        bool restoring; /* no set: what is selected of an earlier one goes back */
         bool select_components;
         bool bootable_system_state;
         bool partial_file_support;
@@ -70,6 +72,8 @@ void set_clear(Set *set);
 /* Takes over what was discovered. */
 void set_adopt_writers(Set *set, Discovery *found, const vss_value *enabled, const vss_value *disabled);
 SetWriter *set_find_writer(Set *set, const char *name);
+/* Its part of the Backup Components Document. */
+BcWriter set_bc_writer(const Set *set, const SetWriter *writer);
 SetVolume *set_find_snapshot(Set *set, const char *id);
 /* Is this volume the first one of its provider? Providers get one call for all their volumes. */
 bool set_is_first_of_provider(const Set *set, size_t index);
@@ -84,6 +88,8 @@ SetVolume *set_find_device(Set *set, uint64_t device);
 /* Decides who takes part: in component mode whoever has explicit components, else whoever has files on a
  * volume of the set. */
 void set_choose_writers(Set *set);
+/* In a restore: whoever has components that are selected for it. */
+void set_choose_restored(Set *set);
 /* The components of a writer that count for this set: explicit ones, or all with files on its volumes. Calls
  * @each for every one. */
 void set_each_component(const Set *set, const SetWriter *writer,
