@@ -263,8 +263,9 @@ struct vss_component_info {
 /* Return (all): VSS_S_OK, VSS_E_OBJECT_ALREADY_EXISTS, VSS_E_OBJECT_NOT_FOUND, VSS_E_INVALIDARG, VSS_E_OUTOFMEMORY
  * (also beyond 10000 components, 100000 file sets, excludes and mappings, 1000 notes). */
 VSS_PUBLIC vss_result vss_metadata_add_component(vss_metadata *metadata, const struct vss_component_info *info);
-/* A file set of a component: @path is an absolute directory, @filespec a name with * and ?. In a component of the
- * type database they are database files, which cannot be recursive. */
+/* A file set of a component: @path is an absolute directory, or begins with a variable of the writer's environment
+ * ($NAME, ${NAME}, %NAME%), which is replaced; @filespec a name with * and ?. In a component of the type database they
+ * are database files, which cannot be recursive. */
 VSS_PUBLIC vss_result vss_metadata_add_files(vss_metadata *metadata, const char *logical_path, const char *name,
                                              const char *path, const char *filespec, bool recursive);
 

@@ -6,6 +6,7 @@
 
 #include <string.h>
 #include "lib/metadata-internal.h"
+#include "model/filespec.h"
 
 #define MASKS \
         (VSS_FSBT_ALL_BACKUP_REQUIRED | VSS_FSBT_ALL_SNAPSHOT_REQUIRED | VSS_FSBT_CREATED_DURING_BACKUP)
@@ -89,7 +90,7 @@ static vss_result add_set(vss_metadata *metadata, const char *logical_path, cons
 
         logical_path = logical_path ?: "";
         if (!metadata || !directory || !metadata_name_is_valid(name) ||
-            !metadata_logical_path_is_valid(logical_path) || !filespec_is_valid(set->filespec) ||
+            !metadata_logical_path_is_valid(logical_path) || filespec_check(set->filespec, NULL) < 0 ||
             (set->backup_mask & ~MASKS) || (unsigned)set->kind >= ELEMENTS(kind_names))
                 return VSS_E_INVALIDARG;
         if (set->alternate_path) {
@@ -133,7 +134,7 @@ static vss_result add_exclude(vss_metadata *metadata, vss_value *list, char kind
                               const char *filespec, bool recursive) {
         _cleanup_(freep) char *directory = directory_normalize(path);
 
-        if (!directory || !filespec_is_valid(filespec))
+        if (!directory || filespec_check(filespec, NULL) < 0)
                 return VSS_E_INVALIDARG;
         return add_files(metadata, list, metadata_key_new(kind, directory, filespec, "", ""),
                          files_value(directory, filespec, recursive));
@@ -159,7 +160,7 @@ vss_result vss_metadata_add_alternate_mapping(vss_metadata *metadata, const char
                               *alternate = directory_normalize(alternate_path);
         _cleanup_value_ vss_value *mapping = NULL;
 
-        if (!metadata || !directory || !alternate || !filespec_is_valid(filespec))
+        if (!metadata || !directory || !alternate || filespec_check(filespec, NULL) < 0)
                 return VSS_E_INVALIDARG;
         if (!metadata_key_exists(metadata, 't', directory, filespec, recursive ? "r" : "", ""))
                 return VSS_E_OBJECT_NOT_FOUND;

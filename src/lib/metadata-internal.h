@@ -34,3 +34,6 @@ vss_value *metadata_find_component(vss_metadata *metadata, const char *logical_p
 bool metadata_text_is_valid(const char *text);
 bool metadata_name_is_valid(const char *name);
 bool metadata_logical_path_is_valid(const char *path);
+/* An absolute directory without wildcards; a variable at its front is replaced from the environment, one
+ * slash at its end is left out. Return: a copy, NULL if it is none. */
+char *directory_normalize(const char *path);

@@ -14,6 +14,7 @@
 #include "config.h"
 #include "lib/metadata-internal.h"
 #include "lib/participant.h"
+#include "model/filespec.h"
 #include "model/id.h"
 
 #define COMPONENT_FLAGS (VSS_CF_BACKUP_RECOVERY | VSS_CF_APP_ROLLBACK_RECOVERY | VSS_CF_NOT_SYSTEM_STATE)
@@ -145,10 +146,21 @@ bool metadata_logical_path_is_valid(const char *path) {
         return !path[0] || (metadata_text_is_valid(path) && elements_are_valid(path));
 }
 
+static const char *environment(void *userdata, const char *name) {
+        return getenv(name);
+}
+
 char *directory_normalize(const char *path) {
+        _cleanup_(freep) char *expanded = NULL;
         char *copy;
         size_t n;
 
+        /* A $ further on belongs to the name. */
+        if (path && (path[0] == '$' || path[0] == '%')) {
+                if (filespec_expand(path, environment, NULL, &expanded, NULL) < 0)
+                        return NULL;
+                path = expanded;
+        }
         if (!path || path[0] != '/' || strpbrk(path, "*?") || !metadata_text_is_valid(path))
                 return NULL;
         copy = strdup(path);
@@ -162,10 +174,6 @@ char *directory_normalize(const char *path) {
                 return NULL;
         }
         return copy;
-}
-
-bool filespec_is_valid(const char *filespec) {
-        return metadata_name_is_valid(filespec) && strcmp(filespec, ".") != 0 && strcmp(filespec, "..") != 0;
 }
 
 /* RFC 4648, as documents have it. Return: a new text, NULL without memory. */

@@ -20,9 +20,4 @@ DEFINE_CLEANUP(vss_metadata *, metadata_free)
 /* The dictionary; borrowed. */
 const vss_value *metadata_value(const vss_metadata *metadata);
 
-/* An absolute directory without wildcards; one slash at its end is left out. Return: a copy, NULL if it is
- * none. */
-char *directory_normalize(const char *path);
-/* A name with * and ?, not empty, no directories. NULL is none. */
-bool filespec_is_valid(const char *filespec);
 bool backup_schema_is_valid(uint32_t schema);

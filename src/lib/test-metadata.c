@@ -5,6 +5,7 @@
  */
 
 #include <stddef.h>
+#include <stdlib.h>
 #include "lib/metadata.h"
 #include "lib/participant.h"
 #include "util/clock.h"
@@ -93,6 +94,16 @@ static void test_files(void) {
                 expect_int(row->path ?: "(null)",
                            vss_metadata_add_files(m, NULL, row->name, row->path, row->filespec, false),
                            row->want);
+        (void)setenv("DATA_OF_TEST", "/srv/of-test", 1);
+        (void)unsetenv("NONE_OF_TEST");
+        expect_int("a variable", vss_metadata_add_files(m, "", "c", "${DATA_OF_TEST}/x", "*", false),
+                   VSS_S_OK);
+        expect_int("is what it means", vss_metadata_add_files(m, "", "c", "/srv/of-test/x", "*", false),
+                   VSS_E_OBJECT_ALREADY_EXISTS);
+        expect_int("or nothing", vss_metadata_add_files(m, "", "c", "$NONE_OF_TEST/x", "*", false),
+                   VSS_E_INVALIDARG);
+        expect_int("further on it is a name",
+                   vss_metadata_add_files(m, "", "c", "/srv/$DATA_OF_TEST", "*", false), VSS_S_OK);
         expect_int("an exclude", vss_metadata_add_exclude(m, "/srv/data", "*", true), VSS_S_OK);
         expect_int("again", vss_metadata_add_exclude(m, "/srv/data", "*", true),
                    VSS_E_OBJECT_ALREADY_EXISTS);

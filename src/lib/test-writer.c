@@ -30,6 +30,13 @@ static vss_result on_prepare_snapshot(vss_writer_call *call) {
                 return vss_writer_call_fail(call, VSS_E_WRITERERROR_RETRYABLE, "no %s", "logs \xff");
         if (vss_writer_call_backup_type(call) == VSS_BT_OTHER)
                 return vss_writer_call_fail(call, VSS_E_BAD_STATE, "odd");
+        if (vss_writer_call_backup_type(call) == VSS_BT_INCREMENTAL)
+                return vss_writer_call_veto(call, VSS_E_WRITERERROR_OUTOFRESOURCES, "too much of %s", "it");
+        if (vss_writer_call_backup_type(call) == VSS_BT_DIFFERENTIAL) {
+                (void)vss_writer_call_set_application_failure(call, 600, "deadlock");
+                (void)vss_writer_call_set_failure(call, "", "files", VSS_E_WRITERERROR_TIMEOUT, 601, "late");
+                return vss_writer_call_fail(call, VSS_E_WRITERERROR_RETRYABLE, "no");
+        }
         return VSS_S_OK;
 }
 
@@ -96,7 +103,7 @@ static const struct vss_writer writer = {
         .post_restore = on_post_restore,
 };
 
-static pid_t start(sd_bus *bus, const struct vss_writer *w, Trace *t) {
+static pid_t start_as(sd_bus *bus, const char *name, const struct vss_writer *w, Trace *t) {
         pid_t pid = fork();
 
         if (pid == 0) {
@@ -104,10 +111,15 @@ static pid_t start(sd_bus *bus, const struct vss_writer *w, Trace *t) {
                 _exit(vss_writer_main(w, t));
         }
         if (bus)
-                expect_true("the writer is on the bus", test_bus_wait_name(bus, NAME, true));
+                expect_true("the writer is on the bus", test_bus_wait_name(bus, name, true));
         return pid;
 }
 
+static pid_t start(sd_bus *bus, const struct vss_writer *w, Trace *t) {
+        return start_as(bus, NAME, w, t);
+}
+
+static const char *destination = NAME;
 static unsigned n_mounts; /* that PostSnapshot brings along */
 static int mount_fd = -1;
 
@@ -132,7 +144,7 @@ static sd_bus_message *make_event(sd_bus *bus, const char *event, const char *se
         (void)vss_value_set_integer(values, "backup-type", type);
         (void)value_append_string(value_require(values, "volumes", VSS_KIND_LIST), "/srv");
         (void)vss_value_set_string(value_require(values, "devices", VSS_KIND_DICT), "/srv", "/run/s");
-        if (sd_bus_message_new_method_call(bus, &m, NAME, BUS_WRITER_PATH, BUS_WRITER, event) < 0 ||
+        if (sd_bus_message_new_method_call(bus, &m, destination, BUS_WRITER_PATH, BUS_WRITER, event) < 0 ||
             marshal_append_dict(m, values) < 0)
                 exit(1);
         if (strcmp(event, "PostSnapshot") == 0 && append_mounts(m) < 0)
@@ -207,11 +219,117 @@ static void test_mounts(sd_bus *bus, Trace *t) {
         (void)rmdir(directory);
 }
 
+static int on_failed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        *(sd_bus_message **)userdata = sd_bus_message_ref(m);
+        return 0;
+}
+
+/* The error itself, which sd_bus_call() does not hand out. */
+static sd_bus_message *failed_reply(sd_bus *bus, const char *event, enum vss_backup_type type) {
+        _cleanup_message_ sd_bus_message *m = make_event(bus, event, SESSION_A, type);
+        sd_bus_message *reply = NULL;
+
+        (void)sd_bus_call_async(bus, NULL, m, on_failed, &reply, 0);
+        for (int i = 0; i < 100 && !reply; i++)
+                if (sd_bus_process(bus, NULL) == 0)
+                        (void)sd_bus_wait(bus, 50000);
+        return reply;
+}
+
+/* A veto is in the answer of an event that was carried out; a failure's body has the rest of what was said.
+ */
+static void test_failures(sd_bus *bus, Trace *t) {
+        _cleanup_message_ sd_bus_message *failed = NULL;
+        _cleanup_value_ vss_value *vetoed = NULL, *more = NULL;
+        const vss_value *failure;
+        const char *message = NULL;
+
+        expect_int("a veto", send_type(bus, "PrepareForSnapshot", SESSION_A, VSS_BT_INCREMENTAL, &vetoed),
+                   VSS_S_OK);
+        failure = vss_value_get(vetoed, "failure");
+        expect_int("its code", vss_value_get_integer(failure, "code", 0), VSS_E_WRITERERROR_OUTOFRESOURCES);
+        expect_str("its words", vss_value_get_string(failure, "message", ""), "too much of it");
+
+        failed = failed_reply(bus, "PrepareForSnapshot", VSS_BT_DIFFERENTIAL);
+        expect_int("a failure", bus_error_result(sd_bus_message_get_error(failed)),
+                   VSS_E_WRITERERROR_RETRYABLE);
+        expect_true("its body goes on", sd_bus_message_rewind(failed, true) >= 0 &&
+                                                sd_bus_message_read(failed, "s", &message) > 0 &&
+                                                marshal_read_dict(failed, &more) >= 0);
+        expect_str("after its words", message, "no");
+        failure = vss_value_get(more, "failure");
+        expect_int("with the application's number", vss_value_get_integer(failure, "application-code", 0),
+                   600);
+        expect_str("and words", vss_value_get_string(failure, "application-message", ""), "deadlock");
+        failure = vss_value_at(vss_value_get(more, "failed-components"), 0);
+        expect_int("and that of a component", vss_value_get_integer(failure, "application-code", 0), 601);
+        expect_int("Abort", send(bus, "Abort", SESSION_A), VSS_S_OK);
+        expect_trace(t, "the handler ran", "ppa");
+}
+
 static void test_restore(sd_bus *bus, Trace *t) {
         expect_int("PreRestore", send(bus, "PreRestore", SESSION_A), VSS_S_OK);
         expect_int("PostRestore", send(bus, "PostRestore", SESSION_A), VSS_S_OK);
         expect_int("BackupShutdown", send(bus, "BackupShutdown", SESSION_A), VSS_S_OK);
         expect_trace(t, "in order", "<>z");
+        expect_int("PreRestore", send(bus, "PreRestore", SESSION_A), VSS_S_OK);
+        expect_int("a backup in a restore", send(bus, "PrepareForSnapshot", SESSION_A), VSS_E_BAD_STATE);
+        expect_int("a restore in a backup", send(bus, "PrepareForSnapshot", SESSION_B), VSS_S_OK);
+        expect_int("likewise", send(bus, "PreRestore", SESSION_B), VSS_E_BAD_STATE);
+        (void)sd_bus_release_name(bus, BUS_NAME);
+        expect_trace(t, "when the service leaves, the backup is aborted, and the restore is over", "<pzb");
+        (void)sd_bus_request_name(bus, BUS_NAME, 0);
+}
+
+/* 16 sessions at a time, and those that are done with make room. */
+static void test_sessions(sd_bus *bus, Trace *t) {
+        char session[VSS_ID_SIZE];
+
+        for (unsigned i = 0; i < VSS_WRITER_SESSIONS_MAX; i++) {
+                (void)snprintf(session, sizeof(session), "dddddddd-0000-4000-8000-%012u", i);
+                expect_int("a session", send(bus, "PrepareForBackup", session), VSS_S_OK);
+        }
+        expect_int("one too many", send(bus, "PrepareForBackup", SESSION_A),
+                   VSS_E_WRITER_STATUS_NOT_AVAILABLE);
+        expect_int("one of them ends", send(bus, "BackupComplete", session), VSS_S_OK);
+        expect_int("then there is room", send(bus, "PrepareForBackup", SESSION_A), VSS_S_OK);
+        expect_int("its last event comes all the same", send(bus, "BackupShutdown", session), VSS_S_OK);
+        expect_trace(t, "and is delivered", "z");
+        (void)sd_bus_release_name(bus, BUS_NAME);
+        expect_trace(t, "the service leaves: all are aborted", "bbbbbbbbbbbbbbba");
+        (void)sd_bus_request_name(bus, BUS_NAME, 0);
+}
+
+/* Two that are alike, side by side. */
+static void test_instances(sd_bus *bus, Trace *t) {
+        _cleanup_value_ vss_value *one = NULL, *two = NULL, *again = NULL;
+        struct vss_writer w = writer;
+        pid_t first, second;
+
+        w.instance_name = "one";
+        w.backup_schema = VSS_BS_TIMESTAMPED;
+        first = start_as(bus, NAME ".one", &w, t);
+        w.instance_name = "two";
+        second = start_as(bus, NAME ".two", &w, t);
+        destination = NAME ".one";
+        expect_int("the first", send_type(bus, "Identify", "", VSS_BT_COPY, &one), VSS_S_OK);
+        expect_int("the first again", send_type(bus, "Identify", "", VSS_BT_COPY, &again), VSS_S_OK);
+        destination = NAME ".two";
+        expect_int("the second", send_type(bus, "Identify", "", VSS_BT_COPY, &two), VSS_S_OK);
+        destination = NAME;
+        expect_str("its name", vss_value_get_string(one, "name", ""), "Test.one");
+        expect_str("and instance", vss_value_get_string(two, "instance-name", ""), "two");
+        expect_str("one class", vss_value_get_string(one, "id", "a"), vss_value_get_string(two, "id", "b"));
+        expect_true("two runs", strcmp(vss_value_get_string(one, "instance-id", ""),
+                                       vss_value_get_string(two, "instance-id", "")) != 0);
+        expect_str("each the same for its life", vss_value_get_string(one, "instance-id", "a"),
+                   vss_value_get_string(again, "instance-id", "b"));
+        expect_int("schema", vss_value_get_integer(one, "backup-schema", 0), VSS_BS_TIMESTAMPED);
+        expect_trace(t, "all identified", "iii");
+        (void)kill(first, SIGTERM);
+        (void)kill(second, SIGTERM);
+        expect_int("ends", test_wait_exit(first), EXIT_SUCCESS);
+        expect_int("ends", test_wait_exit(second), EXIT_SUCCESS);
 }
 
 static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -328,6 +446,12 @@ static void test_descriptors(Trace *t) {
         w = writer;
         w.name = "a.b";
         expect_int("a bad name", test_wait_exit(start(NULL, &w, t)), 2);
+        w = writer;
+        w.instance_name = "1";
+        expect_int("a bad instance", test_wait_exit(start(NULL, &w, t)), 2);
+        w = writer;
+        w.backup_schema = 0x800;
+        expect_int("a bad schema", test_wait_exit(start(NULL, &w, t)), 2);
         expect_int("none", test_wait_exit(start(NULL, NULL, t)), 2);
 }
 
@@ -361,7 +485,10 @@ int main(int argc, char **argv) {
                 expect_introspection(bus, NAME, BUS_WRITER_PATH, BUS_WRITER, argv[1]);
         test_events(bus, t);
         test_mounts(bus, t);
+        test_failures(bus, t);
         test_restore(bus, t);
+        test_sessions(bus, t);
+        test_instances(bus, t);
         test_others_wait(bus, t);
         test_others_give_up(bus, t);
         test_lease(bus, t);

@@ -10,10 +10,8 @@
 #include "lib/writer-call.h"
 #include "util/clock.h"
 
-/* Where the word of single components still counts. */
-#define FAIL_COMPONENTS                                                                   \
-        (1u << EVENT_PREPARE_BACKUP | 1u << EVENT_PREPARE_SNAPSHOT | 1u << EVENT_FREEZE | \
-         1u << EVENT_THAW | 1u << EVENT_POST_SNAPSHOT | 1u << EVENT_PRE_RESTORE | 1u << EVENT_POST_RESTORE)
+/* Where nobody looks for the word of single components. */
+#define NO_COMPONENTS (1u << EVENT_IDENTIFY | 1u << EVENT_ABORT | 1u << EVENT_BACKUP_SHUTDOWN)
 
 void writer_call_done(vss_writer_call *call) {
         free(TAKE_PTR(call->message));
@@ -30,7 +28,7 @@ bool writer_call_is_writer_error(vss_result result) {
 }
 
 bool writer_call_may_fail_components(WriterEvent event) {
-        return FAIL_COMPONENTS & (1u << event);
+        return !(NO_COMPONENTS & (1u << event));
 }
 
 static vss_value *failure_value(const vss_writer_call *call, vss_result code) {
