@@ -25,6 +25,7 @@ void list_entry_clear(ListEntry *entry) {
         free(entry->set);
         free(entry->filespec);
         free(entry->source);
+        free(entry->sha256);
         meta_clear(&entry->meta);
         *entry = (ListEntry){ 0 };
 }
@@ -152,10 +153,14 @@ int list_format(const ListEntry *entry, char **ret_line) {
                 r = put_text(f, "filespec", entry->filespec);
         if (r == 0)
                 r = put_text(f, "source", entry->source);
+        if (r == 0)
+                r = put_text(f, "sha256", entry->sha256);
         if (entry->recursive)
                 (void)fputs(" recursive=yes", f);
         if (entry->live)
                 (void)fputs(" live=yes", f);
+        if (entry->excluded)
+                (void)fputs(" excluded=yes", f);
         if (fclose(f) != 0 || r < 0)
                 return -ENOMEM;
         if (size >= LIST_LINE_MAX)
@@ -244,11 +249,14 @@ static int take_key(ListEntry *entry, const char *key, size_t n_key, const char 
                 { "ranges", &entry->ranges },       { "metadata", &entry->metadata },
                 { "component", &entry->component }, { "set", &entry->set },
                 { "filespec", &entry->filespec },   { "source", &entry->source },
+                { "sha256", &entry->sha256 },
         };
         struct {
                 const char *key;
                 bool *yes;
-        } switches[] = { { "recursive", &entry->recursive }, { "live", &entry->live } };
+        } switches[] = { { "recursive", &entry->recursive },
+                         { "live", &entry->live },
+                         { "excluded", &entry->excluded } };
 
         FOREACH_ELEMENT (row, texts)
                 if (strlen(row->key) == n_key && strncmp(row->key, key, n_key) == 0)
@@ -314,4 +322,40 @@ int list_parse(const char *line, ListEntry *ret_entry) {
         *ret_entry = entry;
         entry = (ListEntry){ 0 };
         return 0;
+}
+
+int list_write(FILE *f, const ListEntry *entry) {
+        _cleanup_(freep) char *line = NULL;
+        int r = list_format(entry, &line);
+
+        if (r < 0)
+                return r;
+        errno = 0;
+        return fprintf(f, "%s\n", line) < 0 ? -(errno ?: EIO) : 0;
+}
+
+int list_read(int fd, ListHandler handler, void *userdata, unsigned *ret_line) {
+        _cleanup_(freep) char *line = malloc(LIST_LINE_MAX + 1);
+        _cleanup_(fclosep) FILE *f = fdopen(fd, "re");
+        int r = 0;
+
+        *ret_line = 0;
+        if (!f || !line) {
+                if (!f)
+                        (void)close(fd);
+                return -ENOMEM;
+        }
+        while (r == 0 && fgets(line, LIST_LINE_MAX + 1, f)) {
+                _cleanup_list_entry_ ListEntry entry = { 0 };
+                size_t n = strlen(line);
+
+                (*ret_line)++;
+                if (n == 0 || line[n - 1] != '\n')
+                        return -EBADMSG;
+                line[n - 1] = '\0';
+                r = list_parse(line, &entry);
+                if (r == 0)
+                        r = handler(userdata, &entry);
+        }
+        return r == 0 && ferror(f) ? -EIO : r;
 }

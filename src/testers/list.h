@@ -27,6 +27,8 @@ typedef struct ListEntry {
         char *set, *filespec; /* the file set as its writer declared it; NULL: none */
         bool recursive, live; /* @live: not read from the shadow copy */
         char *source;         /* an alternate path that it was read from; NULL: its own */
+        char *sha256;         /* of what was read; NULL: not taken */
+        bool excluded;        /* it is named only because it was left out */
         uint64_t size;
         FileMeta meta;
 } ListEntry;
@@ -38,6 +40,14 @@ void list_entry_clear(ListEntry *entry);
 int list_format(const ListEntry *entry, char **ret_line);
 /* 0, -EBADMSG for what is no such line, -ENOMEM. Paths are absolute, without "." and "..". */
 int list_parse(const char *line, ListEntry *ret_entry);
+
+/* Appends the line of an entry. 0 or a negative errno. */
+int list_write(FILE *f, const ListEntry *entry);
+/* Return: 0 to go on; anything else ends the reading, and is what list_read() returns. */
+typedef int (*ListHandler)(void *userdata, const ListEntry *entry);
+/* All lines of an open file; @fd is taken over. Return: 0, a negative errno, with the number of the line at
+ * fault. */
+int list_read(int fd, ListHandler handler, void *userdata, unsigned *ret_line);
 
 /* Plain characters and %XX; the other way; both allocated. @plain: characters besides letters and digits. */
 char *list_escape(const char *text, size_t n, const char *plain);

@@ -123,10 +123,44 @@ static void test_tolerance(void) {
         expect_int("the rest is read", (int64_t)entry.size, 1);
 }
 
+static int count(void *userdata, const ListEntry *entry) {
+        unsigned *n = userdata;
+
+        (*n)++;
+        return strcmp(entry->path, "/stop") == 0 ? 5 : 0;
+}
+
+static int read_text(const char *text, unsigned *ret_n, unsigned *ret_line) {
+        FILE *f = tmpfile();
+        int fd;
+
+        *ret_n = 0;
+        if (!f || fputs(text, f) < 0 || fflush(f) != 0)
+                return -EIO;
+        rewind(f);
+        fd = dup(fileno(f));
+        (void)fclose(f);
+        return list_read(fd, count, ret_n, ret_line);
+}
+
+static void test_read(void) {
+        unsigned n, line;
+
+        expect_int("an empty list", read_text("", &n, &line), 0);
+        expect_int("two lines",
+                   read_text("file path=/a mode=100644\nmount-point path=/b mode=40755\n", &n, &line), 0);
+        expect_int("  are two", n, 2);
+        expect_int("a bad one", read_text("file path=/a mode=100644\nfile\n", &n, &line), -EBADMSG);
+        expect_int("  its number", line, 2);
+        expect_int("one without an end", read_text("file path=/a mode=100644", &n, &line), -EBADMSG);
+        expect_int("enough", read_text("file path=/stop mode=100644\nfile\n", &n, &line), 5);
+}
+
 int main(void) {
         test_round();
         test_kinds();
         test_bad();
         test_tolerance();
+        test_read();
         return test_end();
 }

@@ -49,7 +49,7 @@ static const char whole[] = "[Writer]\n"
                             "[FailEvent]\n"
                             "Event=Freeze\nFailures=3\n"
                             "[FailEvent]\n"
-                            "Event=PostRestore\nRetryable=no\nFailures=0\nMessage=on fire\nFatal=yes\n";
+                            "Event=PostRestore\nRetryable=no\nFailures=0\nMessage=on fire\nVeto=yes\n";
 
 static void test_whole(void) {
         _cleanup_test_writer_conf_ TestWriterConf conf = { 0 };

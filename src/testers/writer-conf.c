@@ -61,6 +61,7 @@ static const FieldName flags[] = {
         { NULL, 0 },
 };
 
+/* The kinds of backup, as the bits of masks. */
 static const FieldName backups[] = {
         { "full", VSS_FSBT_FULL_BACKUP_REQUIRED },
         { "differential", VSS_FSBT_DIFFERENTIAL_BACKUP_REQUIRED },
@@ -184,6 +185,7 @@ static const Field partial_fields[] = {
         REQUIRED(TestPartialFile, "Filespec", TEXT, filespec),
         REQUIRED(TestPartialFile, "Ranges", TEXT, ranges),
         FIELD(TestPartialFile, "Metadata", TEXT, metadata),
+        NAMED(TestPartialFile, "Backups", FLAGS, backups, backups),
 };
 
 static const Field differenced_fields[] = {
@@ -191,6 +193,7 @@ static const Field differenced_fields[] = {
         REQUIRED(TestDifferencedFiles, "Filespec", TEXT, filespec),
         FIELD(TestDifferencedFiles, "Recursive", BOOLEAN, recursive),
         FIELD(TestDifferencedFiles, "ModifiedAfter", TIME, modified_after),
+        NAMED(TestDifferencedFiles, "Backups", FLAGS, backups, backups),
 };
 
 static const Field directed_fields[] = {
@@ -209,8 +212,10 @@ static const Field failure_fields[] = {
         FIELD(TestFailure, "Component", TEXT, component),
         FIELD(TestFailure, "Message", TEXT, message),
         FIELD(TestFailure, "ApplicationCode", NUMBER, application_code),
-        FIELD(TestFailure, "Fatal", BOOLEAN, fatal),
+        FIELD(TestFailure, "Veto", BOOLEAN, veto),
 };
+
+#define NOT_FULL (VSS_FSBT_ALL_BACKUP_REQUIRED & ~VSS_FSBT_FULL_BACKUP_REQUIRED)
 
 static const TestComponent component_default = {
         .type = VSS_CT_FILEGROUP, .logical_path = "", .selectable = true, .owner = "root"
@@ -221,8 +226,8 @@ static const TestFiles files_default = { .filespec = "*",
                                          .snapshot_required = VSS_FSBT_ALL_BACKUP_REQUIRED };
 static const TestPlace place_default = { .alternate_path = "" };
 static const TestDependency dependency_default = { .logical_path = "" };
-static const TestPartialFile partial_default = { .metadata = "" };
-static const TestDifferencedFiles differenced_default = { 0 };
+static const TestPartialFile partial_default = { .metadata = "", .backups = NOT_FULL };
+static const TestDifferencedFiles differenced_default = { .backups = NOT_FULL };
 static const TestDirectedTarget directed_default = { .ranges = "", .destination_ranges = "" };
 static const TestFailure failure_default = { .retryable = true,
                                              .failures = 1,

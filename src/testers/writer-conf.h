@@ -27,12 +27,14 @@ typedef struct TestDependency {
 
 typedef struct TestPartialFile {
         const char *path, *filespec, *ranges, *metadata;
+        uint32_t backups; /* in which kinds of backup: bits of VSS_FSBT_*_BACKUP_REQUIRED */
 } TestPartialFile;
 
 typedef struct TestDifferencedFiles {
         const char *path, *filespec;
         bool recursive;
-        int64_t modified_after;
+        int64_t modified_after; /* microseconds since 1970; 0: since the requester's last backup */
+        uint32_t backups;
 } TestDifferencedFiles;
 
 typedef struct TestDirectedTarget {
@@ -66,7 +68,7 @@ typedef struct TestFailure {
         const char *component;  /* "logical/path/name": only this one fails; NULL: the event does */
         const char *message;
         unsigned long application_code;
-        bool fatal; /* the event itself fails, rather than reporting a veto */
+        bool veto; /* the event is carried out, and the writer vetoes */
 } TestFailure;
 
 typedef struct TestWriterConf {
