@@ -88,7 +88,7 @@ static bool same_texts(const vss_value *a, const vss_value *b, const char *const
  * Takes @entry over, also on failure. */
 static vss_result put_entry(vss_value *component, const char *key, vss_value *entry, const char *const *keys,
                             size_t n, Why *why) {
-        _cleanup_value_ vss_value *owned = entry, *fresh = NULL;
+        _cleanup_value_ vss_value *owned = entry;
         vss_value *list = value_require(component, key, VSS_KIND_LIST);
 
         if (!owned || !list)

@@ -315,7 +315,6 @@ vss_result bc_add_alternative_location_mapping(const BcWriter *writer, vss_value
 vss_result bc_set_ranges_file_path(vss_value *component, uint32_t index, const char *path, Why *why) {
         vss_value *list = value_get_mutable(component, "partial-files"),
                   *partial = value_at_mutable(list, index);
-        _cleanup_(freep) char *ranges = NULL;
 
         if (!partial)
                 return why_set(

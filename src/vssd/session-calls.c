@@ -24,17 +24,16 @@ static int initialize_for_backup(Session *session, sd_bus_message *m, sd_bus_err
 }
 
 static int set_context(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        vss_result result;
         uint32_t context;
+        Why why;
         int r = sd_bus_message_read(m, "u", &context);
 
         if (r < 0)
                 return r;
-        if (!context_is_known(context))
-                return bus_error_setf(
-                        error, VSS_E_UNSUPPORTED_CONTEXT,
-                        "Context 0x%x is not one of the contexts, or has attributes that are not "
-                        "supported here.",
-                        context);
+        result = context_check(context, &why);
+        if (result < 0)
+                return bus_error_setf(error, result, "%s", why.text);
         session->set.context = context;
         return sd_bus_reply_method_return(m, "");
 }
