@@ -228,8 +228,20 @@ static void explain(const Call *call, const sd_bus_error *error, CallAnswer *ans
         }
 }
 
+/* A writer's failure may go on after its message. NULL if it does not. */
+static vss_value *read_more(sd_bus_message *reply) {
+        vss_value *more = NULL;
+        const char *message;
+
+        if (sd_bus_message_rewind(reply, true) < 0 || sd_bus_message_read(reply, "s", &message) <= 0 ||
+            sd_bus_message_at_end(reply, true) != 0 || marshal_read_dict(reply, &more) < 0)
+                return NULL;
+        return more;
+}
+
 static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         _cleanup_(call_freep) Call *call = userdata;
+        _cleanup_value_ vss_value *more = NULL;
         Calls *calls = call->calls;
         CallAnswer answer = { .participant = call->participant,
                               .cookie = call->cookie,
@@ -242,6 +254,8 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error) 
         if (sd_bus_message_is_method_error(reply, NULL)) {
                 answer.reply = NULL;
                 explain(call, sd_bus_message_get_error(reply), &answer, text, sizeof(text));
+                if (!call->participant->is_provider)
+                        answer.more = more = read_more(reply);
         } else if (!call->participant->unique) {
                 call->participant->unique = strdup(sd_bus_message_get_sender(reply));
                 if (!call->participant->unique) {

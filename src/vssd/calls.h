@@ -51,6 +51,7 @@ typedef struct CallAnswer {
         vss_result result;
         const char *message;
         sd_bus_message *reply; /* NULL on failure */
+        const vss_value *more; /* what a writer's failure brings along: a result as of success; or NULL */
         bool late;             /* it did not answer in time: it may still hang */
         uint64_t began_usec, took_usec;
         void *cookie;
