@@ -28,6 +28,8 @@
 
 typedef struct FaultWriter {
         char name[32];
+        char instance[65]; /* "": none */
+        char called[100];  /* both, for messages */
         char conf_path[256];
         char log[LOG_BUFFER];
         size_t n_log;
@@ -44,7 +46,7 @@ static void flush_log(FaultWriter *writer) {
         fd = open(LOG_DIRECTORY "/log", O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
         /* One write, so that the lines of many fault writers do not mix. */
         if (fd < 0 || write(fd, writer->log, writer->n_log) != (ssize_t)writer->n_log)
-                (void)fprintf(stderr, "%s: " LOG_DIRECTORY "/log: %s\n", writer->name, strerror(errno));
+                (void)fprintf(stderr, "%s: " LOG_DIRECTORY "/log: %s\n", writer->called, strerror(errno));
         writer->n_log = 0;
 }
 
@@ -57,7 +59,7 @@ static void _printf_(2, 3) add_log(FaultWriter *writer, const char *format, ...)
         (void)vsnprintf(text, sizeof(text), format, args);
         va_end(args);
         n = snprintf(writer->log + writer->n_log, LOG_BUFFER - writer->n_log, "%llu %s %s\n",
-                     (unsigned long long)now_usec(), writer->name, text);
+                     (unsigned long long)now_usec(), writer->called, text);
         if (n > 0 && (size_t)n < LOG_BUFFER - writer->n_log)
                 writer->n_log += (size_t)n;
 }
@@ -86,7 +88,7 @@ static void start_liar(FaultWriter *writer, const FaultConf *conf) {
                 return;
         }
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        (void)snprintf(path, sizeof(path), "%s/%s-lies", conf->paths[0], writer->name);
+        (void)snprintf(path, sizeof(path), "%s/%s-lies", conf->paths[0], writer->called);
         fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
         while (fd >= 0 && getppid() == parent && now_usec() < end) {
                 dprintf(fd, "%llu\n", (unsigned long long)now_usec());
@@ -111,10 +113,16 @@ static vss_result act(FaultWriter *writer, vss_writer_call *call, FaultEvent eve
         case FAULT_NONE:
                 return VSS_S_OK;
         case FAULT_FAIL:
-                return vss_writer_call_fail(call, action->code, "%s: %s", writer->name, action->text);
+                return vss_writer_call_fail(call, action->code, "%s: %s", writer->called, action->text);
         case FAULT_VETO:
+                if (action->reported) {
+                        (void)vss_writer_call_set_application_failure(
+                                call, (int32_t)action->application_code, "%s", action->text);
+                        return vss_writer_call_veto(call, action->code, "%s: %s", writer->called,
+                                                    action->text);
+                }
                 return vss_writer_call_fail(call, VSS_E_WRITERERROR_NONRETRYABLE, "%s: veto at %s",
-                                            writer->name, fault_event_names[event]);
+                                            writer->called, fault_event_names[event]);
         case FAULT_HANG:
                 for (;;)
                         (void)pause();
@@ -132,6 +140,58 @@ static vss_result act(FaultWriter *writer, vss_writer_call *call, FaultEvent eve
                 return VSS_S_OK;
         }
         return VSS_S_OK;
+}
+
+static void note_set(FaultWriter *writer, const char *what, const char *name, vss_result result) {
+        add_log(writer, "%s of %s %s", what, name, vss_result_name(result));
+}
+
+static void leave_after_snapshot(FaultWriter *writer, vss_writer_call *call, const FaultConf *conf,
+                                 const char *path, const char *name) {
+        const FaultSet *set = &conf->set;
+
+        if (set->stamp[0])
+                note_set(writer, "stamp", name,
+                         vss_writer_call_set_backup_stamp(call, path, name, set->stamp));
+        if (set->backup_metadata[0])
+                note_set(writer, "backup metadata", name,
+                         vss_writer_call_set_backup_metadata(call, path, name, set->backup_metadata));
+        if (set->partial_file[0] && conf->n_paths > 0)
+                note_set(writer, "partial file", name,
+                         vss_writer_call_add_partial_file(call, path, name, conf->paths[0],
+                                                          set->partial_file, set->ranges, NULL));
+        if (set->differenced[0] && conf->n_paths > 0)
+                note_set(writer, "differenced files", name,
+                         vss_writer_call_add_differenced_files_by_last_modify_time(
+                                 call, path, name, conf->paths[0], set->differenced, true,
+                                 set->modified_after_usec));
+}
+
+static void leave_before_restore(FaultWriter *writer, vss_writer_call *call, const FaultConf *conf,
+                                 const char *path, const char *name) {
+        const FaultSet *set = &conf->set;
+
+        if (set->restore_metadata[0])
+                note_set(writer, "restore metadata", name,
+                         vss_writer_call_set_restore_metadata(call, path, name, set->restore_metadata));
+        if (set->restore_target)
+                note_set(writer, "restore target", name,
+                         vss_writer_call_set_restore_target(call, path, name,
+                                                            (enum vss_restore_target)set->restore_target));
+}
+
+/* What the file has it leave with its components. */
+static void leave(FaultWriter *writer, vss_writer_call *call, FaultEvent event, const FaultConf *conf) {
+        for (size_t i = 0; i < vss_writer_call_component_count(call); i++) {
+                const vss_value *component = vss_writer_call_component(call, i);
+                const char *path = vss_value_get_string(component, "logical-path", "");
+                const char *name = vss_value_get_string(component, "name", "");
+
+                if (event == FAULT_POST_SNAPSHOT)
+                        leave_after_snapshot(writer, call, conf, path, name);
+                if (event == FAULT_PRE_RESTORE)
+                        leave_before_restore(writer, call, conf, path, name);
+        }
 }
 
 /* Everything but identify's answer. */
@@ -154,8 +214,10 @@ static vss_result run_event(vss_writer_call *call, FaultEvent event, FaultConf *
         if (r < 0)
                 result = vss_writer_call_fail(call, VSS_E_WRITERERROR_NONRETRYABLE, "%s, line %u: %s",
                                               writer->conf_path, error.line, error.message);
-        else
+        else {
+                leave(writer, call, event, conf);
                 result = act(writer, call, event, conf);
+        }
         add_log(writer, "%s end %s", fault_event_names[event], vss_result_name(result));
         flush_log(writer);
         return result;
@@ -200,6 +262,8 @@ static vss_result fault_identify(vss_writer_call *call, vss_metadata *metadata) 
         vss_result result = run_event(call, FAULT_IDENTIFY, &conf);
 
         if (result >= 0)
+                result = vss_metadata_set_backup_schema(metadata, (uint32_t)conf.schema);
+        if (result >= 0)
                 result = describe(metadata, &conf);
         fault_conf_clear(&conf);
         return result;
@@ -217,6 +281,8 @@ DEFINE_EVENT(fault_thaw, FAULT_THAW)
 DEFINE_EVENT(fault_abort, FAULT_ABORT)
 DEFINE_EVENT(fault_post_snapshot, FAULT_POST_SNAPSHOT)
 DEFINE_EVENT(fault_backup_shutdown, FAULT_BACKUP_SHUTDOWN)
+DEFINE_EVENT(fault_pre_restore, FAULT_PRE_RESTORE)
+DEFINE_EVENT(fault_post_restore, FAULT_POST_RESTORE)
 
 /* What it is told about each component is written down, too. */
 static vss_result fault_backup_complete(vss_writer_call *call) {
@@ -238,6 +304,7 @@ static int serve(FaultWriter *state, unsigned long instance) {
         struct vss_writer writer = {
                 VSS_WRITER_INIT,
                 .name = state->name,
+                .instance_name = state->instance,
                 .id = id,
                 .friendly_name = friendly_name,
                 .version = LINUXVSS_VERSION,
@@ -252,6 +319,8 @@ static int serve(FaultWriter *state, unsigned long instance) {
                 .post_snapshot = fault_post_snapshot,
                 .backup_complete = fault_backup_complete,
                 .backup_shutdown = fault_backup_shutdown,
+                .pre_restore = fault_pre_restore,
+                .post_restore = fault_post_restore,
         };
 
         (void)snprintf(id, sizeof(id), "2e6b9c40-71d5-4a8e-b3f6-d05c1a97%04lx", instance);
@@ -262,38 +331,58 @@ static int serve(FaultWriter *state, unsigned long instance) {
         return vss_writer_main(&writer, state);
 }
 
+/* The file of the writer, and of its instance: fault-writer[-N][.INSTANCE].conf */
+static void name_it(FaultWriter *writer, unsigned long number) {
+        char which[32] = "";
+
+        if (number > 0) {
+                (void)snprintf(writer->name, sizeof(writer->name), "Fault%lu", number);
+                (void)snprintf(which, sizeof(which), "-%lu", number);
+        }
+        (void)snprintf(writer->called, sizeof(writer->called), "%s%s%s", writer->name,
+                       writer->instance[0] ? "." : "", writer->instance);
+        (void)snprintf(writer->conf_path, sizeof(writer->conf_path),
+                       LINUXVSS_CONFDIR "/fault-writer%s%s%s.conf", which, writer->instance[0] ? "." : "",
+                       writer->instance);
+}
+
+static void usage(void) {
+        printf("vss-writer-fault [--name=FaultN] [--instance=INSTANCE]\n\n"
+               "A writer that fails as " LINUXVSS_CONFDIR "/fault-writer[-N][.INSTANCE].conf says.\n");
+}
+
 int main(int argc, char *argv[]) {
         static const struct option options[] = {
                 { "name", required_argument, NULL, 'n' },
+                { "instance", required_argument, NULL, 'i' },
                 { "help", no_argument, NULL, 'h' },
                 { 0 },
         };
         static FaultWriter writer = { .name = "Fault" };
-        unsigned long instance = 0;
+        unsigned long number = 0;
         int option;
 
         while ((option = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
                 if (option == 'h') {
-                        printf("vss-writer-fault [--name=FaultN]\n\n"
-                               "A writer that fails as " LINUXVSS_CONFDIR "/fault-writer[-N].conf says.\n");
+                        usage();
                         return 0;
                 }
+                if (option == 'i' && strlen(optarg) < sizeof(writer.instance) && !strchr(optarg, '/')) {
+                        (void)snprintf(writer.instance, sizeof(writer.instance), "%s", optarg);
+                        continue;
+                }
                 if (option != 'n' || strncmp(optarg, "Fault", 5) != 0 ||
-                    conf_number(optarg + 5, 24, &instance) < 0 || instance == 0) {
-                        (void)fprintf(stderr, "vss-writer-fault: --name= is Fault1 to Fault24\n");
+                    conf_number(optarg + 5, 24, &number) < 0 || number == 0) {
+                        (void)fprintf(stderr,
+                                      "vss-writer-fault: --name= is Fault1 to Fault24, --instance= a "
+                                      "short name\n");
                         return 2;
                 }
-                (void)snprintf(writer.name, sizeof(writer.name), "Fault%lu", instance);
         }
         if (optind < argc) {
                 (void)fprintf(stderr, "vss-writer-fault: it takes no argument \"%s\"\n", argv[optind]);
                 return 2;
         }
-        if (instance == 0)
-                (void)snprintf(writer.conf_path, sizeof(writer.conf_path),
-                               LINUXVSS_CONFDIR "/fault-writer.conf");
-        else
-                (void)snprintf(writer.conf_path, sizeof(writer.conf_path),
-                               LINUXVSS_CONFDIR "/fault-writer-%lu.conf", instance);
-        return serve(&writer, instance);
+        name_it(&writer, number);
+        return serve(&writer, number);
 }

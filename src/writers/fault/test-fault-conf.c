@@ -21,12 +21,31 @@ static void test_good(void) {
 
         expect_int("a full file is read",
                    parse("[Writer]\nPath=/srv/a\nPath=/srv/b\nUser=games\nLevel=system\nComponents=3\n"
+                         "Schema=32\n"
                          "[Events]\nFreeze=fail E_WRITERERROR_RETRYABLE come back later\n"
                          "PrepareForSnapshot=slow "
                          "2000\nThaw=hang\nAbort=crash\nPostSnapshot=stop\nIdentify=lie\n"
-                         "BackupComplete=veto\n",
+                         "BackupComplete=veto\nPreRestore=veto E_WRITERERROR_TIMEOUT 42 in use\n"
+                         "PostRestore=veto E_WRITERERROR_TIMEOUT\n"
+                         "[Set]\nStamp=a b\nBackupMetadata=c\nPartialFile=big 0:1, 2:3\n"
+                         "DifferencedFiles=*.log 17\nRestoreMetadata=d\nRestoreTarget=2\n",
                          &error, &conf),
                    0);
+        expect_int("schema", conf.schema, 32);
+        expect_int("a veto that is told", conf.actions[FAULT_PRE_RESTORE].code, VSS_E_WRITERERROR_TIMEOUT);
+        expect_true("is one", conf.actions[FAULT_PRE_RESTORE].reported &&
+                                      !conf.actions[FAULT_BACKUP_COMPLETE].reported);
+        expect_int("the application's number", conf.actions[FAULT_PRE_RESTORE].application_code, 42);
+        expect_str("and words", conf.actions[FAULT_PRE_RESTORE].text, "in use");
+        expect_str("which need not be", conf.actions[FAULT_POST_RESTORE].text, "as its file says");
+        expect_str("a stamp", conf.set.stamp, "a b");
+        expect_str("metadata", conf.set.backup_metadata, "c");
+        expect_str("a partial file", conf.set.partial_file, "big");
+        expect_str("its ranges", conf.set.ranges, "0:1, 2:3");
+        expect_str("differenced files", conf.set.differenced, "*.log");
+        expect_int("their date", (int64_t)conf.set.modified_after_usec, 17);
+        expect_str("metadata for the restore", conf.set.restore_metadata, "d");
+        expect_int("its target", (int64_t)conf.set.restore_target, VSS_RT_ALTERNATE);
         expect_int("paths", conf.n_paths, 2);
         expect_int("components", conf.n_components, 3);
         expect_int("level", conf.level, VSS_APP_SYSTEM);
@@ -51,6 +70,14 @@ static void test_bad(void) {
                 { "an action that is none", "[Events]\nFreeze=explode\n", 2 },
                 { "a failure that is none", "[Events]\nFreeze=fail S_OK\n", 2 },
                 { "no milliseconds", "[Events]\nFreeze=slow\n", 2 },
+                { "a veto of no failure", "[Events]\nFreeze=veto S_OK\n", 2 },
+                { "an application's number that is none", "[Events]\nFreeze=veto E_WRITERERROR_TIMEOUT x\n",
+                  2 },
+                { "a partial file without ranges", "[Set]\nPartialFile=big\n", 2 },
+                { "differenced files without a date", "[Set]\nDifferencedFiles=*\n", 2 },
+                { "no restore target", "[Set]\nRestoreTarget=5\n", 2 },
+                { "a setting that is none", "[Set]\nStump=x\n", 2 },
+                { "a schema that is none", "[Writer]\nSchema=all\n", 2 },
                 { "a relative path", "[Writer]\nPath=srv\n", 2 },
                 { "a section that is none", "[Event]\n", 1 },
                 { "too many components", "[Writer]\nComponents=100000\n", 2 },
