@@ -42,11 +42,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         settings_load(&loaded);
         FOREACH_ELEMENT (setting, settings) {
                 const void *field = (const char *)&loaded + setting->offset;
-                uint64_t unit = setting->unit > 0 ? setting->unit : 1,
-                         value = setting->unit > 0 ? *(const uint64_t *)field
-                                                   : *(const unsigned long *)field;
+                uint64_t value = setting->is_time ? *(const uint64_t *)field : *(const unsigned long *)field;
 
-                fuzz_require(value >= setting->min * unit && value <= setting->max * unit);
+                fuzz_require(value >= setting->min && value <= setting->max);
         }
         return 0;
 }

@@ -132,6 +132,10 @@ VSS_PUBLIC vss_result vss_session_set_previous_backup_stamp(vss_session *session
  */
 VSS_PUBLIC vss_result vss_session_get_writer_components(vss_session *session, vss_value **ret_writers);
 VSS_PUBLIC vss_result vss_session_start_snapshot_set(vss_session *session, char ret_set_id[VSS_ID_SIZE]);
+/* Would vss_session_add_to_snapshot_set() find a provider for it, in this context? The result has "supported"
+ * (boolean), "provider", "volume" and, if nobody takes it, "reason". Limits are not looked at. */
+VSS_PUBLIC vss_result vss_session_is_volume_supported(vss_session *session, const char *path, const char *provider,
+                                                      vss_async **ret_async);
 /* The volume that holds @path joins the set. @provider: a name, or NULL for the service's choice.
  * The result has "snapshot" (id) and "volume". */
 VSS_PUBLIC vss_result vss_session_add_to_snapshot_set(vss_session *session, const char *path, const char *provider,

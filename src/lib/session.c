@@ -203,14 +203,28 @@ vss_result vss_session_start_snapshot_set(vss_session *session, char ret_set_id[
         return VSS_S_OK;
 }
 
-vss_result vss_session_add_to_snapshot_set(vss_session *session, const char *path, const char *provider,
-                                           vss_async **ret_async) {
+static vss_result check_path(vss_session *session, const char *path) {
         if (!session || !path)
                 return service_invalid(session ? session->service : NULL, "an absolute path is needed");
-        if (path[0] != '/')
-                return service_fail(session->service, VSS_E_INVALIDARG, path, "%s is not an absolute path",
-                                    path);
-        return SESSION_JOB(session, "AddToSnapshotSet", ret_async, "ss", path, provider ?: "");
+        return path[0] == '/' ? VSS_S_OK
+                              : service_fail(session->service, VSS_E_INVALIDARG, path,
+                                             "%s is not an absolute path", path);
+}
+
+vss_result vss_session_add_to_snapshot_set(vss_session *session, const char *path, const char *provider,
+                                           vss_async **ret_async) {
+        vss_result result = check_path(session, path);
+
+        return result < 0 ? result
+                          : SESSION_JOB(session, "AddToSnapshotSet", ret_async, "ss", path, provider ?: "");
+}
+
+vss_result vss_session_is_volume_supported(vss_session *session, const char *path, const char *provider,
+                                           vss_async **ret_async) {
+        vss_result result = check_path(session, path);
+
+        return result < 0 ? result
+                          : SESSION_JOB(session, "IsVolumeSupported", ret_async, "ss", path, provider ?: "");
 }
 
 vss_result vss_session_hold_control_group(vss_session *session, const char *cgroup) {

@@ -110,6 +110,26 @@ vss_result context_check(uint32_t context, Why *why) {
         return VSS_S_OK;
 }
 
+uint32_t context_attributes(uint32_t context, enum vss_provider_type type, uint32_t kinds) {
+        const uint32_t both_kinds = VSS_VOLSNAP_ATTR_DIFFERENTIAL | VSS_VOLSNAP_ATTR_PLEX;
+        uint32_t result = context;
+
+        if (type == VSS_PROV_HARDWARE)
+                result |= VSS_VOLSNAP_ATTR_HARDWARE_ASSISTED;
+        if (context & VSS_VOLSNAP_ATTR_TRANSPORTABLE)
+                result |= VSS_VOLSNAP_ATTR_NOT_SURFACED;
+        /* It makes one kind only, or the one that was asked for. */
+        if (!(context & both_kinds) && kinds != both_kinds)
+                result |= kinds & both_kinds;
+        return result;
+}
+
+bool context_keeps(uint32_t of_copy) {
+        if (of_copy & VSS_VOLSNAP_ATTR_NO_AUTO_RELEASE)
+                return true;
+        return (of_copy & VSS_VOLSNAP_ATTR_TRANSPORTABLE) && !(of_copy & VSS_VOLSNAP_ATTR_IMPORTED);
+}
+
 bool context_sees(uint32_t context, uint32_t of_copy) {
         return context == VSS_CTX_ALL || (context & BASE) == (of_copy & BASE);
 }

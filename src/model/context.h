@@ -11,6 +11,12 @@
  * provider can do what an attribute asks for is seen when volumes are added. Return: VSS_S_OK,
  * VSS_E_UNSUPPORTED_CONTEXT. */
 vss_result context_check(uint32_t context, Why *why);
+/* The attributes of a copy that is made in @context by a provider of this type. @kinds: those that it makes,
+ * VSS_VOLSNAP_ATTR_DIFFERENTIAL and VSS_VOLSNAP_ATTR_PLEX. */
+uint32_t context_attributes(uint32_t context, enum vss_provider_type type, uint32_t kinds);
+/* Does a copy with the attributes @of_copy outlive its session? A transportable one waits for the machine that it
+ * is made for, and ends with the session that imports it. */
+bool context_keeps(uint32_t of_copy);
 /* Does a session in @context see a shadow copy that was made in @of_copy? Only those of its own kind;
  * VSS_CTX_ALL sees all. */
 bool context_sees(uint32_t context, uint32_t of_copy);

@@ -59,6 +59,40 @@ static void test_names(void) {
         expect_str("of none", none, "");
 }
 
+#define KINDS (VSS_VOLSNAP_ATTR_DIFFERENTIAL | VSS_VOLSNAP_ATTR_PLEX)
+
+static void test_attributes(void) {
+        const uint32_t plex = VSS_CTX_BACKUP | VSS_VOLSNAP_ATTR_PLEX;
+
+        expect_int("nothing is added", context_attributes(VSS_CTX_APP_ROLLBACK, VSS_PROV_SOFTWARE, 0),
+                   VSS_CTX_APP_ROLLBACK);
+        expect_int("hardware", context_attributes(VSS_CTX_BACKUP, VSS_PROV_HARDWARE, 0),
+                   VSS_VOLSNAP_ATTR_HARDWARE_ASSISTED);
+        expect_int("the one kind that is made",
+                   context_attributes(VSS_CTX_BACKUP, VSS_PROV_SYSTEM, VSS_VOLSNAP_ATTR_DIFFERENTIAL),
+                   VSS_VOLSNAP_ATTR_DIFFERENTIAL);
+        expect_int("either kind", context_attributes(VSS_CTX_BACKUP, VSS_PROV_SYSTEM, KINDS),
+                   VSS_CTX_BACKUP);
+        expect_int("the kind that was asked for", context_attributes(plex, VSS_PROV_SYSTEM, KINDS), plex);
+        expect_int("transportable",
+                   context_attributes(VSS_CTX_BACKUP | VSS_VOLSNAP_ATTR_TRANSPORTABLE, VSS_PROV_HARDWARE, 0),
+                   VSS_VOLSNAP_ATTR_TRANSPORTABLE | VSS_VOLSNAP_ATTR_NOT_SURFACED |
+                           VSS_VOLSNAP_ATTR_HARDWARE_ASSISTED);
+}
+
+static void test_keeps(void) {
+        const uint32_t transportable = VSS_CTX_BACKUP | VSS_VOLSNAP_ATTR_TRANSPORTABLE;
+
+        expect_true("auto-release ends", !context_keeps(VSS_CTX_BACKUP));
+        expect_true("for file shares, too", !context_keeps(VSS_CTX_FILE_SHARE_BACKUP));
+        expect_true("others stay",
+                    context_keeps(VSS_CTX_APP_ROLLBACK) && context_keeps(VSS_CTX_CLIENT_ACCESSIBLE));
+        expect_true("transportable waits", context_keeps(transportable));
+        expect_true("until it is imported", !context_keeps(transportable | VSS_VOLSNAP_ATTR_IMPORTED));
+        expect_true("where it may stay",
+                    context_keeps(VSS_CTX_APP_ROLLBACK | transportable | VSS_VOLSNAP_ATTR_IMPORTED));
+}
+
 int main(void) {
         static const struct {
                 uint32_t context;
@@ -135,5 +169,7 @@ int main(void) {
                 expect_int(label, context_sees(v->context, v->of_copy), v->sees);
         }
         test_names();
+        test_attributes();
+        test_keeps();
         return test_end();
 }

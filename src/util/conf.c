@@ -8,10 +8,12 @@
  */
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include "util/clock.h"
 #include "util/conf.h"
 
 static int fail(ConfError *error, unsigned line, int r, const char *format, ...) _printf_(4, 5);
@@ -251,6 +253,52 @@ int conf_number(const char *value, unsigned long max, unsigned long *ret_number)
                 return -ERANGE;
         *ret_number = number;
         return 0;
+}
+
+static const struct {
+        const char *name;
+        uint64_t usec;
+} units[] = {
+        { "h", 3600 * USEC_PER_SEC },
+        { "min", 60 * USEC_PER_SEC },
+        { "s", USEC_PER_SEC },
+        { "ms", USEC_PER_MSEC },
+};
+
+int conf_duration(const char *value, uint64_t max_usec, uint64_t *ret_usec) {
+        size_t digits = strspn(value, "0123456789");
+        char number[24];
+        unsigned long n;
+        uint64_t unit = 0;
+        int r;
+
+        if (digits == 0)
+                return -EINVAL;
+        if (digits >= sizeof(number))
+                return -ERANGE;
+        (void)snprintf(number, sizeof(number), "%.*s", (int)digits, value);
+        for (value += digits; is_blank(*value); value++)
+                ;
+        FOREACH_ELEMENT (u, units)
+                if (strcmp(*value ? value : "s", u->name) == 0)
+                        unit = u->usec;
+        if (unit == 0)
+                return -EINVAL;
+        r = conf_number(number, (unsigned long)(max_usec / unit), &n);
+        if (r >= 0)
+                *ret_usec = n * unit;
+        return r;
+}
+
+void conf_duration_text(uint64_t usec, char ret_text[static CONF_DURATION_SIZE]) {
+        FOREACH_ELEMENT (u, units) {
+                /* What is no whole number of any is cut to milliseconds, and nothing is 0 s. */
+                if ((usec == 0 && strcmp(u->name, "s") != 0) ||
+                    (usec % u->usec != 0 && strcmp(u->name, "ms") != 0))
+                        continue;
+                (void)snprintf(ret_text, CONF_DURATION_SIZE, "%" PRIu64 " %s", usec / u->usec, u->name);
+                return;
+        }
 }
 
 char **conf_words_free(char **words) {

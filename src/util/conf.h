@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include "util/macro.h"
 
 #define CONF_FILE_MAX (256u * 1024)
@@ -72,6 +73,11 @@ const char *conf_value(const ConfSection *section, const char *key, const char *
 int conf_boolean(const char *value, bool *ret_boolean);
 /* A decimal number of at most @max. -EINVAL, -ERANGE. */
 int conf_number(const char *value, unsigned long max, unsigned long *ret_number);
+/* A time of at most @max_usec: a number with "ms", "s", "min" or "h", or seconds without. -EINVAL, -ERANGE. */
+int conf_duration(const char *value, uint64_t max_usec, uint64_t *ret_usec);
+/* The same in the other direction, in the largest unit that gives a whole number: "10 s", "500 ms". */
+#define CONF_DURATION_SIZE 32u
+void conf_duration_text(uint64_t usec, char ret_text[static CONF_DURATION_SIZE]);
 
 /*
  * conf_words() - split a value into words, as a command line, without any shell

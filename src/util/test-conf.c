@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include "util/clock.h"
 #include "util/conf.h"
 #include "util/test.h"
 
@@ -102,6 +103,49 @@ static void test_scalars(void) {
         expect_int("none", conf_number("", 12, &number), -EINVAL);
 }
 
+static void test_durations(void) {
+        static const struct {
+                const char *value;
+                int want;
+                uint64_t usec;
+                const char *text;
+        } cases[] = {
+                { "10", 0, 10 * USEC_PER_SEC, "10 s" },
+                { "10s", 0, 10 * USEC_PER_SEC, "10 s" },
+                { "500ms", 0, 500 * USEC_PER_MSEC, "500 ms" },
+                { "1500 ms", 0, 1500 * USEC_PER_MSEC, "1500 ms" },
+                { "5min", 0, 300 * USEC_PER_SEC, "5 min" },
+                { "60", 0, 60 * USEC_PER_SEC, "1 min" },
+                { "90\ts", 0, 90 * USEC_PER_SEC, "90 s" },
+                { "1h", 0, 3600 * USEC_PER_SEC, "1 h" },
+                { "0", 0, 0, "0 s" },
+                { "3601", -ERANGE, 0, NULL },
+                { "2h", -ERANGE, 0, NULL },
+                { "3600001ms", -ERANGE, 0, NULL },
+                { "99999999999999999999999s", -ERANGE, 0, NULL },
+                { "999999999999999999999999999999", -ERANGE, 0, NULL },
+                { "", -EINVAL, 0, NULL },
+                { "s", -EINVAL, 0, NULL },
+                { "-1s", -EINVAL, 0, NULL },
+                { "1.5s", -EINVAL, 0, NULL },
+                { "1m", -EINVAL, 0, NULL },
+                { "1s 2ms", -EINVAL, 0, NULL },
+        };
+
+        FOREACH_ELEMENT (c, cases) {
+                char label[64], text[CONF_DURATION_SIZE];
+                uint64_t usec = 7;
+
+                (void)snprintf(label, sizeof(label), "duration %s", c->value);
+                expect_int(label, conf_duration(c->value, 3600 * USEC_PER_SEC, &usec), c->want);
+                expect_int("  is", (int64_t)usec, c->want < 0 ? 7 : (int64_t)c->usec);
+                if (c->want < 0)
+                        continue;
+                conf_duration_text(usec, text);
+                expect_str("  in words", text, c->text);
+        }
+}
+
 static void test_words(void) {
         static const struct {
                 const char *value;
@@ -160,6 +204,7 @@ int main(void) {
         test_errors();
         test_limits();
         test_scalars();
+        test_durations();
         test_words();
         test_file();
         return test_end();

@@ -4,9 +4,11 @@
  * AddToSnapshotSet
  */
 
+#include <inttypes.h>
 #include <linuxvss/provider.h>
 #include <string.h>
 #include "bus/marshal.h"
+#include "model/context.h"
 #include "model/id.h"
 #include "model/path.h"
 #include "util/clock.h"
@@ -17,13 +19,9 @@
 struct AddWork {
         Session *session;
         Manager *manager;
-        char *path, *named;
         AddDone done;
         void *userdata;
-        Worker *worker;
-        Discover *discover;
-        Discovery providers;
-        SupportAsk *ask;
+        SupportFind *find;
         Calls calls;
         Volume *volume;
         SetVolume adding; /* becomes the set's when BeginPrepareSnapshot has succeeded */
@@ -33,17 +31,12 @@ struct AddWork {
 AddWork *add_cancel(AddWork *add) {
         if (!add)
                 return NULL;
-        worker_cancel(add->worker);
-        discover_cancel(add->discover);
-        support_cancel(add->ask);
+        support_find_cancel(add->find);
         calls_cancel(&add->calls);
-        discovery_clear(&add->providers);
         volume_unref(add->volume);
         participant_unref(add->adding.provider);
         vss_value_free(add->adding.properties);
         failure_clear(&add->failure);
-        free(add->path);
-        free(add->named);
         free(add);
         return NULL;
 }
@@ -86,6 +79,9 @@ static int set_properties(AddWork *add, const char *volume_root) {
         const Set *set = &add->session->set;
         SetVolume *adding = &add->adding;
         vss_value *properties = adding->properties = vss_value_new_dict();
+        const vss_value *info = adding->provider->info;
+        enum vss_provider_type type = (enum vss_provider_type)vss_value_get_integer(info, "type", 0);
+        uint32_t kinds = support_kinds(info);
         _cleanup_(freep) char *below = NULL;
         int r;
 
@@ -103,7 +99,7 @@ static int set_properties(AddWork *add, const char *volume_root) {
                                            vss_value_get_string(add->volume->facts, *fact, ""));
         (void)vss_value_set_string(properties, "provider", adding->provider->name);
         (void)vss_value_set_integer(properties, "context", set->context);
-        (void)vss_value_set_integer(properties, "attributes", set->context);
+        (void)vss_value_set_integer(properties, "attributes", context_attributes(set->context, type, kinds));
         (void)vss_value_set_integer(properties, "sequence", (int64_t)++add->manager->last_sequence);
         (void)vss_value_set_integer(properties, "created", (int64_t)clock_usec(CLOCK_REALTIME));
         (void)vss_value_set_string(properties, "host", add->manager->host);
@@ -141,42 +137,48 @@ static int begin_prepare(AddWork *add, Support *support) {
         return r;
 }
 
-/* Who was asked, and why each declined. */
-static void explain_declined(AddWork *add, const Support *support) {
-        _cleanup_(freep) char *text = NULL;
-        size_t size;
-        FILE *stream = open_memstream(&text, &size);
+/* A volume has so many shadow copies, whoever made them. */
+static void check_room(AddWork *add, const Participant *provider) {
+        uint64_t max = support_max_snapshots(provider->info);
+        const char *path = add->volume->path;
+        _cleanup_(freep) char *key = NULL;
 
-        for (size_t i = 0; stream && i < vss_value_count(support->declined); i++) {
-                const vss_value *declined = vss_value_at(support->declined, i);
-
-                (void)fprintf(stream, "%s%s: %s", i ? "; " : "",
-                              vss_value_get_string(declined, "provider", ""),
-                              vss_value_get_string(declined, "reason", ""));
-        }
-        if (stream)
-                (void)fclose(stream);
-        if (*add->named && vss_value_count(support->declined) == 0)
-                failure_set(&add->failure, VSS_E_PROVIDER_NOT_REGISTERED, add->named,
-                            "There is no provider %s. See vss list providers.", add->named);
-        else
-                failure_set(&add->failure,
-                            *add->named ? VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER
-                                        : VSS_E_VOLUME_NOT_SUPPORTED,
-                            add->volume->path, "No provider takes %s (%s). Asked: %s.", add->volume->path,
-                            vss_value_get_string(add->volume->facts, "fs-type", "?"),
-                            text && *text ? text : "nobody, there are no providers");
+        if (asprintf(&key, "%s %s", provider->name, path) < 0) {
+                key = NULL;
+                failure_set(&add->failure, VSS_E_OUTOFMEMORY, path, "Out of memory.");
+        } else if ((uint64_t)vss_value_get_integer(add->session->standing, key, 0) >= max)
+                failure_set(&add->failure, VSS_E_MAXIMUM_NUMBER_OF_SNAPSHOTS_REACHED, path,
+                            "%s holds %" PRIu64
+                            " shadow copies of %s already, which is all that it keeps. Delete "
+                            "some: vss delete --oldest %s.",
+                            provider->name, max, path, path);
 }
 
-static void on_support(void *userdata, Support *support) {
+static void check_place(AddWork *add, const Support *support) {
+        const Set *set = &add->session->set;
+
+        if (set->n_volumes >= VSS_VOLUMES_MAX)
+                failure_set(&add->failure, VSS_E_MAXIMUM_NUMBER_OF_VOLUMES_REACHED, add->volume->path,
+                            "The set has %u volumes already; %s would be one too many. Make several sets.",
+                            VSS_VOLUMES_MAX, add->volume->path);
+        else if (set_find_device(&add->session->set, add->volume->device))
+                failure_set(&add->failure, VSS_E_OBJECT_ALREADY_EXISTS, add->volume->path,
+                            "%s is in the set already.", add->volume->path);
+        else
+                check_room(add, support->provider);
+}
+
+static void on_found(void *userdata, const Failure *failure, Volume *volume, Support *support) {
         AddWork *add = userdata;
         int r;
 
-        add->ask = NULL;
+        add->find = NULL;
+        add->volume = volume ? volume_ref(volume) : NULL;
+        failure_copy(&add->failure, failure);
         calls_begin(&add->calls, finish, add);
-        if (!support->provider)
-                explain_declined(add, support);
-        else {
+        if (add->failure.code >= 0)
+                check_place(add, support);
+        if (add->failure.code >= 0) {
                 r = begin_prepare(add, support);
                 if (r < 0)
                         failure_set(&add->failure,
@@ -187,67 +189,6 @@ static void on_support(void *userdata, Support *support) {
         calls_drop(&add->calls);
 }
 
-static void on_providers(void *userdata, const Failure *failure, Discovery *found) {
-        AddWork *add = userdata;
-        int r;
-
-        add->discover = NULL;
-        add->providers = *found;
-        *found = (Discovery){ 0 };
-        failure_copy(&add->failure, failure);
-        if (failure->code < 0) {
-                finish(add);
-                return;
-        }
-        r = support_ask(add->manager, &add->providers, add->named, add->session->set.context, add->volume,
-                        on_support, add, &add->ask);
-        if (r < 0) {
-                failure_set(&add->failure, VSS_E_OUTOFMEMORY, "", "The providers cannot be asked: %s",
-                            strerror(-r));
-                finish(add);
-        }
-}
-
-static void check_place(AddWork *add) {
-        const Set *set = &add->session->set;
-
-        if (set->n_volumes >= VSS_VOLUMES_MAX)
-                failure_set(&add->failure, VSS_E_MAXIMUM_NUMBER_OF_VOLUMES_REACHED, add->volume->path,
-                            "The set has %u volumes already; %s would be one too many. Make several sets.",
-                            VSS_VOLUMES_MAX, add->volume->path);
-        else if (set_find_device(&add->session->set, add->volume->device))
-                failure_set(&add->failure, VSS_E_OBJECT_ALREADY_EXISTS, add->volume->path,
-                            "%s is in the set already.", add->volume->path);
-}
-
-static void on_found(void *userdata, int error, WorkerAnswer *answer) {
-        AddWork *add = userdata;
-        int r = error;
-
-        add->worker = NULL;
-        if (r >= 0)
-                r = volume_new(TAKE_FD(answer->fds[0]), TAKE_PTR(answer->value), &add->volume);
-        if (r < 0)
-                failure_set(&add->failure,
-                            r == -ENOENT || r == -ENOTDIR ? VSS_E_OBJECT_NOT_FOUND
-                            : r == -EINVAL                ? VSS_E_INVALIDARG
-                                                          : VSS_E_UNEXPECTED,
-                            add->path, "%s",
-                            vss_value_get_string(answer->value, "message",
-                                                 r == -ETIMEDOUT ? "The path could not be looked at in time."
-                                                                 : strerror(-r)));
-        else
-                check_place(add);
-        if (add->failure.code >= 0) {
-                r = discover_start(add->manager, true, on_providers, add, &add->discover);
-                if (r < 0)
-                        failure_set(&add->failure, VSS_E_OUTOFMEMORY, "",
-                                    "The providers cannot be found: %s", strerror(-r));
-        }
-        if (add->failure.code < 0)
-                finish(add);
-}
-
 int add_start(Session *session, const char *path, const char *provider, AddDone done, void *userdata,
               AddWork **ret_add) {
         AddWork *add = calloc(1, sizeof(*add));
@@ -255,16 +196,10 @@ int add_start(Session *session, const char *path, const char *provider, AddDone 
 
         if (!add)
                 return -ENOMEM;
-        *add = (AddWork){ .session = session,
-                          .manager = session->manager,
-                          .path = strdup(path),
-                          .named = strdup(provider),
-                          .done = done,
-                          .userdata = userdata };
-        r = add->path && add->named ? 0 : -ENOMEM;
-        if (r >= 0)
-                r = worker_start(add->manager, volume_find_main, add->path,
-                                 add->manager->settings.worker_usec, on_found, add, &add->worker);
+        *add = (AddWork){
+                .session = session, .manager = session->manager, .done = done, .userdata = userdata
+        };
+        r = support_find(add->manager, path, provider, session->set.context, on_found, add, &add->find);
         if (r < 0) {
                 add_cancel(add);
                 return r;

@@ -6,6 +6,7 @@
 
 #include <string.h>
 #include "bus/marshal.h"
+#include "model/context.h"
 #include "model/id.h"
 #include "model/path.h"
 #include "util/clock.h"
@@ -599,7 +600,6 @@ static void on_swept(void *userdata, const Failure *failure, vss_value *result) 
 static bool is_orphan(const Manager *manager, const vss_value *snapshot) {
         int64_t attributes = vss_value_get_integer(snapshot, "attributes",
                                                    vss_value_get_integer(snapshot, "context", 0));
-
         bool incomplete = strcmp(vss_value_get_string(snapshot, "state", ""), "incomplete") == 0;
         const char *host = vss_value_get_string(snapshot, "host", "");
 
@@ -609,7 +609,7 @@ static bool is_orphan(const Manager *manager, const vss_value *snapshot) {
         if (strcmp(host, manager->host) != 0 ||
             strcmp(vss_value_get_string(snapshot, "service", ""), manager->instance) == 0)
                 return false;
-        return incomplete || !(attributes & VSS_VOLSNAP_ATTR_NO_AUTO_RELEASE);
+        return incomplete || !context_keeps((uint32_t)attributes);
 }
 
 static void open_again(Startup *startup, const vss_value *snapshot) {
@@ -619,7 +619,8 @@ static void open_again(Startup *startup, const vss_value *snapshot) {
         const char *id;
         int r;
 
-        if (vss_value_get(startup->manager->catalog->attached, vss_value_get_string(snapshot, "id", "")))
+        if (vss_value_get(startup->manager->catalog->attached, vss_value_get_string(snapshot, "id", "")) ||
+            (vss_value_get_integer(snapshot, "attributes", 0) & VSS_VOLSNAP_ATTR_NOT_SURFACED))
                 return;
         (void)value_append_string(startup->again, vss_value_get_string(snapshot, "id", ""));
         id = vss_value_string(vss_value_at(startup->again, vss_value_count(startup->again) - 1), "");

@@ -17,6 +17,8 @@
 #include "vssd/log.h"
 #include "vssd/session.h"
 #include "vssd/set-run.h"
+#include "vssd/support.h"
+#include "vssd/trim.h"
 
 /* Jobs: one at a time */
 
@@ -65,6 +67,7 @@ void session_cancel_work(Session *session) {
         calls_cancel(&session->calls);
         session->counting = catalog_query_cancel(session->counting);
         session->querying = catalog_query_cancel(session->querying);
+        session->finding = support_find_cancel(session->finding);
 }
 
 void session_leave_out(Session *session, const char *what, const char *reason) {
@@ -112,6 +115,24 @@ static size_t count_sets(const vss_value *snapshots, size_t max) {
         return n;
 }
 
+/* How many stand of each volume: nobody else makes any until this session gives up its turn. */
+static int note_standing(Session *session, const vss_value *snapshots) {
+        vss_value_free(session->standing);
+        session->standing = vss_value_new_dict();
+        for (size_t i = 0; i < vss_value_count(snapshots); i++) {
+                const vss_value *snapshot = vss_value_at(snapshots, i);
+                _cleanup_(freep) char *key = NULL;
+
+                if (asprintf(&key, "%s %s", vss_value_get_string(snapshot, "provider", ""),
+                             vss_value_get_string(snapshot, "volume", "")) < 0)
+                        key = NULL;
+                if (!key || vss_value_set_integer(session->standing, key,
+                                                  vss_value_get_integer(session->standing, key, 0) + 1) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
 static void on_counted(void *userdata, const Failure *failure, vss_value *result) {
         Session *session = userdata;
         unsigned long max = session->manager->settings.sets_max;
@@ -126,6 +147,8 @@ static void on_counted(void *userdata, const Failure *failure, vss_value *result
                             "counted, and no "
                             "more are allowed (MaximumSets). Delete some: vss delete.",
                             max);
+        else if (note_standing(session, vss_value_get(result, "snapshots")) < 0)
+                failure_set(&refused, VSS_E_OUTOFMEMORY, "", "Out of memory.");
         else if (id_new(session->set.id) < 0)
                 failure_set(&refused, VSS_E_UNEXPECTED, "", "There is no randomness for an identity.");
         answer_start(session, &refused);
@@ -306,6 +329,8 @@ static void on_set_done(void *userdata, const Failure *failure, vss_value *resul
                    failure->code < 0 ? failure_culprit(failure) : "",
                    failure->code < 0 && *failure_culprit(failure) ? ": " : "",
                    failure->code < 0 ? failure_message(failure) : "");
+        if (failure->code >= 0 && (session->set.context & VSS_VOLSNAP_ATTR_CLIENT_ACCESSIBLE))
+                trim_start(session->manager, &session->set);
         session_end_job(session, failure, result);
         if (session->unwinding)
                 unwound(session);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include "bus/marshal.h"
 #include "bus/names.h"
+#include "model/context.h"
 #include "model/id.h"
 #include "util/clock.h"
 #include "util/utf8.h"
@@ -47,6 +48,7 @@ static Session *session_free(Session *session) {
         vss_value_free(session->document);
         vss_value_free(session->left_out);
         vss_value_free(session->result);
+        vss_value_free(session->standing);
         sd_bus_message_unref(session->releasing);
         free(session->label);
         free(session->owner);
@@ -316,8 +318,7 @@ static void delete_copies(Session *session) {
         vss_value *ids = value_require(selection, "snapshots", VSS_KIND_LIST);
         Failure none = { 0 };
 
-        if ((session->facts & SESSION_SNAPSHOT_DONE) &&
-            !(session->set.context & VSS_VOLSNAP_ATTR_NO_AUTO_RELEASE))
+        if ((session->facts & SESSION_SNAPSHOT_DONE) && !context_keeps(session->set.context))
                 for (size_t i = 0; i < session->set.n_volumes; i++)
                         (void)value_append_string(ids, session->set.volumes[i].id);
         if (vss_value_count(ids) == 0 ||

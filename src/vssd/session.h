@@ -50,6 +50,8 @@ struct Session {
         struct CatalogQuery *counting;
 
         struct CatalogQuery *querying; /* Query */
+        struct SupportFind *finding;   /* IsVolumeSupported */
+        vss_value *standing; /* when the set was started: "PROVIDER VOLUME" -> number of shadow copies */
 
         bool running;   /* DoSnapshotSet is being carried out */
         bool unwinding; /* being taken back; then @unwound, and the jobs of who asked */
@@ -97,6 +99,9 @@ const vss_value *session_find_entry(const Session *session, const Participant *w
 int session_query(Session *session, sd_bus_message *m, sd_bus_error *error);
 int session_get_snapshot(Session *session, sd_bus_message *m, sd_bus_error *error);
 int session_open_snapshot(Session *session, sd_bus_message *m, sd_bus_error *error);
+
+/* session-storage.c: the calls about volumes, and shadow copies from elsewhere */
+int session_is_volume_supported(Session *session, sd_bus_message *m, sd_bus_error *error);
 
 /* session-writers.c: the calls that ask the writers */
 int session_gather(Session *session, sd_bus_message *m, sd_bus_error *error);

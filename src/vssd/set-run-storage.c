@@ -467,7 +467,85 @@ static void on_opened(void *userdata, const CallAnswer *answer) {
         work_start(work, mounts_attach_main, &work->mount, run->manager->settings.worker_usec, on_attached);
 }
 
+static void on_kept(void *userdata, const CallAnswer *answer) {
+        /* The document has it, too. */
+        if (answer->result < 0 && answer->result != VSS_E_NOT_SUPPORTED)
+                log_warning("%s does not keep on which LUN a shadow copy is: %s", answer->participant->name,
+                            answer->message);
+}
+
+static int keep_luns(SetRun *run, const SetVolume *volume, const vss_value *luns) {
+        _cleanup_value_ vss_value *properties = vss_value_new_dict();
+        _cleanup_message_ sd_bus_message *m = NULL;
+        int r = vss_value_set(properties, "luns", vss_value_copy(luns)) < 0 ||
+                                vss_value_set(volume->properties, "luns", vss_value_copy(luns)) < 0
+                        ? -ENOMEM
+                        : participant_message(volume->provider, "SetSnapshotProperty", &m);
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", volume->id);
+        if (r >= 0)
+                r = marshal_append_dict(m, properties);
+        return r < 0 ? r
+                     : calls_add(&run->calls, volume->provider, m, run->manager->settings.provider_usec,
+                                 on_kept, NULL);
+}
+
+static void on_luns(void *userdata, const CallAnswer *answer) {
+        SetRun *run = userdata;
+        _cleanup_value_ vss_value *luns = NULL;
+
+        if (answer->result < 0 || marshal_read_dict(answer->reply, &luns) < 0) {
+                failure_set_first(&run->failure,
+                                  answer->result < 0 ? answer->result : VSS_E_UNEXPECTED_PROVIDER_ERROR,
+                                  answer->participant->name, "%s",
+                                  answer->message ?: "What it says of its LUNs cannot be read.");
+                if (answer->late)
+                        participant_kill(answer->participant, answer->message);
+                return;
+        }
+        for (size_t i = 0; i < run->set->n_volumes; i++) {
+                SetVolume *volume = &run->set->volumes[i];
+                const vss_value *own = vss_value_get(luns, volume->id);
+                int r;
+
+                if (strcmp(volume->provider->bus_name, answer->participant->bus_name) != 0)
+                        continue;
+                r = vss_value_count(own) == 0 ? -ENODATA : keep_luns(run, volume, own);
+                if (r < 0)
+                        failure_set_first(&run->failure, VSS_E_UNEXPECTED_PROVIDER_ERROR,
+                                          volume->provider->name,
+                                          "%s did not say on which LUN the shadow copy of %s is: %s",
+                                          volume->provider->name, volume->volume->path, strerror(-r));
+        }
+}
+
+/* Not for this machine: another one is told by the document where the copies are. */
+static void locate(SetRun *run) {
+        for (size_t i = 0; i < run->set->n_volumes; i++) {
+                Participant *provider = run->set->volumes[i].provider;
+                _cleanup_message_ sd_bus_message *m = NULL;
+                int r;
+
+                if (!set_is_first_of_provider(run->set, i))
+                        continue;
+                r = participant_message(provider, "GetTargetLuns", &m);
+                if (r >= 0)
+                        r = sd_bus_message_append(m, "s", run->set->id);
+                if (r >= 0)
+                        r = calls_add(&run->calls, provider, m, run->manager->settings.provider_usec,
+                                      on_luns, NULL);
+                if (r < 0)
+                        failure_set_first(&run->failure, VSS_E_UNEXPECTED, provider->name,
+                                          "%s cannot be called: %s", provider->name, strerror(-r));
+        }
+}
+
 void set_run_mount(SetRun *run) {
+        if (run->set->context & VSS_VOLSNAP_ATTR_TRANSPORTABLE) {
+                locate(run);
+                return;
+        }
         for (size_t i = 0; i < run->set->n_volumes; i++) {
                 SetVolume *volume = &run->set->volumes[i];
                 _cleanup_message_ sd_bus_message *m = NULL;

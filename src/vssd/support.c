@@ -9,6 +9,7 @@
 #include "bus/marshal.h"
 #include "util/clock.h"
 #include "vssd/support.h"
+#include "vssd/worker.h"
 
 /* "Answer fast and without side effects": one that does not is taken as declining. */
 #define SUPPORT_USEC (10 * USEC_PER_SEC)
@@ -86,7 +87,15 @@ int support_append_volume(sd_bus_message *m, const Volume *volume) {
 uint64_t support_max_snapshots(const vss_value *info) {
         int64_t max = vss_value_get_integer(info, "max-snapshots", 0);
 
-        return max > 0 ? (uint64_t)MIN(max, (int64_t)VSS_PROVIDER_SNAPSHOTS_MAX) : VSS_PROVIDER_SNAPSHOTS_MAX;
+        return max > 0 ? (uint64_t)MIN(max, (int64_t)VSS_PROVIDER_SNAPSHOTS_MAX)
+                       : VSS_PROVIDER_SNAPSHOTS_MAX;
+}
+
+uint32_t support_kinds(const vss_value *info) {
+        uint64_t flags = (uint64_t)vss_value_get_integer(info, "flags", 0);
+
+        return (flags & VSS_PROVIDER_DIFFERENTIAL ? VSS_VOLSNAP_ATTR_DIFFERENTIAL : 0) |
+               (flags & VSS_PROVIDER_PLEX ? VSS_VOLSNAP_ATTR_PLEX : 0);
 }
 
 /* NULL if it may be asked, else why it is not. */
@@ -98,6 +107,12 @@ static const char *pass_over(const Participant *provider, const char *named, uin
                 return "it is taken only when it is named";
         if ((context & VSS_VOLSNAP_ATTR_PERSISTENT) && !(flags & (int64_t)VSS_PROVIDER_PERSISTENT))
                 return "it keeps no persistent shadow copies";
+        if ((context & VSS_VOLSNAP_ATTR_TRANSPORTABLE) && !(flags & (int64_t)VSS_PROVIDER_TRANSPORTABLE))
+                return "it makes no transportable shadow copies";
+        if ((context & VSS_VOLSNAP_ATTR_DIFFERENTIAL) && !(flags & (int64_t)VSS_PROVIDER_DIFFERENTIAL))
+                return "it makes no differential shadow copies";
+        if ((context & VSS_VOLSNAP_ATTR_PLEX) && !(flags & (int64_t)VSS_PROVIDER_PLEX))
+                return "it makes no mirrors";
         return NULL;
 }
 
@@ -139,5 +154,147 @@ int support_ask(Manager *manager, const Discovery *providers, const char *named,
         }
         *ret_ask = ask;
         calls_drop(&ask->calls);
+        return 0;
+}
+
+void support_explain(const Support *support, const char *named, const Volume *volume, Failure *ret_failure) {
+        _cleanup_(freep) char *text = NULL;
+        size_t size;
+        FILE *stream = open_memstream(&text, &size);
+
+        for (size_t i = 0; stream && i < vss_value_count(support->declined); i++) {
+                const vss_value *declined = vss_value_at(support->declined, i);
+
+                (void)fprintf(stream, "%s%s: %s", i ? "; " : "",
+                              vss_value_get_string(declined, "provider", ""),
+                              vss_value_get_string(declined, "reason", ""));
+        }
+        if (stream)
+                (void)fclose(stream);
+        if (*named && vss_value_count(support->declined) == 0)
+                failure_set(ret_failure, VSS_E_PROVIDER_NOT_REGISTERED, named,
+                            "There is no provider %s. See vss list providers.", named);
+        else
+                failure_set(ret_failure,
+                            *named ? VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER : VSS_E_VOLUME_NOT_SUPPORTED,
+                            volume->path, "No provider takes %s (%s). Asked: %s.", volume->path,
+                            vss_value_get_string(volume->facts, "fs-type", "?"),
+                            text && *text ? text : "nobody, there are no providers");
+}
+
+/* From a path */
+
+struct SupportFind {
+        Manager *manager;
+        char *path, *named;
+        uint32_t context;
+        SupportFound done;
+        void *userdata;
+        Worker *worker;
+        Discover *discover;
+        Discovery providers;
+        SupportAsk *ask;
+        Volume *volume;
+        Failure failure;
+};
+
+SupportFind *support_find_cancel(SupportFind *find) {
+        if (!find)
+                return NULL;
+        worker_cancel(find->worker);
+        discover_cancel(find->discover);
+        support_cancel(find->ask);
+        discovery_clear(&find->providers);
+        volume_unref(find->volume);
+        failure_clear(&find->failure);
+        free(find->path);
+        free(find->named);
+        free(find);
+        return NULL;
+}
+
+static void found(SupportFind *find, Support *support) {
+        Support none = { 0 };
+
+        find->done(find->userdata, &find->failure, find->volume, support ?: &none);
+        support_find_cancel(find);
+}
+
+static void on_asked(void *userdata, Support *support) {
+        SupportFind *find = userdata;
+
+        find->ask = NULL;
+        if (!support->provider)
+                support_explain(support, find->named, find->volume, &find->failure);
+        found(find, support);
+}
+
+static void on_providers(void *userdata, const Failure *failure, Discovery *providers) {
+        SupportFind *find = userdata;
+        int r = 0;
+
+        find->discover = NULL;
+        find->providers = *providers;
+        *providers = (Discovery){ 0 };
+        failure_copy(&find->failure, failure);
+        if (failure->code >= 0) {
+                r = support_ask(find->manager, &find->providers, find->named, find->context, find->volume,
+                                on_asked, find, &find->ask);
+                if (r < 0)
+                        failure_set(&find->failure, VSS_E_OUTOFMEMORY, "",
+                                    "The providers cannot be asked: %s", strerror(-r));
+        }
+        if (find->failure.code < 0)
+                found(find, NULL);
+}
+
+static void on_volume(void *userdata, int error, WorkerAnswer *answer) {
+        SupportFind *find = userdata;
+        int r = error;
+
+        find->worker = NULL;
+        if (r >= 0)
+                r = volume_new(TAKE_FD(answer->fds[0]), TAKE_PTR(answer->value), &find->volume);
+        if (r < 0)
+                failure_set(&find->failure,
+                            r == -ENOENT || r == -ENOTDIR ? VSS_E_OBJECT_NOT_FOUND
+                            : r == -EINVAL                ? VSS_E_INVALIDARG
+                                                          : VSS_E_UNEXPECTED,
+                            find->path, "%s",
+                            vss_value_get_string(answer->value, "message",
+                                                 r == -ETIMEDOUT ? "The path could not be looked at in time."
+                                                                 : strerror(-r)));
+        else {
+                r = discover_start(find->manager, true, on_providers, find, &find->discover);
+                if (r < 0)
+                        failure_set(&find->failure, VSS_E_OUTOFMEMORY, "",
+                                    "The providers cannot be found: %s", strerror(-r));
+        }
+        if (find->failure.code < 0)
+                found(find, NULL);
+}
+
+int support_find(Manager *manager, const char *path, const char *named, uint32_t context, SupportFound done,
+                 void *userdata, SupportFind **ret_find) {
+        SupportFind *find = calloc(1, sizeof(*find));
+        int r;
+
+        if (!find)
+                return -ENOMEM;
+        *find = (SupportFind){ .manager = manager,
+                               .path = strdup(path),
+                               .named = strdup(named),
+                               .context = context,
+                               .done = done,
+                               .userdata = userdata };
+        r = find->path && find->named ? 0 : -ENOMEM;
+        if (r >= 0)
+                r = worker_start(manager, volume_find_main, find->path, manager->settings.worker_usec,
+                                 on_volume, find, &find->worker);
+        if (r < 0) {
+                support_find_cancel(find);
+                return r;
+        }
+        *ret_find = find;
         return 0;
 }
