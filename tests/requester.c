@@ -9,8 +9,9 @@
  * failure is the end, with exit status 1, unless the call is written with a leading "-". Calls:
  * lease=SECONDS (before the session), wait=SECONDS, context=NUMBER, init, state, select (as state, by
  * components), gather, disable=WRITER, component=WRITER:PATH/NAME, succeeded=WRITER:PATH/NAME, start,
- * add=PATH[@PROVIDER], cgroup=PATH, prepare, do, json (of the last result), complete, abort, release,
- * adopt=TOKEN, token, sleep=MILLISECONDS; and without a session: expose=ID@DIRECTORY, unexpose=ID.
+ * supported=PATH[@PROVIDER], add=PATH[@PROVIDER], cgroup=PATH, prepare, do, json (of the last result),
+ * complete, abort, release, adopt=TOKEN, token, sleep=MILLISECONDS; and without a session:
+ * expose=ID@DIRECTORY, unexpose=ID.
  */
 
 #include <jansson.h>
@@ -57,7 +58,10 @@ static const struct {
         { "status", vss_session_gather_writer_status },
 };
 
-static vss_result add(Requester *r, const char *what) {
+typedef vss_result (*VolumeCall)(vss_session *session, const char *path, const char *provider,
+                                 vss_async **ret_async);
+
+static vss_result add(Requester *r, const char *what, VolumeCall call) {
         _cleanup_(freep) char *path = strdup(what);
         char *provider = strrchr(path, '@');
         vss_async *async = NULL;
@@ -65,7 +69,7 @@ static vss_result add(Requester *r, const char *what) {
 
         if (provider)
                 *provider++ = '\0';
-        begun = vss_session_add_to_snapshot_set(r->session, path, provider, &async);
+        begun = call(r->session, path, provider, &async);
         return await(r, begun, async);
 }
 
@@ -91,7 +95,8 @@ static vss_result component(Requester *r, const char *what, bool add_it) {
         if (name)
                 *name++ = '\0';
         return add_it ? vss_session_add_component(r->session, writer, name ? path : "", name ?: path)
-                      : vss_session_set_backup_succeeded(r->session, writer, name ? path : "", name ?: path, true);
+                      : vss_session_set_backup_succeeded(r->session, writer, name ? path : "", name ?: path,
+                                                         true);
 }
 
 static vss_result print_json(const Requester *r) {
@@ -154,7 +159,9 @@ static vss_result carry_out(Requester *r, const char *name, const char *value) {
         if (strcmp(name, "start") == 0)
                 return vss_session_start_snapshot_set(r->session, set);
         if (strcmp(name, "add") == 0)
-                return add(r, value);
+                return add(r, value, vss_session_add_to_snapshot_set);
+        if (strcmp(name, "supported") == 0)
+                return add(r, value, vss_session_is_volume_supported);
         if (strcmp(name, "cgroup") == 0)
                 return vss_session_hold_control_group(r->session, value);
         if (strcmp(name, "release") == 0)
