@@ -7,55 +7,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
-#include "model/filespec.h"
 #include "model/ranges.h"
 #include "testers/places.h"
 #include "testers/sha256.h"
-
-static const char *from_environment(void *userdata, const char *name) {
-        return getenv(name);
-}
-
-char *place_resolve(const char *declared) {
-        _cleanup_(freep) char *path = NULL;
-        char above[PATH_MAX];
-        size_t n;
-
-        if (filespec_expand(declared, from_environment, NULL, &path, NULL) < 0)
-                return NULL;
-        n = strlen(path);
-        (void)snprintf(above, sizeof(above), "%s", path);
-        for (;;) {
-                _cleanup_(freep) char *real = realpath(n > 0 ? above : "/", NULL);
-                char *slash, *joined = NULL;
-
-                if (real)
-                        return place_join(real, path + n + (path[n] == '/'), &joined) < 0 ? NULL : joined;
-                slash = strrchr(above, '/');
-                if (!slash || n == 0)
-                        return TAKE_PTR(path);
-                n = (size_t)(slash - above);
-                above[n] = '\0';
-        }
-}
-
-bool place_has(const char *directory, const char *filespec, bool recursive, const char *path) {
-        _cleanup_(freep) char *real = place_resolve(directory);
-
-        return real && filespec_covers(real, filespec, recursive, path);
-}
-
-int place_join(const char *directory, const char *below, char **ret_path) {
-        size_t n = strlen(directory);
-
-        while (n > 0 && directory[n - 1] == '/')
-                n--;
-        if (n + 1 + strlen(below) >= PATH_MAX)
-                return -ENAMETOOLONG;
-        if (asprintf(ret_path, "%.*s%s%s", (int)n, directory, *below || n == 0 ? "/" : "", below) < 0)
-                return -ENOMEM;
-        return 0;
-}
 
 static int digest_ranges(Sha256 *sha, int fd, const char *text) {
         _cleanup_(freep) Range *ranges = NULL;

@@ -7,14 +7,6 @@
 
 #include "testers/list.h"
 
-/* An absolute path without links and variables (the environment's): what of it exists is resolved, the rest
- * stays. Allocated; NULL without memory or for a path that is not absolute. */
-char *place_resolve(const char *path);
-/* Is the file @path, which is resolved, in the file set? */
-bool place_has(const char *directory, const char *filespec, bool recursive, const char *path);
-/* @directory, "/" and @below, if that is not "". -ENAMETOOLONG. */
-int place_join(const char *directory, const char *below, char **ret_path);
-
 /*
  * place_read() - what is at @path: kind, type, owner, time, size, digest of the content (of @ranges only, if
  * not NULL), target of a link. 0 or a negative errno; -ENOENT if nothing is there.

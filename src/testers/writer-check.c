@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include "files/locate.h"
 #include "testers/places.h"
 #include "testers/writer.h"
 
@@ -76,11 +77,11 @@ static char *find_mapped(const vss_value *mappings, const ListEntry *entry) {
                     strcmp(vss_value_get_string(m, "filespec", ""), entry->filespec) != 0 ||
                     vss_value_get_boolean(m, "recursive", false) != entry->recursive)
                         continue;
-                set = place_resolve(entry->set);
+                set = locate_resolve(entry->set);
                 n = set ? strlen(set) : 0;
                 if (n == 0 || strncmp(entry->path, set, n) != 0 ||
-                    place_join(vss_value_get_string(m, "alternate-path", ""),
-                               entry->path + n + (entry->path[n] == '/'), &path) < 0)
+                    locate_join(vss_value_get_string(m, "alternate-path", ""),
+                                entry->path + n + (entry->path[n] == '/'), &path) < 0)
                         continue;
                 return path;
         }
@@ -95,13 +96,13 @@ static char *find_directed(const vss_value *targets, const ListEntry *entry, boo
                 _cleanup_(freep) char *source = NULL;
                 char *path = NULL;
 
-                if (place_join(vss_value_get_string(t, "path", ""), vss_value_get_string(t, "filespec", ""),
-                               &source) < 0 ||
+                if (locate_join(vss_value_get_string(t, "path", ""), vss_value_get_string(t, "filespec", ""),
+                                &source) < 0 ||
                     strcmp(source, entry->path) != 0)
                         continue;
                 *ret_parts = *ret_parts || *vss_value_get_string(t, "ranges", "");
-                if (place_join(vss_value_get_string(t, "destination-path", ""),
-                               vss_value_get_string(t, "destination-filespec", ""), &path) == 0)
+                if (locate_join(vss_value_get_string(t, "destination-path", ""),
+                                vss_value_get_string(t, "destination-filespec", ""), &path) == 0)
                         return path;
         }
         return NULL;

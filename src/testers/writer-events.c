@@ -44,7 +44,8 @@ static void make_parent(const char *path) {
         char directory[4096];
         const char *slash = strrchr(path, '/');
 
-        if (snprintf(directory, sizeof(directory), "%.*s", (int)(slash - path), path) < (int)sizeof(directory))
+        if (snprintf(directory, sizeof(directory), "%.*s", (int)(slash - path), path) <
+            (int)sizeof(directory))
                 (void)mkdir(directory, 0755);
 }
 

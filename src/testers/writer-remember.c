@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "files/beneath.h"
+#include "files/locate.h"
 #include "files/walk.h"
 #include "model/path.h"
 #include "testers/places.h"
@@ -65,7 +66,7 @@ static bool is_excluded(const TestWriterConf *conf, const char *path) {
         for (size_t i = 0; i < conf->n_excludes; i++) {
                 const TestPlace *place = &conf->excludes[i];
 
-                if (place_has(place->path, place->filespec, place->recursive, path))
+                if (locate_covers(place->path, place->filespec, place->recursive, path))
                         return true;
         }
         return false;
@@ -97,7 +98,7 @@ static int remember_walked(void *userdata, const WalkEntry *walked) {
                                 strerror(-walked->error));
                 return 0;
         }
-        r = place_join(remember->directory, walked->below, &path);
+        r = locate_join(remember->directory, walked->below, &path);
         if (r == 0)
                 r = describe_walked(walked, path, &entry);
         if (r < 0) {
@@ -123,8 +124,8 @@ static int open_copy(vss_writer_call *call, const char *directory, const char **
 }
 
 static int remember_files(Remember *remember, vss_writer_call *call, const TestFiles *files) {
-        _cleanup_(freep) char *directory = place_resolve(files->path);
-        _cleanup_(freep) char *source = files->alternate_path[0] ? place_resolve(files->alternate_path)
+        _cleanup_(freep) char *directory = locate_resolve(files->path);
+        _cleanup_(freep) char *source = files->alternate_path[0] ? locate_resolve(files->alternate_path)
                                                                  : NULL;
         const char *below = NULL;
         _cleanup_(closep) int root_fd = -1;
@@ -149,7 +150,7 @@ static int remember_files(Remember *remember, vss_writer_call *call, const TestF
 
 /* A part of a file that may be in no file set. */
 static int remember_part(Remember *remember, vss_writer_call *call, const TestPartialFile *part) {
-        _cleanup_(freep) char *directory = place_resolve(part->path), *path = NULL, *relative = NULL;
+        _cleanup_(freep) char *directory = locate_resolve(part->path), *path = NULL, *relative = NULL;
         _cleanup_list_entry_ ListEntry entry = { 0 };
         _cleanup_(closep) int root_fd = -1, fd = -1;
         const char *below = NULL;
@@ -157,10 +158,10 @@ static int remember_part(Remember *remember, vss_writer_call *call, const TestPa
 
         if (strncmp(part->ranges, "File=", 5) == 0)
                 return 0;
-        if (!directory || place_join(directory, part->filespec, &path) < 0)
+        if (!directory || locate_join(directory, part->filespec, &path) < 0)
                 return -ENOMEM;
         root_fd = open_copy(call, directory, &below);
-        if (root_fd >= 0 && place_join(below, part->filespec, &relative) == 0)
+        if (root_fd >= 0 && locate_join(below, part->filespec, &relative) == 0)
                 fd = beneath_open(root_fd, relative + (*relative == '/'), O_RDONLY | O_NONBLOCK, 0, 0);
         r = fd < 0 ? fd : place_read_fd(fd, path, part->ranges, &entry);
         if (r < 0) {
@@ -244,7 +245,7 @@ static bool is_partial(const TestWriterConf *conf, const char *path) {
                 for (size_t j = 0; j < conf->components[i].n_partial_files; j++) {
                         const TestPartialFile *p = &conf->components[i].partial_files[j];
 
-                        if (place_has(p->path, p->filespec, false, path))
+                        if (locate_covers(p->path, p->filespec, false, path))
                                 return true;
                 }
         return false;
@@ -255,7 +256,7 @@ static bool is_differenced(const TestWriterConf *conf, const char *path) {
                 for (size_t j = 0; j < conf->components[i].n_differenced_files; j++) {
                         const TestDifferencedFiles *d = &conf->components[i].differenced_files[j];
 
-                        if (place_has(d->path, d->filespec, d->recursive, path))
+                        if (locate_covers(d->path, d->filespec, d->recursive, path))
                                 return true;
                 }
         return false;
