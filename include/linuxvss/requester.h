@@ -6,7 +6,7 @@
  * Linux VSS: the requester's side
  *
  * A requester connects to the service, creates a session, and drives the calls of the contract on it, in the
- * order of linuxvss-requester(3). A session serves one backup. When the session is released, or the connection
+ * order of linuxvss-requester(3). A session serves one backup or one restore. When the session is released, or the connection
  * ends however it ended, the service aborts what is under way and deletes auto-release shadow copies, unless
  * the session was created with a lease.
  *
@@ -87,6 +87,18 @@ VSS_PUBLIC vss_session *vss_session_free(vss_session *session);
 
 /* The calls of the contract. Each may answer VSS_E_BAD_STATE, which names the call that is missing. */
 VSS_PUBLIC vss_result vss_session_initialize_for_backup(vss_session *session);
+/*
+ * A session can also begin with the Backup Components Document of an earlier backup (UTF-8, 64 MiB at most): to
+ * import its shadow copies or say late that it is complete, or to restore from it. It is read by the service, with
+ * a parser that has no rights. What it says of files is held against the descriptors of its writers at the gather;
+ * the gather's result has "dropped", what was not believed, and "unjudged", the writers that nothing is known of here.
+ * Return: VSS_E_CORRUPT_XML_DOCUMENT (not XML), VSS_E_INVALID_XML_DOCUMENT (not such a document; the message names
+ * line and element), VSS_E_ACCESSDENIED. The session can be begun otherwise then.
+ */
+VSS_PUBLIC vss_result vss_session_initialize_for_backup_with_document(vss_session *session, const char *document,
+                                                                      size_t size, vss_async **ret_async);
+VSS_PUBLIC vss_result vss_session_initialize_for_restore(vss_session *session, const char *document, size_t size,
+                                                         vss_async **ret_async);
 VSS_PUBLIC vss_result vss_session_set_context(vss_session *session, uint32_t context);
 VSS_PUBLIC vss_result vss_session_set_backup_state(vss_session *session, bool select_components,
                                                    bool bootable_system_state, enum vss_backup_type type,
@@ -164,6 +176,14 @@ VSS_PUBLIC vss_result vss_session_set_backup_succeeded(vss_session *session, con
 /* VSS_E_BAD_STATE if some of the components chosen were told how they went by SetBackupSucceeded, and one was not.
  * If none was, none counts as saved. */
 VSS_PUBLIC vss_result vss_session_backup_complete(vss_session *session, vss_async **ret_async);
+/*
+ * The Backup Components Document, and a writer's metadata document: what to keep with the backup for its restore.
+ * The first not before PrepareForBackup; it is complete after DoSnapshotSet, and changes with every call after it.
+ * @ret_text: UTF-8 with a NUL behind it that is not counted in *@ret_size (may be NULL); freed with free().
+ */
+VSS_PUBLIC vss_result vss_session_save_as_xml(vss_session *session, char **ret_text, size_t *ret_size);
+VSS_PUBLIC vss_result vss_session_save_writer_metadata(vss_session *session, const char *writer, char **ret_text,
+                                                       size_t *ret_size);
 VSS_PUBLIC vss_result vss_session_abort_backup(vss_session *session, vss_async **ret_async);
 
 /*

@@ -52,6 +52,7 @@ Participant *participant_unref(Participant *participant) {
         free(participant->bus_name);
         free(participant->unique);
         vss_value_free(participant->info);
+        vss_value_free(participant->descriptor);
         free(participant);
         return NULL;
 }

@@ -20,11 +20,13 @@ typedef struct Participant {
         Manager *manager;
         bool is_provider;
         char *bus_name;
-        const char *name; /* what follows the prefix: a provider's name, a writer's Class or Class.instance */
-        char *unique;     /* pinned; NULL before the first answer */
+        const char
+                *name; /* what follows the prefix: a provider's name, a writer's Class or Class.instance */
+        char *unique;  /* pinned; NULL before the first answer */
         uid_t uid;
         pid_t pid;
-        vss_value *info; /* a writer's metadata, a provider's GetInfo */
+        vss_value *info;       /* a writer's metadata, a provider's GetInfo */
+        vss_value *descriptor; /* a writer's */
 } Participant;
 
 int participant_new(Manager *manager, bool is_provider, const char *bus_name, Participant **ret_participant);

@@ -28,7 +28,7 @@ struct Discover {
         void *userdata;
         Calls calls;
         Participant *bus;
-        vss_value *names, *descriptors;
+        vss_value *names;
         Discovery found;
         Failure failure;
         Worker *reading; /* the writers' descriptors */
@@ -49,6 +49,7 @@ void discovery_clear(Discovery *discovery) {
                 participant_unref(discovery->participants[i]);
         free(discovery->participants);
         vss_value_free(discovery->rejected);
+        vss_value_free(discovery->descriptors);
         *discovery = (Discovery){ 0 };
 }
 
@@ -74,7 +75,6 @@ Discover *discover_cancel(Discover *discover) {
         }
         participant_unref(discover->bus);
         vss_value_free(discover->names);
-        vss_value_free(discover->descriptors);
         discovery_clear(&discover->found);
         failure_clear(&discover->failure);
         free(discover);
@@ -136,18 +136,18 @@ static void on_judged(void *userdata, int error, WorkerAnswer *answer) {
 static const vss_value *descriptor_of(const Discover *discover, const Participant *participant) {
         char class[NAME_MAX + 1];
 
-        return vss_value_get(discover->descriptors, participant_class(participant, class));
+        return vss_value_get(discover->found.descriptors, participant_class(participant, class));
 }
 
 static void judge(Discover *discover, Participant *participant) {
         JudgeWork *work = calloc(1, sizeof(*work));
         int r = -ENOMEM;
 
-        if (work) {
+        participant->descriptor = vss_value_copy(descriptor_of(discover, participant));
+        if (work && participant->descriptor) {
                 *work = (JudgeWork){ .discover = discover,
                                      .participant = participant_ref(participant),
-                                     .judge = { participant->info,
-                                                descriptor_of(discover, participant) } };
+                                     .judge = { participant->info, participant->descriptor } };
                 r = worker_start(discover->manager, judge_metadata_main, &work->judge,
                                  discover->manager->settings.worker_usec, on_judged, work, &work->worker);
         }
@@ -290,7 +290,7 @@ static bool has_descriptor(Discover *discover, const char *name) {
         char class[NAME_MAX + 1];
 
         (void)snprintf(class, sizeof(class), "%.*s", (int)strcspn(name, "."), name);
-        descriptor = vss_value_get(discover->descriptors, class);
+        descriptor = vss_value_get(discover->found.descriptors, class);
         error = vss_value_get_string(descriptor, "error", NULL);
         if (descriptor && !error)
                 return true;
@@ -325,9 +325,10 @@ static void identify_all(void *userdata) {
                         continue;
                 if (!is_name(discover, name)) {
                         reject(discover, name,
-                               discover->providers ? "a provider's name is letters, digits and '_'"
-                                                   : "a writer's name is Class or Class.instance, of letters, "
-                                                     "digits and '_'");
+                               discover->providers
+                                       ? "a provider's name is letters, digits and '_'"
+                                       : "a writer's name is Class or Class.instance, of letters, "
+                                         "digits and '_'");
                         continue;
                 }
                 if (++n > PARTICIPANTS_MAX) {
@@ -368,7 +369,7 @@ static void on_descriptors(void *userdata, int error, WorkerAnswer *answer) {
         if (error < 0)
                 failure_set_first(&discover->failure, VSS_E_UNEXPECTED, "writer descriptors",
                                   "The writer descriptors cannot be read: %s", strerror(-error));
-        discover->descriptors = writers ? vss_value_copy(writers) : vss_value_new_dict();
+        discover->found.descriptors = writers ? vss_value_copy(writers) : vss_value_new_dict();
         calls_drop(&discover->calls);
 }
 

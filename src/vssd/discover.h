@@ -15,7 +15,8 @@
 typedef struct Discovery {
         Participant **participants;
         size_t n_participants;
-        vss_value *rejected; /* list of {name, reason} */
+        vss_value *rejected;    /* list of {name, reason} */
+        vss_value *descriptors; /* of writers, those that do not run, too: dictionary class -> descriptor */
 } Discovery;
 
 void discovery_clear(Discovery *discovery);

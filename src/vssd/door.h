@@ -12,6 +12,7 @@
 
 #define DOOR_LIST "org.linuxvss.list"
 #define DOOR_CREATE "org.linuxvss.create"
+#define DOOR_RESTORE "org.linuxvss.restore"
 #define DOOR_DELETE "org.linuxvss.delete"
 #define DOOR_FREEZE "org.linuxvss.freeze"
 #define DOOR_ADMIN "org.linuxvss.admin"

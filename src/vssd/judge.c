@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Writer descriptors, and what of a writer's metadata may be believed
+ * Writer descriptors, and what of that which writers say may be believed
  *
  * So a hijacked application cannot steer root: a path counts only if it lies in a directory that the
  * descriptor names, or in one that the writer's user owns. A broker, which speaks for many users, is judged
@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include "config.h"
+#include "model/component.h"
 #include "model/path.h"
 #include "util/conf.h"
 #include "vssd/judge.h"
@@ -186,20 +187,30 @@ static const char *refuse_broker(const char *real, const struct stat *st, const 
         return "it belongs to another user than the component's owner";
 }
 
-static int judge_set(const Judge *judge, const char *owner, vss_value *set, vss_value *dropped,
-                     bool *ret_keep) {
+/* NULL when @path may be believed, else why not. @ret_real: where it is; NULL if that cannot be found. */
+static const char *judge_place(const Judge *judge, const char *owner, const char *path, const char *filespec,
+                               char **ret_real, struct stat *ret_st) {
         const vss_value *roots = vss_value_get(judge->descriptor, "roots");
-        const char *path = vss_value_get_string(set, "path", "");
         _cleanup_(freep) char *real = resolve(path);
         const char *why = "it cannot be resolved";
-        vss_value *drop;
-        struct stat st = { 0 };
 
-        if (real && stat(real, &st) == 0)
+        if (real && stat(real, ret_st) == 0)
                 why = vss_value_get_boolean(judge->descriptor, "broker", false)
-                              ? refuse_broker(real, &st, roots, owner,
-                                              vss_value_get_string(set, "filespec", ""))
-                              : refuse(real, &st, roots, vss_value_get_integer(judge->descriptor, "uid", 0));
+                              ? refuse_broker(real, ret_st, roots, owner, filespec)
+                              : refuse(real, ret_st, roots,
+                                       vss_value_get_integer(judge->descriptor, "uid", 0));
+        *ret_real = TAKE_PTR(real);
+        return why;
+}
+
+static int judge_set(const Judge *judge, const char *owner, vss_value *set, vss_value *dropped,
+                     bool *ret_keep) {
+        const char *path = vss_value_get_string(set, "path", ""), *why;
+        _cleanup_(freep) char *real = NULL;
+        struct stat st = { 0 };
+        vss_value *drop;
+
+        why = judge_place(judge, owner, path, vss_value_get_string(set, "filespec", ""), &real, &st);
         *ret_keep = !why;
         if (!why)
                 return vss_value_set_string(set, "real", real) < 0 ||
@@ -253,6 +264,122 @@ int judge_metadata_main(void *arg, WorkerAnswer *answer) {
                 r = judge_component(judge, value_at_mutable(components, i), dropped, &n);
                 if (r < 0)
                         return r;
+        }
+        return 0;
+}
+
+/* What is said of components, in answers and in documents */
+
+/* Places that entries of a component's lists name. Where a new target lies is the requester's choice. */
+static const struct {
+        const char *list, *path, *filespec;
+} places[] = {
+        { "partial-files", "path", "filespec" },
+        { "differenced-files", "path", "filespec" },
+        { "alternate-mappings", "path", "filespec" },
+        { "alternate-mappings", "alternate-path", "filespec" },
+        { "new-targets", "path", "filespec" },
+        { "directed-targets", "path", "filespec" },
+        { "directed-targets", "destination-path", "destination-filespec" },
+};
+
+bool judge_has_places(const vss_value *component) {
+        FOREACH_ELEMENT (place, places)
+                if (vss_value_count(vss_value_get(component, place->list)) > 0)
+                        return true;
+        return false;
+}
+
+/* A partial file may name another one, which holds its ranges. */
+static const char *ranges_file(const vss_value *entry) {
+        const char *ranges = vss_value_get_string(entry, "ranges", "");
+
+        return strncasecmp(ranges, "File=", 5) == 0 ? ranges + 5 : NULL;
+}
+
+static const char *judge_entry(const Judge *judge, const char *owner, const char *list,
+                               const vss_value *entry, const char **ret_path) {
+        const char *why = NULL, *file = ranges_file(entry);
+        struct stat st = { 0 };
+
+        FOREACH_ELEMENT (place, places) {
+                _cleanup_(freep) char *real = NULL;
+
+                if (why || strcmp(place->list, list) != 0)
+                        continue;
+                *ret_path = vss_value_get_string(entry, place->path, "");
+                why = judge_place(judge, owner, *ret_path, vss_value_get_string(entry, place->filespec, ""),
+                                  &real, &st);
+        }
+        if (!why && file) {
+                _cleanup_(freep) char *real = NULL;
+
+                *ret_path = file;
+                why = judge_place(judge, owner, file, "*", &real, &st);
+        }
+        return why;
+}
+
+static int drop_entry(const char *writer, const vss_value *component, const char *path, const char *why,
+                      vss_value *dropped) {
+        vss_value *drop = vss_value_new_dict();
+
+        (void)vss_value_set_string(drop, "writer", writer);
+        (void)vss_value_set_string(drop, "logical-path", component_logical_path(component));
+        (void)vss_value_set_string(drop, "name", component_name(component));
+        (void)vss_value_set_string(drop, "path", path);
+        (void)vss_value_set_string(drop, "reason", why);
+        return vss_value_append(dropped, drop) < 0 ? -ENOMEM : 0;
+}
+
+static int judge_list(const Judge *judge, const char *writer, const char *owner, vss_value *component,
+                      const char *list, vss_value *dropped, size_t *n) {
+        const vss_value *entries = vss_value_get(component, list);
+        _cleanup_value_ vss_value *kept = vss_value_new_list();
+        int r = kept ? 0 : -ENOMEM;
+
+        for (size_t i = 0; i < vss_value_count(entries) && r >= 0; i++) {
+                const vss_value *entry = vss_value_at(entries, i);
+                const char *path = "", *why;
+
+                if (++*n > SETS_MAX)
+                        return -E2BIG;
+                why = judge_entry(judge, owner, list, entry, &path);
+                if (why)
+                        r = drop_entry(writer, component, path, why, dropped);
+                else if (vss_value_append(kept, vss_value_copy(entry)) < 0)
+                        r = -ENOMEM;
+        }
+        if (r < 0)
+                return r;
+        return vss_value_set(component, list, TAKE_PTR(kept)) < 0 ? -ENOMEM : 0;
+}
+
+/* Whose files those of a component are, says who declared it. */
+static const char *owner_of(const vss_value *metadata, const vss_value *component) {
+        return vss_value_get_string(component_find(vss_value_get(metadata, "components"),
+                                                   component_logical_path(component),
+                                                   component_name(component)),
+                                    "owner", "");
+}
+
+int judge_said(const Judge *judge, const char *writer, vss_value *components, vss_value *dropped) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < vss_value_count(components); i++) {
+                vss_value *component = value_at_mutable(components, i);
+                const char *owner = owner_of(judge->metadata, component), *last = "";
+
+                FOREACH_ELEMENT (place, places) {
+                        int r = 0;
+
+                        if (strcmp(place->list, last) == 0 || !vss_value_get(component, place->list))
+                                continue;
+                        last = place->list;
+                        r = judge_list(judge, writer, owner, component, last, dropped, &n);
+                        if (r < 0)
+                                return r;
+                }
         }
         return 0;
 }

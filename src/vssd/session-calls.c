@@ -152,6 +152,9 @@ static const struct {
         bool is_job; /* the facts change at its end */
 } methods[] = {
         { "InitializeForBackup", SESSION_CALL_INITIALIZE_FOR_BACKUP, initialize_for_backup, false },
+        { "InitializeForBackupWithDocument", SESSION_CALL_INITIALIZE_FOR_BACKUP_WITH_DOCUMENT,
+          session_begin_with_document, true },
+        { "InitializeForRestore", SESSION_CALL_INITIALIZE_FOR_RESTORE, session_begin_restore, true },
         { "SetContext", SESSION_CALL_SET_CONTEXT, set_context, false },
         { "SetBackupState", SESSION_CALL_SET_BACKUP_STATE, set_backup_state, false },
         { "EnableWriterClasses", SESSION_CALL_ENABLE_WRITER_CLASSES, enable_writers, false },
@@ -178,6 +181,8 @@ static const struct {
         { "OpenSnapshot", SESSION_CALL_OPEN_SNAPSHOT, session_open_snapshot, false },
         { "SetBackupSucceeded", SESSION_CALL_SET_BACKUP_SUCCEEDED, session_set_component, false },
         { "BackupComplete", SESSION_CALL_BACKUP_COMPLETE, session_complete, true },
+        { "SaveAsXML", SESSION_CALL_SAVE_AS_XML, session_save_document, false },
+        { "SaveWriterMetadata", SESSION_CALL_SAVE_WRITER_METADATA, session_save_metadata, false },
         { "SetRestoreState", SESSION_CALL_SET_RESTORE_STATE, set_restore_state, false },
         { "SetSelectedForRestore", SESSION_CALL_SET_SELECTED_FOR_RESTORE, session_set_component, false },
         { "SetRestoreOptions", SESSION_CALL_SET_RESTORE_OPTIONS, session_set_component, false },
@@ -228,13 +233,18 @@ static int dispatch(Manager *manager, sd_bus_message *m, sd_bus_error *error) {
         return bus_error_setf(error, VSS_E_NOT_SUPPORTED, "There is no such call.");
 }
 
+/* Whoever has a session may do all that a session is for, but for these. */
+static const char *action_of(const char *member) {
+        return strcmp(member, "InitializeForRestore") == 0 ? DOOR_RESTORE : NULL;
+}
+
 static int on_method(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Session *session = userdata;
         const char *member = sd_bus_message_get_member(m);
 
         if (strcmp(member, "AbortBackup") == 0 || strcmp(member, "Release") == 0)
                 return door_enter_now(session->manager, m, NULL, dispatch, error);
-        return door_enter(session->manager, m, NULL, dispatch, error);
+        return door_enter(session->manager, m, action_of(member), dispatch, error);
 }
 
 static int property_state(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -261,6 +271,8 @@ static int property_id(sd_bus *bus, const char *path, const char *interface, con
 const sd_bus_vtable session_vtable[] = {
         SD_BUS_VTABLE_START(0),
         METHOD_BARE("InitializeForBackup"),
+        METHOD("InitializeForBackupWithDocument", "h", P(document), "o", P(job)),
+        METHOD("InitializeForRestore", "h", P(document), "o", P(job)),
         METHOD("SetContext", "u", P(context), "", ),
         METHOD("SetBackupState", "bbub",
                P(select_components) P(bootable_system_state) P(backup_type) P(partial_file_support), "", ),
@@ -288,6 +300,8 @@ const sd_bus_vtable session_vtable[] = {
         METHOD("OpenSnapshot", "s", P(id), "h", P(mount)),
         METHOD("SetBackupSucceeded", "sssb", COMPONENT P(succeeded), "", ),
         METHOD("BackupComplete", "", , "o", P(job)),
+        METHOD("SaveAsXML", "", , "h", P(document)),
+        METHOD("SaveWriterMetadata", "s", P(writer), "h", P(document)),
         METHOD("SetRestoreState", "u", P(restore_type), "", ),
         METHOD("SetSelectedForRestore", "sssb", COMPONENT P(selected), "", ),
         METHOD("SetRestoreOptions", "ssss", COMPONENT P(options), "", ),

@@ -48,7 +48,7 @@ const vss_value *session_find_entry(const Session *session, const Participant *w
         return NULL;
 }
 
-static SetWriter *find_running(Session *session, const vss_value *entry) {
+SetWriter *session_find_running(Session *session, const vss_value *entry) {
         for (size_t i = 0; i < session->set.n_writers; i++)
                 if (!session->set.writers[i].disabled &&
                     is_entry_of(entry, session->set.writers[i].participant))
@@ -65,7 +65,7 @@ static int find_in_document(Session *session, const char *name, bool here, BcWri
                             sd_bus_error *error) {
         const vss_value *found = bc_find_writer(session->document, name);
         vss_value *entry = (vss_value *)found; /* of our own tree */
-        SetWriter *running = found ? find_running(session, found) : NULL;
+        SetWriter *running = found ? session_find_running(session, found) : NULL;
 
         if (!found)
                 return bus_error_setf(error, VSS_E_OBJECT_NOT_FOUND,
@@ -180,7 +180,7 @@ static vss_value *update_document(const Session *session) {
                 return NULL;
         for (size_t i = 0; i < vss_value_count(writers); i++) {
                 vss_value *entry = value_at_mutable(writers, i);
-                const SetWriter *running = find_running((Session *)session, entry);
+                const SetWriter *running = session_find_running((Session *)session, entry);
 
                 if (running && vss_value_set(entry, "components", vss_value_copy(running->chosen)) < 0)
                         return NULL;

@@ -27,7 +27,9 @@ static void cancel_job(void *userdata) {
         Failure failure = { 0 };
 
         failure_set(&failure, VSS_S_ASYNC_CANCELLED, "", "Cancelled.");
-        if (session->running) {
+        if (session->merge)
+                ; /* too late: all is done but for the record of it */
+        else if (session->running) {
                 failure.code = VSS_E_UNEXPECTED; /* told as cancelled, since the job is */
                 set_run_abort(session->manager->run, &failure);
         } else if (!session->add || !add_has_begun(session->add)) {
@@ -68,6 +70,9 @@ void session_cancel_work(Session *session) {
         session->counting = catalog_query_cancel(session->counting);
         session->querying = catalog_query_cancel(session->querying);
         session->finding = support_find_cancel(session->finding);
+        worker_cancel(session->reading);
+        session->reading = NULL;
+        session->merge = merge_cancel(session->merge);
 }
 
 void session_leave_out(Session *session, const char *what, const char *reason) {
@@ -311,17 +316,10 @@ static void tell_left_out(Session *session, vss_value *result) {
         (void)vss_value_set(result, "left-out", left);
 }
 
-static void on_set_done(void *userdata, const Failure *failure, vss_value *result) {
-        Session *session = userdata;
-
-        session->running = false;
-        /* Made or not, the originals are no longer needed: they may be unmounted while the session is kept.
-         */
-        for (size_t i = 0; i < session->set.n_volumes; i++)
-                volume_close(session->set.volumes[i].volume);
+static void finish_set(Session *session, const Failure *failure, vss_value *result) {
         tell_left_out(session, result);
-        if (failure->code < 0)
-                session->facts |= SESSION_ABORTED;
+        if (vss_value_count(session->dropped) > 0)
+                (void)vss_value_set(result, "dropped", TAKE_PTR(session->dropped));
         vss_value_free(session->result);
         session->result = vss_value_copy(result);
         event_send(session->manager, failure->code < 0 ? "set-failed" : "set-created", result,
@@ -332,6 +330,37 @@ static void on_set_done(void *userdata, const Failure *failure, vss_value *resul
         if (failure->code >= 0 && (session->set.context & VSS_VOLSNAP_ATTR_CLIENT_ACCESSIBLE))
                 trim_start(session->manager, &session->set);
         session_end_job(session, failure, result);
+}
+
+static void on_set_merged(void *userdata) {
+        Session *session = userdata;
+        _cleanup_value_ vss_value *result = TAKE_PTR(session->result);
+        Failure none = { 0 };
+
+        session->merge = NULL;
+        finish_set(session, &none, result);
+}
+
+static void on_set_done(void *userdata, const Failure *failure, vss_value *result) {
+        Session *session = userdata;
+
+        session->running = false;
+        /* Made or not, the originals are no longer needed: they may be unmounted while the session is kept.
+         */
+        for (size_t i = 0; i < session->set.n_volumes; i++)
+                volume_close(session->set.volumes[i].volume);
+        if (failure->code < 0) {
+                session->facts |= SESSION_ABORTED;
+                finish_set(session, failure, result);
+        } else {
+                /* It stands, whatever becomes of the call from now on. */
+                session->facts |= SESSION_SNAPSHOT_DONE;
+                session->result = vss_value_copy(result);
+                if (session->unwinding)
+                        on_set_merged(session);
+                else
+                        session_merge(session, on_set_merged);
+        }
         if (session->unwinding)
                 unwound(session);
         else

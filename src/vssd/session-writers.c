@@ -7,6 +7,7 @@
 #include <string.h>
 #include "bus/marshal.h"
 #include "model/component.h"
+#include "vssd/log.h"
 #include "vssd/session.h"
 
 /* GatherWriterMetadata */
@@ -23,27 +24,10 @@ static vss_value *all_disabled(const Session *session) {
         return TAKE_PTR(all);
 }
 
-/* Of a session with a document, writers that are in it have their components from there. */
-static int adopt_components(Session *session) {
-        for (size_t i = 0; i < session->set.n_writers; i++) {
-                SetWriter *writer = &session->set.writers[i];
-                const vss_value *entry = session_find_entry(session, writer->participant);
-                vss_value *chosen = entry ? vss_value_copy(vss_value_get(entry, "components")) : NULL;
-
-                if (!entry)
-                        continue;
-                if (!chosen)
-                        return -ENOMEM;
-                vss_value_free(writer->chosen);
-                writer->chosen = chosen;
-        }
-        return 0;
-}
-
 static void on_writers(void *userdata, const Failure *failure, Discovery *found) {
         Session *session = userdata;
         _cleanup_value_ vss_value *disabled = all_disabled(session);
-        Failure without_memory = { .code = VSS_E_OUTOFMEMORY };
+        Failure unjudged = { .code = VSS_E_OUTOFMEMORY };
 
         session->discover = NULL;
         set_adopt_writers(&session->set, found, session->enabled, disabled);
@@ -53,8 +37,13 @@ static void on_writers(void *userdata, const Failure *failure, Discovery *found)
                 session_leave_out(session, vss_value_get_string(rejected, "name", "?"),
                                   vss_value_get_string(rejected, "reason", ""));
         }
-        if (session->document && adopt_components(session) < 0)
-                failure = &without_memory;
+        if (session->document && failure->code >= 0) {
+                vss_value_free(session->descriptors);
+                session->descriptors = TAKE_PTR(found->descriptors);
+                if (session_judge_document(session) >= 0)
+                        return;
+                failure = &unjudged;
+        }
         session_end_job(session, failure, NULL);
 }
 
@@ -93,23 +82,46 @@ static size_t round_of(SessionCall call) {
 static void on_writer_answer(void *userdata, const CallAnswer *answer) {
         Session *session = userdata;
         SetWriter *writer = answer->cookie;
+        size_t round = round_of(session->job_call);
+        _cleanup_value_ vss_value *said = NULL;
 
         if (answer->result >= 0) {
                 if (writer->failure.code >= 0)
                         writer->state = VSS_WS_STABLE;
+                if (marshal_read_dict(answer->reply, &said) >= 0)
+                        merge_note(writer, rounds[round].member, said);
                 return;
         }
-        writer->state = rounds[round_of(session->job_call)].failed;
+        writer->state = rounds[round].failed;
         failure_set_first(&writer->failure, answer->result, writer->participant->name, "%s",
                           answer->message ?: vss_result_text(answer->result));
 }
 
-static void on_writers_done(void *userdata) {
+static void finish_round(void *userdata) {
         Session *session = userdata;
         _cleanup_value_ vss_value *result = vss_value_new_dict();
 
+        session->merge = NULL;
         (void)vss_value_set(result, "writers", set_writer_status(&session->set));
+        if (vss_value_count(session->dropped) > 0)
+                (void)vss_value_set(result, "dropped", TAKE_PTR(session->dropped));
         session_end_job(session, NULL, result);
+}
+
+void session_merge(Session *session, MergeDone done) {
+        int r;
+
+        vss_value_free(session->dropped);
+        session->dropped = vss_value_new_list();
+        r = merge_start(&session->set, session->dropped, done, session, &session->merge);
+        if (r < 0)
+                log_error("what writers say of their components is lost: %s", strerror(-r));
+        if (r != 0)
+                done(session);
+}
+
+static void on_writers_done(void *userdata) {
+        session_merge(userdata, finish_round);
 }
 
 static int call_writers(Session *session, size_t round) {
@@ -223,6 +235,6 @@ int session_gather_status(Session *session, sd_bus_message *m, sd_bus_error *err
         int r = session_begin_job(session, m, SESSION_CALL_GATHER_WRITER_STATUS);
 
         if (r >= 0)
-                on_writers_done(session);
+                finish_round(session);
         return r;
 }

@@ -37,6 +37,7 @@ static Session *session_free(Session *session) {
                 session->manager->n_sessions--;
         session_release_turn(session);
         session_cancel_work(session);
+        session_cancel_saving(session);
         sd_bus_slot_unref(session->slot);
         sd_bus_slot_unref(session->watch);
         sd_event_source_disable_unref(session->lease);
@@ -46,6 +47,8 @@ static Session *session_free(Session *session) {
         vss_value_free(session->disabled);
         vss_value_free(session->disabled_instances);
         vss_value_free(session->document);
+        vss_value_free(session->descriptors);
+        vss_value_free(session->dropped);
         vss_value_free(session->left_out);
         vss_value_free(session->result);
         vss_value_free(session->standing);

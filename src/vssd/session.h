@@ -7,7 +7,9 @@
 
 #include "model/session.h"
 #include "vssd/job.h"
+#include "vssd/merge.h"
 #include "vssd/set.h"
+#include "vssd/worker.h"
 
 typedef struct AddWork AddWork;
 typedef void (*SessionUnwound)(Session *session);
@@ -32,9 +34,10 @@ struct Session {
         Set set;
         vss_value *enabled, *disabled; /* writers, or NULL */
         vss_value *disabled_instances;
-        vss_value *document;           /* the Backup Components Document that it was given, or NULL */
-        vss_value *left_out;           /* list of {what, reason} */
-        vss_value *result;             /* of DoSnapshotSet */
+        vss_value *document;    /* the Backup Components Document that it was given, or NULL */
+        vss_value *descriptors; /* with a document: of all writers that are known here */
+        vss_value *left_out;    /* list of {what, reason} */
+        vss_value *result;      /* of DoSnapshotSet */
 
         /* The job that is under way, and what carries it out. */
         Job *job;
@@ -42,6 +45,10 @@ struct Session {
         Discover *discover;
         AddWork *add;
         Calls calls;
+        Worker *reading;    /* a document is parsed, or judged */
+        Merge *merge;       /* what the writers answered is being merged */
+        vss_value *dropped; /* of it: list of {writer, logical-path, name, path, reason} */
+        struct Saving *saving;
 
         /* StartSnapshotSet: waiting for its turn, or for the number of sets. */
         sd_bus_message *starting;
@@ -92,8 +99,20 @@ int session_set_component(Session *session, sd_bus_message *m, sd_bus_error *err
 int session_get_components(Session *session, sd_bus_message *m, sd_bus_error *error);
 /* The Backup Components Document as it stands; the caller frees it. NULL without memory. */
 vss_value *session_make_document(const Session *session);
-/* The writer's entry in the document that the session was given; NULL if it has none. */
+/* The writer of an entry in the document that the session was given, if it runs and is not disabled. */
+SetWriter *session_find_running(Session *session, const vss_value *entry);
+/* The other way round; NULL if it has none. */
 const vss_value *session_find_entry(const Session *session, const Participant *writer);
+
+/* session-documents.c: documents in and out */
+int session_begin_with_document(Session *session, sd_bus_message *m, sd_bus_error *error);
+int session_begin_restore(Session *session, sd_bus_message *m, sd_bus_error *error);
+int session_save_document(Session *session, sd_bus_message *m, sd_bus_error *error);
+int session_save_metadata(Session *session, sd_bus_message *m, sd_bus_error *error);
+/* Once it is known who the writers are: what of the document may be believed. Ends the job that is under
+ * way. Return: 0 or a negative errno. */
+int session_judge_document(Session *session);
+void session_cancel_saving(Session *session);
 
 /* session-query.c: the calls that look at shadow copies as they stand, this session's and others */
 int session_query(Session *session, sd_bus_message *m, sd_bus_error *error);
@@ -110,6 +129,9 @@ int session_gather_status(Session *session, sd_bus_message *m, sd_bus_error *err
 int session_complete(Session *session, sd_bus_message *m, sd_bus_error *error);
 int session_pre_restore(Session *session, sd_bus_message *m, sd_bus_error *error);
 int session_post_restore(Session *session, sd_bus_message *m, sd_bus_error *error);
+
+/* What the writers have answered goes into their components. @done may be called before this returns. */
+void session_merge(Session *session, MergeDone done);
 
 /* Answers @m with the job of @call, which is under way from then on. */
 int session_begin_job(Session *session, sd_bus_message *m, SessionCall call);

@@ -35,6 +35,7 @@ void set_clear(Set *set) {
                 failure_clear(&set->writers[i].failure);
                 vss_value_free(set->writers[i].chosen);
                 vss_value_free(set->writers[i].failed);
+                vss_value_free(set->writers[i].answers);
         }
         free(set->unheard);
         *set = (Set){ .manager = set->manager };

@@ -39,8 +39,9 @@ typedef struct SetWriter {
         bool frozen;     /* answered Freeze and was not thawed yet */
         bool was_frozen; /* from Freeze to Thaw without a failure */
         uint64_t frozen_usec, held_usec;
-        vss_value *chosen; /* explicit components, as in the Backup Components Document */
-        vss_value *failed; /* components that failed alone: list of {logical-path, name, code, message} */
+        vss_value *chosen;  /* explicit components, as in the Backup Components Document */
+        vss_value *answers; /* what it said of them and was not merged yet: see merge.h */
+        vss_value *failed;  /* components that failed alone: list of {logical-path, name, code, message} */
 } SetWriter;
 
 typedef struct Set {
@@ -57,7 +58,7 @@ typedef struct Set {
         size_t n_cgroups;
         SetWriter writers[WRITERS_MAX];
         size_t n_writers;
-        char *unheard; /* a writer that was left out, and why: what it would have said is not known */
+        char *unheard;  /* a writer that was left out, and why: what it would have said is not known */
         bool restoring; /* no set: what is selected of an earlier one goes back */
         bool select_components;
         bool bootable_system_state;
