@@ -8,10 +8,10 @@
 #include <limits.h>
 #include <string.h>
 #include "model/ranges.h"
+#include "testers/digest.h"
 #include "testers/places.h"
-#include "testers/sha256.h"
 
-static int digest_ranges(Sha256 *sha, int fd, const char *text) {
+static int digest_ranges(Digest *digest, int fd, const char *text) {
         _cleanup_(freep) Range *ranges = NULL;
         size_t n = 0;
         Why why;
@@ -19,7 +19,7 @@ static int digest_ranges(Sha256 *sha, int fd, const char *text) {
         if (ranges_parse(text, &ranges, &n, &why) < 0)
                 return -EBADMSG;
         for (size_t i = 0; i < n; i++) {
-                int r = sha256_add_file(sha, fd, ranges[i].offset, ranges[i].length);
+                int r = digest_add_file(digest, fd, ranges[i].offset, ranges[i].length);
 
                 if (r < 0)
                         return r;
@@ -27,20 +27,22 @@ static int digest_ranges(Sha256 *sha, int fd, const char *text) {
         return 0;
 }
 
+DEFINE_CLEANUP(Digest *, digest_free)
+
 static int read_digest(int fd, const char *ranges, ListEntry *entry) {
-        Sha256 sha;
+        _cleanup_(digest_freep) Digest *digest = NULL;
         int r;
 
-        sha256_begin(&sha);
-        r = ranges ? digest_ranges(&sha, fd, ranges) : sha256_add_file(&sha, fd, 0, INT64_MAX);
+        r = digest_new(&digest);
+        if (r >= 0)
+                r = ranges ? digest_ranges(digest, fd, ranges) : digest_add_file(digest, fd, 0, INT64_MAX);
         if (r < 0)
                 return r;
-        entry->sha256 = malloc(SHA256_TEXT_SIZE);
+        entry->sha256 = malloc(DIGEST_TEXT_SIZE);
         entry->ranges = ranges ? strdup(ranges) : NULL;
         if (!entry->sha256 || (ranges && !entry->ranges))
                 return -ENOMEM;
-        sha256_end(&sha, entry->sha256);
-        return 0;
+        return digest_end(digest, entry->sha256);
 }
 
 static int begin_entry(const struct stat *st, const char *path, ListEntry *entry) {
