@@ -27,11 +27,11 @@ static struct passwd *find_user(const char *name) {
 
 #define conf_read read_input
 #define getpwnam find_user
-#include "vssd/judge.c"
+#include "vssd/descriptors.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         _cleanup_value_ vss_value *descriptor = NULL;
-        const vss_value *roots;
+        const vss_value *roots, *units, *environment;
 
         if (size > FUZZ_SIZE_MAX)
                 return 0;
@@ -49,5 +49,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         fuzz_require(vss_value_kind(roots) == VSS_KIND_LIST);
         for (size_t i = 0; i < vss_value_count(roots); i++)
                 fuzz_require(path_is_normal(vss_value_string(vss_value_at(roots, i), NULL)));
+        /* No unit's name can pass for an option, and no variable has an odd name. */
+        units = vss_value_get(descriptor, "units");
+        fuzz_require(vss_value_kind(units) == VSS_KIND_LIST);
+        for (size_t i = 0; i < vss_value_count(units); i++)
+                fuzz_require(strchr(vss_value_string(vss_value_at(units, i), "-"), '.') &&
+                             vss_value_string(vss_value_at(units, i), "-")[0] != '-');
+        environment = vss_value_get(descriptor, "environment");
+        fuzz_require(vss_value_kind(environment) == VSS_KIND_DICT);
+        for (size_t i = 0; i < vss_value_count(environment); i++)
+                fuzz_require(*vss_value_key_at(environment, i) &&
+                             !strpbrk(vss_value_key_at(environment, i), "=$/ "));
         return 0;
 }

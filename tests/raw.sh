@@ -9,7 +9,7 @@
 #   raw_answers NAME             begins with no answers at all
 #   raw_say NAME EVENT FILTER    changes its answer by a filter of jq; says what the filter says
 #   raw_fails NAME EVENT ERROR TEXT   answers an error; without ERROR no longer
-#   raw_start NAME, raw_end NAME
+#   raw_start NAME [USER], raw_end NAME
 #   raw_events NAME              the events that it got since the last time, in one line
 #   raw_got NAME EVENT           whether it got the event since then
 #   raw_event NAME EVENT FILTER  of what came with the last such event
@@ -26,7 +26,7 @@ raw_id() {
 }
 
 raw_policy() {
-        printf '<busconfig><policy user="root"><allow own="org.linuxvss.Writer.%s"/>
+        printf '<busconfig><policy context="default"><allow own="org.linuxvss.Writer.%s"/>
         <allow send_destination="org.linuxvss.Writer.%s"/></policy></busconfig>\n' "$1" "$1" \
                 > "/etc/dbus-1/system.d/org.linuxvss.Writer.$1.conf"
         busctl --system call org.freedesktop.DBus /org/freedesktop/DBus org.freedesktop.DBus ReloadConfig > /dev/null
@@ -77,7 +77,12 @@ raw_has_name() {
 }
 
 raw_start() {
-        "$BUILD/tests/raw-writer" "$1" "$raw_dir/$1" &
+        local as=()
+        if [ -n "${2:-}" ]; then
+                as=(setpriv --reuid "$2" --regid "$2" --clear-groups --)
+                chown -R "$2" "$raw_dir/$1"
+        fi
+        "${as[@]}" "$BUILD/tests/raw-writer" "$1" "$raw_dir/$1" &
         RAW_PIDS[$1]=$!
         wait_for 5 raw_has_name "$1" || echo "# raw writer $1 does not start"
         : > "$raw_dir/$1/log"

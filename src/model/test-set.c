@@ -14,7 +14,8 @@ static const char snapshot_walk[] =
         "(system), "
         "PreCommitSnapshots, hold, CommitSnapshots, release, PostCommitSnapshots, Thaw (system), Thaw "
         "(back-end), "
-        "Thaw (front-end), PreFinalCommitSnapshots, mount, PostSnapshot, PostFinalCommitSnapshots, done, ";
+        "Thaw (front-end), PreFinalCommitSnapshots, mount, open for writers, PostSnapshot, exclude, "
+        "PostFinalCommitSnapshots, done, ";
 static const char lease_walk[] = "PrepareForSnapshot, arm, sync, Freeze (front-end), Freeze (back-end), "
                                  "Freeze (system), hold, leased, "
                                  "release, Thaw (system), Thaw (back-end), Thaw (front-end), done, ";

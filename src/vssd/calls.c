@@ -11,6 +11,7 @@
 #include "bus/marshal.h"
 #include "bus/names.h"
 #include "model/provider-result.h"
+#include "model/writer-result.h"
 #include "util/clock.h"
 #include "vssd/calls.h"
 #include "vssd/log.h"
@@ -196,6 +197,25 @@ void calls_name_pending(const Calls *calls, char *text, size_t size) {
                                          call->participant->name);
 }
 
+/* What a participant may not answer does not reach the requester. The library sees to it for those that are
+ * written with it. */
+static void hold_to_list(const Call *call, CallAnswer *answer, char *text, size_t size) {
+        vss_result told = answer->result;
+
+        if (!call->participant->is_provider)
+                told = writer_result(answer->result);
+        else if (!provider_may_answer(call->member, answer->result))
+                told = VSS_E_UNEXPECTED_PROVIDER_ERROR;
+        if (told == answer->result)
+                return;
+        (void)snprintf(text, size, "%s answered %s to %s, which it must not: %s", call->participant->name,
+                       vss_result_name(answer->result), call->member,
+                       answer->message ?: vss_result_text(answer->result));
+        answer->result = told;
+        answer->message = text;
+        log_error("%s", text);
+}
+
 /* Puts into words what the bus says when there is no answer. */
 static void explain(const Call *call, const sd_bus_error *error, CallAnswer *answer, char *text,
                     size_t size) {
@@ -218,15 +238,8 @@ static void explain(const Call *call, const sd_bus_error *error, CallAnswer *ans
                                                          : "%s could not be started for %s: %s",
                                call->participant->name, call->member, error->message ?: "");
                 answer->message = text;
-        } else if (call->participant->is_provider && !provider_may_answer(call->member, answer->result)) {
-                /* The library sees to it for those that are written with it. */
-                (void)snprintf(text, size, "%s answered %s to %s, which it must not: %s",
-                               call->participant->name, vss_result_name(answer->result), call->member,
-                               error->message ?: vss_result_text(answer->result));
-                answer->result = VSS_E_UNEXPECTED_PROVIDER_ERROR;
-                answer->message = text;
-                log_error("%s", text);
-        }
+        } else
+                hold_to_list(call, answer, text, size);
 }
 
 /* A writer's failure may go on after its message. NULL if it does not. */

@@ -1,125 +1,58 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Writer descriptors, and what of that which writers say may be believed
+ * What of a writer's metadata may be believed
  *
  * So a hijacked application cannot steer root: a path counts only if it lies in a directory that the
  * descriptor names, or in one that the writer's user owns. A broker, which speaks for many users, is judged
  * per component by the component's owner.
  */
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include "config.h"
-#include "model/component.h"
+#include "model/filespec.h"
 #include "model/path.h"
-#include "util/conf.h"
 #include "vssd/judge.h"
 
-#define DESCRIPTORS_DIR LINUXVSS_DATADIR "/writers"
+/* Each exclude from shadow copies of a broker is looked for among all its file sets. */
+enum { SETS_MAX = 100000, SNAPSHOT_EXCLUDES_MAX = 1000 };
 
-enum { DESCRIPTORS_MAX = 512, SETS_MAX = 100000 };
-
-static int find_uid(const char *user, int64_t *ret_uid) {
-        struct passwd *pw = getpwnam(user);
-
-        if (!pw)
-                return -ESRCH;
-        *ret_uid = pw->pw_uid;
-        return 0;
-}
-
-static vss_value *words_to_list(const char *text) {
-        _cleanup_words_ char **words = NULL;
-        _cleanup_value_ vss_value *list = vss_value_new_list();
-        ConfError error;
-
-        if (!list || conf_words(text, &error, &words) < 0)
-                return NULL;
-        for (char **word = words; *word; word++)
-                if (value_append_string(list, *word) < 0)
-                        return NULL;
-        return TAKE_PTR(list);
-}
-
-/* A root that is empty would be above everything. */
-static bool are_paths(const vss_value *roots) {
-        for (size_t i = 0; i < vss_value_count(roots); i++)
-                if (!path_is_normal(vss_value_string(vss_value_at(roots, i), NULL)))
-                        return false;
-        return true;
-}
-
-static vss_value *read_descriptor(const char *path) {
-        _cleanup_value_ vss_value *descriptor = vss_value_new_dict();
-        _cleanup_conf_ Conf *conf = NULL;
-        const ConfSection *section;
-        ConfError error = { 0 };
-        const char *user;
-        bool broker = false;
+typedef struct Judging {
+        const vss_value *metadata, *roots, *environment;
+        bool broker;
         int64_t uid;
-        int r;
+        vss_value *dropped;
+        size_t n; /* of everything judged */
+        /* The volume that was looked at last. */
+        char root[PATH_MAX];
+        uint64_t device, mount;
+} Judging;
 
-        r = conf_read(path, &error, &conf);
-        if (r < 0) {
-                (void)value_set_printf(descriptor, "error", "%s:%u: %s", path, error.line, error.message);
-                return TAKE_PTR(descriptor);
-        }
-        section = conf_section(conf, "Writer", 0);
-        user = conf_value(section, "User", "");
-        (void)conf_boolean(conf_value(section, "Broker", "no"), &broker);
-        if (find_uid(user, &uid) < 0)
-                (void)value_set_printf(descriptor, "error", "%s: there is no user \"%s\" (User=)", path,
-                                       user);
-        else
-                (void)vss_value_set_integer(descriptor, "uid", uid);
-        (void)vss_value_set_string(descriptor, "user", user);
-        (void)vss_value_set_boolean(descriptor, "broker", broker);
-        if (vss_value_set(descriptor, "roots", words_to_list(conf_value(section, "Roots", ""))) < 0)
-                (void)value_set_printf(descriptor, "error", "%s: Roots= cannot be read", path);
-        else if (!are_paths(vss_value_get(descriptor, "roots")))
-                (void)value_set_printf(descriptor, "error",
-                                       "%s: Roots= wants absolute paths without \"..\" or a '/' at the end",
-                                       path);
-        return TAKE_PTR(descriptor);
+/* A path that was looked at. */
+typedef struct Place {
+        char *path; /* without variables */
+        char *real; /* NULL: it cannot be resolved */
+        struct statx st;
+        uint64_t device;
+} Place;
+
+static void place_done(Place *place) {
+        free(place->path);
+        free(place->real);
 }
 
-int judge_descriptors_main(void *arg, WorkerAnswer *answer) {
-        vss_value *writers = value_require(answer->value, "writers", VSS_KIND_DICT);
-        DIR *dir = opendir(DESCRIPTORS_DIR);
-        struct dirent *entry;
-
-        if (!dir)
-                return errno == ENOENT ? 0 : -errno;
-        while ((entry = readdir(dir)) && vss_value_count(writers) < DESCRIPTORS_MAX) {
-                size_t length = strlen(entry->d_name);
-                char path[PATH_MAX], name[NAME_MAX + 1];
-
-                if (length <= 5 || strcmp(entry->d_name + length - 5, ".conf") != 0)
-                        continue;
-                (void)snprintf(path, sizeof(path), "%s/%s", DESCRIPTORS_DIR, entry->d_name);
-                (void)snprintf(name, sizeof(name), "%.*s", (int)length - 5, entry->d_name);
-                if (vss_value_set(writers, name, read_descriptor(path)) < 0) {
-                        closedir(dir);
-                        return -ENOMEM;
-                }
-        }
-        closedir(dir);
-        return 0;
+static const char *look_up(void *userdata, const char *name) {
+        return vss_value_get_string(userdata, name, NULL);
 }
 
 /* The nearest directory above that exists: a component's directory may not be there yet. */
 static char *resolve(const char *path) {
-        _cleanup_(freep) char *text = NULL;
+        _cleanup_(freep) char *text = strdup(path);
 
-        if (path_normalize(path, &text) < 0)
-                return NULL;
-        for (;;) {
+        while (text) {
                 char *slash, *real = realpath(text, NULL);
 
                 if (real || (errno != ENOENT && errno != ENOTDIR))
@@ -127,23 +60,67 @@ static char *resolve(const char *path) {
                 slash = strrchr(text, '/');
                 slash[slash == text ? 1 : 0] = '\0';
         }
+        return NULL;
 }
 
-/* NULL when the path may be believed, else why not. */
-static const char *refuse(const char *real, const struct stat *st, const vss_value *roots, int64_t uid) {
-        for (size_t i = 0; i < vss_value_count(roots); i++)
-                if (path_is_below(real, vss_value_string(vss_value_at(roots, i), "")))
-                        return NULL;
-        return st->st_uid == (uid_t)uid
-                       ? NULL
-                       : "it lies outside the roots of the writer's descriptor and belongs to another user";
+static int stat_place(const char *path, struct statx *ret_st) {
+        return statx(AT_FDCWD, path, AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_MNT_ID, ret_st) < 0 ? -errno
+                                                                                                    : 0;
+}
+
+static uint64_t device_of(const struct statx *st) {
+        return makedev(st->stx_dev_major, st->stx_dev_minor);
+}
+
+/* NULL, or why it cannot be looked at. */
+static const char *find_place(const Judging *judging, const char *path, Place *place) {
+        if (filespec_expand(path, look_up, (void *)judging->environment, &place->path, NULL) < 0)
+                return "it is no absolute path, and the writer's descriptor has no variable (Environment=) "
+                       "that "
+                       "would make it one";
+        place->real = resolve(place->path);
+        if (!place->real || stat_place(place->real, &place->st) < 0)
+                return "it cannot be resolved";
+        place->device = device_of(&place->st);
+        return NULL;
+}
+
+/* The root of the volume that holds a place: the topmost directory of the same device and mount. */
+static const char *volume_of(Judging *judging, const Place *place) {
+        struct statx st;
+
+        if (judging->root[0] && judging->device == place->device && judging->mount == place->st.stx_mnt_id &&
+            path_is_below(place->real, judging->root))
+                return judging->root;
+        (void)snprintf(judging->root, sizeof(judging->root), "%s", place->real);
+        judging->device = place->device;
+        judging->mount = place->st.stx_mnt_id;
+        while (judging->root[1]) {
+                char *slash = strrchr(judging->root, '/'), *cut = slash == judging->root ? slash + 1 : slash;
+                char saved = *cut;
+
+                *cut = '\0';
+                if (stat_place(judging->root, &st) < 0 || device_of(&st) != judging->device ||
+                    st.stx_mnt_id != judging->mount) {
+                        *cut = saved;
+                        break;
+                }
+        }
+        return judging->root;
+}
+
+static bool is_in_roots(const Judging *judging, const char *real) {
+        for (size_t i = 0; i < vss_value_count(judging->roots); i++)
+                if (path_is_below(real, vss_value_string(vss_value_at(judging->roots, i), "")))
+                        return true;
+        return false;
 }
 
 static int find_owner(const char *owner, int64_t *ret_uid) {
         char *end;
         unsigned long number;
 
-        if (find_uid(owner, ret_uid) >= 0)
+        if (judge_find_uid(owner, ret_uid) >= 0)
                 return 0;
         /* Of a container, perhaps: a number that has no name here. */
         errno = 0;
@@ -169,217 +146,204 @@ static bool owns_file(const char *directory, const char *filespec, uid_t uid) {
 }
 
 /* A broker's roots say where it may look at all; what is there must belong to the component's owner. */
-static const char *refuse_broker(const char *real, const struct stat *st, const vss_value *roots,
-                                 const char *owner, const char *filespec) {
-        bool inside = vss_value_count(roots) == 0;
+static const char *refuse_broker(const Judging *judging, const Place *place, const char *owner,
+                                 const char *filespec) {
         int64_t uid;
 
-        for (size_t i = 0; !inside && i < vss_value_count(roots); i++)
-                inside = path_is_below(real, vss_value_string(vss_value_at(roots, i), ""));
-        if (!inside)
+        if (vss_value_count(judging->roots) > 0 && !is_in_roots(judging, place->real))
                 return "it lies outside the roots of the writer's descriptor";
         if (!*owner)
                 return NULL;
         if (find_owner(owner, &uid) < 0)
                 return "its owner is not a user of this machine";
-        if (st->st_uid == (uid_t)uid || (st->st_uid == 0 && owns_file(real, filespec, (uid_t)uid)))
+        if (place->st.stx_uid == (uid_t)uid ||
+            (place->st.stx_uid == 0 && owns_file(place->real, filespec, (uid_t)uid)))
                 return NULL;
         return "it belongs to another user than the component's owner";
 }
 
-/* NULL when @path may be believed, else why not. @ret_real: where it is; NULL if that cannot be found. */
-static const char *judge_place(const Judge *judge, const char *owner, const char *path, const char *filespec,
-                               char **ret_real, struct stat *ret_st) {
-        const vss_value *roots = vss_value_get(judge->descriptor, "roots");
-        _cleanup_(freep) char *real = resolve(path);
-        const char *why = "it cannot be resolved";
-
-        if (real && stat(real, ret_st) == 0)
-                why = vss_value_get_boolean(judge->descriptor, "broker", false)
-                              ? refuse_broker(real, ret_st, roots, owner, filespec)
-                              : refuse(real, ret_st, roots,
-                                       vss_value_get_integer(judge->descriptor, "uid", 0));
-        *ret_real = TAKE_PTR(real);
-        return why;
+/* NULL when the path may be believed, else why not. */
+static const char *refuse(const Judging *judging, const Place *place, const char *owner,
+                          const char *filespec) {
+        if (judging->broker)
+                return refuse_broker(judging, place, owner, filespec);
+        if (is_in_roots(judging, place->real) || place->st.stx_uid == (uid_t)judging->uid)
+                return NULL;
+        return "it lies outside the roots of the writer's descriptor and belongs to another user";
 }
 
-static int judge_set(const Judge *judge, const char *owner, vss_value *set, vss_value *dropped,
-                     bool *ret_keep) {
-        const char *path = vss_value_get_string(set, "path", ""), *why;
-        _cleanup_(freep) char *real = NULL;
-        struct stat st = { 0 };
-        vss_value *drop;
+/* What is known of one path of @set, under keys that begin with @prefix. */
+static int note_place(Judging *judging, vss_value *set, const char *key, const char *prefix,
+                      const Place *place) {
+        char real[32], device[32], volume[32];
 
-        why = judge_place(judge, owner, path, vss_value_get_string(set, "filespec", ""), &real, &st);
-        *ret_keep = !why;
+        (void)snprintf(real, sizeof(real), "%sreal", prefix);
+        (void)snprintf(device, sizeof(device), "%sdevice", prefix);
+        (void)snprintf(volume, sizeof(volume), "%svolume", prefix);
+        return vss_value_set_string(set, key, place->path) < 0 ||
+                               vss_value_set_string(set, real, place->real) < 0 ||
+                               vss_value_set_integer(set, device, (int64_t)place->device) < 0 ||
+                               vss_value_set_string(set, volume, volume_of(judging, place)) < 0
+                       ? -ENOMEM
+                       : 0;
+}
+
+static int drop(Judging *judging, const char *path, const Place *place, const char *why) {
+        vss_value *dropped = vss_value_new_dict();
+
+        (void)vss_value_set_string(dropped, "path", path);
+        (void)vss_value_set_string(dropped, "reason", why);
+        if (place && place->real)
+                (void)vss_value_set_integer(dropped, "device", (int64_t)place->device);
+        return vss_value_append(judging->dropped, dropped) < 0 ? -ENOMEM : 1;
+}
+
+/* Return: 0; 1 if it was dropped; a negative errno. */
+static int judge_path(Judging *judging, vss_value *set, const char *key, const char *prefix,
+                      const char *owner) {
+        const char *path = vss_value_get_string(set, key, "");
+        const char *filespec = vss_value_get_string(set, "filespec", "");
+        _cleanup_(place_done) Place place = { 0 };
+        const char *why = find_place(judging, path, &place);
+
+        if (!why && filespec_check(filespec, NULL) < 0)
+                why = "its file specification is no name with * and ?";
         if (!why)
-                return vss_value_set_string(set, "real", real) < 0 ||
-                                       vss_value_set_integer(set, "device", (int64_t)st.st_dev) < 0
-                               ? -ENOMEM
-                               : 0;
-
-        drop = vss_value_new_dict();
-        (void)vss_value_set_string(drop, "path", path);
-        (void)vss_value_set_string(drop, "reason", why);
-        if (real)
-                (void)vss_value_set_integer(drop, "device", (int64_t)st.st_dev);
-        return vss_value_append(dropped, drop) < 0 ? -ENOMEM : 0;
+                why = refuse(judging, &place, owner, filespec);
+        return why ? drop(judging, path, &place, why) : note_place(judging, set, key, prefix, &place);
 }
 
-static int judge_component(const Judge *judge, vss_value *component, vss_value *dropped, size_t *n) {
-        vss_value *files = value_get_mutable(component, "files");
-        _cleanup_value_ vss_value *kept = vss_value_new_list();
-        bool keep;
+/* Both where it is and, if it is read or put somewhere else, that place. Return: as judge_path(). */
+static int judge_set(Judging *judging, vss_value *set, const char *owner) {
+        static const char *const ours[] = { "real",   "alternate-real",   "device", "alternate-device",
+                                            "volume", "alternate-volume", "uid" };
         int r;
+
+        FOREACH_ELEMENT (key, ours)
+                value_unset(set, *key);
+        if (++judging->n > SETS_MAX)
+                return -E2BIG;
+        r = judge_path(judging, set, "path", "", owner);
+        if (r == 0 && *vss_value_get_string(set, "alternate-path", ""))
+                r = judge_path(judging, set, "alternate-path", "alternate-", owner);
+        return r;
+}
+
+typedef int (*JudgeEntry)(Judging *judging, vss_value *entry, const char *owner);
+
+/* The list @key of @dict keeps what may be believed. */
+static int judge_list(Judging *judging, vss_value *dict, const char *key, const char *owner,
+                      JudgeEntry judge) {
+        vss_value *list = value_get_mutable(dict, key);
+        _cleanup_value_ vss_value *kept = vss_value_new_list();
 
         if (!kept)
                 return -ENOMEM;
-        for (size_t i = 0; i < vss_value_count(files); i++) {
-                vss_value *set = value_at_mutable(files, i);
+        for (size_t i = 0; i < vss_value_count(list); i++) {
+                vss_value *entry = value_at_mutable(list, i);
+                int r = judge(judging, entry, owner);
 
-                if (++*n > SETS_MAX)
-                        return -E2BIG;
-                r = judge_set(judge, vss_value_get_string(component, "owner", ""), set, dropped, &keep);
-                if (r >= 0 && keep && vss_value_append(kept, vss_value_copy(set)) < 0)
+                if (r == 0 && vss_value_append(kept, vss_value_copy(entry)) < 0)
                         r = -ENOMEM;
                 if (r < 0)
                         return r;
         }
-        return vss_value_set(component, "files", TAKE_PTR(kept)) < 0 ? -ENOMEM : 0;
+        return vss_value_set(dict, key, TAKE_PTR(kept)) < 0 ? -ENOMEM : 0;
+}
+
+/* The component that a directory lies in; NULL if it lies in none. */
+static const vss_value *find_component(const vss_value *metadata, const char *real) {
+        const vss_value *components = vss_value_get(metadata, "components");
+
+        for (size_t i = 0; i < vss_value_count(components); i++) {
+                const vss_value *files = vss_value_get(vss_value_at(components, i), "files");
+
+                for (size_t k = 0; k < vss_value_count(files); k++) {
+                        const char *root = vss_value_get_string(vss_value_at(files, k), "real", NULL);
+
+                        if (root && path_is_below(real, root))
+                                return vss_value_at(components, i);
+                }
+        }
+        return NULL;
+}
+
+/* What goes from a shadow copy is deleted there by the service: with the rights of the writer's user, for a
+ * broker with those of the owner of the component that it lies in. */
+static int judge_snapshot_exclude(Judging *judging, vss_value *exclude, const char *owner) {
+        int64_t uid = judging->uid;
+        int r = judge_set(judging, exclude, owner);
+
+        if (r == 0 && judging->broker) {
+                const char *path = vss_value_get_string(exclude, "path", "");
+                const char *real = vss_value_get_string(exclude, "real", "");
+                const vss_value *component = find_component(judging->metadata, real);
+                const char *user = vss_value_get_string(component, "owner", "");
+
+                if (!component && !is_in_roots(judging, real))
+                        return drop(judging, path, NULL, "it lies in no component of this writer");
+                if (*user && find_owner(user, &uid) < 0)
+                        return drop(judging, path, NULL,
+                                    "its component's owner is not a user of this machine");
+        }
+        return r == 0 && vss_value_set_integer(exclude, "uid", uid) < 0 ? -ENOMEM : r;
+}
+
+static int judge_all(Judging *judging, vss_value *metadata) {
+        vss_value *components = value_get_mutable(metadata, "components");
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < vss_value_count(components); i++) {
+                vss_value *component = value_at_mutable(components, i);
+
+                r = judge_list(judging, component, "files", vss_value_get_string(component, "owner", ""),
+                               judge_set);
+        }
+        if (r >= 0)
+                r = judge_list(judging, metadata, "excludes", "", judge_set);
+        if (r >= 0)
+                r = judge_list(judging, metadata, "alternate-mappings", "", judge_set);
+        if (r >= 0 &&
+            vss_value_count(vss_value_get(metadata, "excludes-from-snapshot")) > SNAPSHOT_EXCLUDES_MAX)
+                r = -E2BIG;
+        return r < 0 ? r
+                     : judge_list(judging, metadata, "excludes-from-snapshot", "", judge_snapshot_exclude);
+}
+
+static Judging judging_by(const vss_value *descriptor, const vss_value *metadata) {
+        return (Judging){
+                .metadata = metadata,
+                .roots = vss_value_get(descriptor, "roots"),
+                .environment = vss_value_get(descriptor, "environment"),
+                .broker = vss_value_get_boolean(descriptor, "broker", false),
+                .uid = vss_value_get_integer(descriptor, "uid", 0),
+        };
+}
+
+const char *judge_refuse(const Judge *judge, const char *owner, const char *path, const char *filespec) {
+        const Judging judging = judging_by(judge->descriptor, judge->metadata);
+        _cleanup_(place_done) Place place = { 0 };
+
+        return find_place(&judging, path, &place) ?: refuse(&judging, &place, owner, filespec);
 }
 
 int judge_metadata_main(void *arg, WorkerAnswer *answer) {
         const Judge *judge = arg;
-        vss_value *metadata = vss_value_copy(judge->metadata), *dropped, *components;
-        size_t n = 0;
+        vss_value *metadata = vss_value_copy(judge->metadata);
+        const vss_value *units = vss_value_get(judge->descriptor, "units");
+        Judging judging = judging_by(judge->descriptor, metadata);
         int r;
 
         if (vss_value_set(answer->value, "metadata", metadata) < 0)
                 return -ENOMEM;
-        dropped = value_require(metadata, "dropped", VSS_KIND_LIST);
-        if (!dropped)
+        value_unset(metadata, "dropped");
+        judging.dropped = value_require(metadata, "dropped", VSS_KIND_LIST);
+        if (!judging.dropped || vss_value_set_boolean(metadata, "express", false) < 0 ||
+            vss_value_set(metadata, "units", units ? vss_value_copy(units) : vss_value_new_list()) < 0)
                 return -ENOMEM;
-        components = value_get_mutable(metadata, "components");
-        for (size_t i = 0; i < vss_value_count(components); i++) {
-                r = judge_component(judge, value_at_mutable(components, i), dropped, &n);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-/* What is said of components, in answers and in documents */
-
-/* Places that entries of a component's lists name. Where a new target lies is the requester's choice. */
-static const struct {
-        const char *list, *path, *filespec;
-} places[] = {
-        { "partial-files", "path", "filespec" },
-        { "differenced-files", "path", "filespec" },
-        { "alternate-mappings", "path", "filespec" },
-        { "alternate-mappings", "alternate-path", "filespec" },
-        { "new-targets", "path", "filespec" },
-        { "directed-targets", "path", "filespec" },
-        { "directed-targets", "destination-path", "destination-filespec" },
-};
-
-bool judge_has_places(const vss_value *component) {
-        FOREACH_ELEMENT (place, places)
-                if (vss_value_count(vss_value_get(component, place->list)) > 0)
-                        return true;
-        return false;
-}
-
-/* A partial file may name another one, which holds its ranges. */
-static const char *ranges_file(const vss_value *entry) {
-        const char *ranges = vss_value_get_string(entry, "ranges", "");
-
-        return strncasecmp(ranges, "File=", 5) == 0 ? ranges + 5 : NULL;
-}
-
-static const char *judge_entry(const Judge *judge, const char *owner, const char *list,
-                               const vss_value *entry, const char **ret_path) {
-        const char *why = NULL, *file = ranges_file(entry);
-        struct stat st = { 0 };
-
-        FOREACH_ELEMENT (place, places) {
-                _cleanup_(freep) char *real = NULL;
-
-                if (why || strcmp(place->list, list) != 0)
-                        continue;
-                *ret_path = vss_value_get_string(entry, place->path, "");
-                why = judge_place(judge, owner, *ret_path, vss_value_get_string(entry, place->filespec, ""),
-                                  &real, &st);
-        }
-        if (!why && file) {
-                _cleanup_(freep) char *real = NULL;
-
-                *ret_path = file;
-                why = judge_place(judge, owner, file, "*", &real, &st);
-        }
-        return why;
-}
-
-static int drop_entry(const char *writer, const vss_value *component, const char *path, const char *why,
-                      vss_value *dropped) {
-        vss_value *drop = vss_value_new_dict();
-
-        (void)vss_value_set_string(drop, "writer", writer);
-        (void)vss_value_set_string(drop, "logical-path", component_logical_path(component));
-        (void)vss_value_set_string(drop, "name", component_name(component));
-        (void)vss_value_set_string(drop, "path", path);
-        (void)vss_value_set_string(drop, "reason", why);
-        return vss_value_append(dropped, drop) < 0 ? -ENOMEM : 0;
-}
-
-static int judge_list(const Judge *judge, const char *writer, const char *owner, vss_value *component,
-                      const char *list, vss_value *dropped, size_t *n) {
-        const vss_value *entries = vss_value_get(component, list);
-        _cleanup_value_ vss_value *kept = vss_value_new_list();
-        int r = kept ? 0 : -ENOMEM;
-
-        for (size_t i = 0; i < vss_value_count(entries) && r >= 0; i++) {
-                const vss_value *entry = vss_value_at(entries, i);
-                const char *path = "", *why;
-
-                if (++*n > SETS_MAX)
-                        return -E2BIG;
-                why = judge_entry(judge, owner, list, entry, &path);
-                if (why)
-                        r = drop_entry(writer, component, path, why, dropped);
-                else if (vss_value_append(kept, vss_value_copy(entry)) < 0)
-                        r = -ENOMEM;
-        }
-        if (r < 0)
-                return r;
-        return vss_value_set(component, list, TAKE_PTR(kept)) < 0 ? -ENOMEM : 0;
-}
-
-/* Whose files those of a component are, says who declared it. */
-static const char *owner_of(const vss_value *metadata, const vss_value *component) {
-        return vss_value_get_string(component_find(vss_value_get(metadata, "components"),
-                                                   component_logical_path(component),
-                                                   component_name(component)),
-                                    "owner", "");
-}
-
-int judge_said(const Judge *judge, const char *writer, vss_value *components, vss_value *dropped) {
-        size_t n = 0;
-
-        for (size_t i = 0; i < vss_value_count(components); i++) {
-                vss_value *component = value_at_mutable(components, i);
-                const char *owner = owner_of(judge->metadata, component), *last = "";
-
-                FOREACH_ELEMENT (place, places) {
-                        int r = 0;
-
-                        if (strcmp(place->list, last) == 0 || !vss_value_get(component, place->list))
-                                continue;
-                        last = place->list;
-                        r = judge_list(judge, writer, owner, component, last, dropped, &n);
-                        if (r < 0)
-                                return r;
-                }
-        }
-        return 0;
+        r = judge_all(&judging, metadata);
+        if (r == -E2BIG)
+                (void)vss_value_set_string(answer->value, "message",
+                                           "it names more file sets than are looked at");
+        return r;
 }

@@ -85,7 +85,7 @@ int mounts_detach_main(void *arg, WorkerAnswer *answer) {
         return 0;
 }
 
-static int clone_object(const char *id, WorkerAnswer *answer, int *ret_fd) {
+int mounts_clone(const char *id, WorkerAnswer *answer, int *ret_fd) {
         _cleanup_(closep) int fd = -1;
         char path[256];
         int r;
@@ -103,7 +103,7 @@ static int clone_object(const char *id, WorkerAnswer *answer, int *ret_fd) {
 
 int mounts_clone_main(void *arg, WorkerAnswer *answer) {
         const MountArgs *args = arg;
-        int fd, r = clone_object(args->id, answer, &fd);
+        int fd, r = mounts_clone(args->id, answer, &fd);
 
         if (r >= 0)
                 answer->fds[answer->n_fds++] = fd;
@@ -155,7 +155,7 @@ int mounts_expose_main(void *arg, WorkerAnswer *answer) {
         r = check_empty(target);
         if (r < 0)
                 return explain(answer, r, args->directory, "must be an empty directory");
-        r = clone_object(args->id, answer, &mount_fd);
+        r = mounts_clone(args->id, answer, &mount_fd);
         if (r < 0)
                 return r;
         /* Before the mount: a record without one is noticed, a mount without a record is not. */

@@ -6,6 +6,7 @@
 
 #include <string.h>
 #include "bus/marshal.h"
+#include "vssd/answer.h"
 #include "model/component.h"
 #include "vssd/log.h"
 #include "vssd/session.h"
@@ -83,18 +84,11 @@ static void on_writer_answer(void *userdata, const CallAnswer *answer) {
         Session *session = userdata;
         SetWriter *writer = answer->cookie;
         size_t round = round_of(session->job_call);
-        _cleanup_value_ vss_value *said = NULL;
 
-        if (answer->result >= 0) {
-                if (writer->failure.code >= 0)
-                        writer->state = VSS_WS_STABLE;
-                if (marshal_read_dict(answer->reply, &said) >= 0)
-                        merge_note(writer, rounds[round].member, said);
-                return;
-        }
-        writer->state = rounds[round].failed;
-        failure_set_first(&writer->failure, answer->result, writer->participant->name, "%s",
-                          answer->message ?: vss_result_text(answer->result));
+        if (!answer_take(writer, rounds[round].member, answer))
+                writer->state = rounds[round].failed;
+        else if (writer->failure.code >= 0)
+                writer->state = VSS_WS_STABLE;
 }
 
 static void finish_round(void *userdata) {

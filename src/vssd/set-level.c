@@ -69,6 +69,14 @@ static const vss_value *own_failure(const SetWriter *writer, const vss_value *co
         return NULL;
 }
 
+/* After Thaw its data was at rest; what it says then counts still: a copy that was to be repaired was not.
+ */
+static const char *vetoed_late(const SetWriter *writer) {
+        return writer->failure.code < 0 && writer->state == VSS_WS_FAILED_AT_POST_SNAPSHOT
+                       ? failure_message(&writer->failure)
+                       : NULL;
+}
+
 static void gather(void *userdata, const SetWriter *writer, const vss_value *component) {
         Gathering *gathering = userdata;
         LevelComponent *level = &gathering->components[gathering->n];
@@ -79,7 +87,8 @@ static void gather(void *userdata, const SetWriter *writer, const vss_value *com
                 .writer = writer->participant->name,
                 .writer_frozen = writer->was_frozen,
                 .writer_failure = writer->failure.code < 0 ? failure_message(&writer->failure) : NULL,
-                .failure = failed ? vss_value_get_string(failed, "message", "it failed") : NULL,
+                .failure = failed ? vss_value_get_string(failed, "message", "it failed")
+                                  : vetoed_late(writer),
                 .crash_only = vss_value_get_string(component, "crash-only", NULL),
                 .needs_one_instant = vss_value_get_boolean(component, "needs-one-instant", false),
         };

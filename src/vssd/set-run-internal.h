@@ -26,8 +26,26 @@ struct StepWork {
         Worker *worker;
         int fd;
         MountArgs mount;
+        void *data;  /* of who made it */
+        void *owned; /* freed with it */
         uint64_t began_usec;
 };
+
+/* A mount of a shadow copy for a writer, or for the service itself. */
+typedef struct Handed {
+        size_t volume; /* index */
+        int fd;        /* -1: there is none (yet) */
+        bool writable; /* until the copy is complete */
+} Handed;
+
+/* What one writer is handed in PostSnapshot. */
+typedef struct Handover {
+        struct Handover *next;
+        SetRun *run;
+        SetWriter *writer;
+        size_t n;
+        Handed mounts[WORKER_FDS_MAX];
+} Handover;
 
 struct SetRun {
         Manager *manager;
@@ -40,6 +58,13 @@ struct SetRun {
         vss_value *result;
         int last_instant;
 
+        /* The time in which the copies can be written to. */
+        Handover *handovers;
+        Handed own[VSS_VOLUMES_MAX]; /* for what is excluded from the shadow copy */
+        size_t n_own;
+        size_t n_handed; /* mounts that writers can write to */
+        unsigned seal_tries;
+
         HoldClient *hold;
         bool hold_open;
         sd_event_source *window, *lease;
@@ -48,6 +73,34 @@ struct SetRun {
         uint64_t window_began_usec, hold_began_usec, window_usec, hold_usec;
 };
 
+void set_run_note_time(SetRun *run, const char *who, uint64_t began, uint64_t took, vss_result code);
+uint64_t set_run_window_left(const SetRun *run);
+StepWork *set_run_work_new(SetRun *run, size_t index);
+/* Takes @work over. A worker that cannot be started fails the set. */
+void set_run_work_start(StepWork *work, WorkerMain run_main, void *arg, uint64_t limit_usec,
+                        WorkerDone done);
+/* First thing in a WorkerDone; the work's end is set_run_work_free(). */
+void set_run_work_unlink(StepWork *work);
+void set_run_work_free(StepWork *work);
+
+/* set-run-writers.c */
+void set_run_prepare_writers(SetRun *run);
+void set_run_freeze_writers(SetRun *run, enum vss_application_level level);
+void set_run_thaw_writers(SetRun *run, enum vss_application_level level);
+void set_run_abort_writers(SetRun *run);
+/* @handover: with PostSnapshot; may be NULL. */
+void set_run_call_writer(SetRun *run, SetWriter *writer, const char *member, uint64_t limit_usec,
+                         const Handover *handover);
+/* Why is in its failure. @late: it did not answer, and may still do something. */
+void set_run_writer_failed(SetRun *run, SetWriter *writer, bool late);
+
+/* set-run-recovery.c: from PreFinal to PostFinal */
+void set_run_open_copies(SetRun *run);
+void set_run_post_writers(SetRun *run);
+void set_run_exclude(SetRun *run);
+void set_run_drop_handovers(SetRun *run);
+
+/* set-run-storage.c */
 void set_run_arm(SetRun *run);
 void set_run_sync(SetRun *run);
 void set_run_hold(SetRun *run);

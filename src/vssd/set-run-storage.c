@@ -23,7 +23,7 @@ enum { LOWER_MAX = 64 };
 
 /* Workers of a step */
 
-static StepWork *work_new(SetRun *run, size_t index) {
+StepWork *set_run_work_new(SetRun *run, size_t index) {
         StepWork *work = calloc(1, sizeof(*work));
 
         if (!work) {
@@ -35,14 +35,15 @@ static StepWork *work_new(SetRun *run, size_t index) {
         return work;
 }
 
-static void work_free(StepWork *work) {
+void set_run_work_free(StepWork *work) {
         if (work->fd >= 0)
                 close(work->fd);
+        free(work->owned);
         free(work);
 }
 
-static void work_start(StepWork *work, WorkerMain run_main, void *arg, uint64_t limit_usec,
-                       WorkerDone done) {
+void set_run_work_start(StepWork *work, WorkerMain run_main, void *arg, uint64_t limit_usec,
+                        WorkerDone done) {
         SetRun *run = work->run;
         int r = worker_start(run->manager, run_main, arg, limit_usec, done, work, &work->worker);
 
@@ -50,7 +51,7 @@ static void work_start(StepWork *work, WorkerMain run_main, void *arg, uint64_t 
                 failure_set_first(&run->failure, VSS_E_UNEXPECTED,
                                   run->set->n_volumes > 0 ? run->set->volumes[work->index].volume->path : "",
                                   "A worker cannot be started: %s", strerror(-r));
-                work_free(work);
+                set_run_work_free(work);
                 return;
         }
         work->next = run->works;
@@ -58,7 +59,7 @@ static void work_start(StepWork *work, WorkerMain run_main, void *arg, uint64_t 
         calls_hold(&run->calls);
 }
 
-static void work_unlink(StepWork *work) {
+void set_run_work_unlink(StepWork *work) {
         StepWork **link;
 
         for (link = &work->run->works; *link && *link != work; link = &(*link)->next)
@@ -73,7 +74,7 @@ void set_run_cancel_works(SetRun *run) {
 
                 run->works = work->next;
                 worker_cancel(work->worker);
-                work_free(work);
+                set_run_work_free(work);
         }
 }
 
@@ -85,7 +86,7 @@ static void on_synced(void *userdata, int error, WorkerAnswer *answer) {
         const char *path = run->set->volumes[work->index].volume->path;
         uint64_t took = (uint64_t)vss_value_get_integer(answer->value, "took-usec", 0);
 
-        work_unlink(work);
+        set_run_work_unlink(work);
         if (error < 0)
                 failure_set_first(
                         &run->failure, error == -ETIMEDOUT ? VSS_E_FLUSH_WRITES_TIMEOUT : VSS_E_UNEXPECTED,
@@ -96,17 +97,17 @@ static void on_synced(void *userdata, int error, WorkerAnswer *answer) {
                                   "was frozen. "
                                   "Try when less is written.",
                                   path, (double)took / (double)USEC_PER_SEC);
-        work_free(work);
+        set_run_work_free(work);
         calls_drop(&run->calls);
 }
 
 void set_run_sync(SetRun *run) {
         for (size_t i = 0; i < run->set->n_volumes; i++) {
-                StepWork *work = work_new(run, i);
+                StepWork *work = set_run_work_new(run, i);
 
                 if (work)
-                        work_start(work, volume_sync_main, &run->set->volumes[i].volume->fd, SYNC_USEC,
-                                   on_synced);
+                        set_run_work_start(work, volume_sync_main, &run->set->volumes[i].volume->fd,
+                                           SYNC_USEC, on_synced);
         }
 }
 
@@ -371,8 +372,8 @@ static void on_ordered(void *userdata, int error, WorkerAnswer *answer) {
                                                              : run->manager->settings.hold_usec;
         int r = error;
 
-        work_unlink(work);
-        work_free(work);
+        set_run_work_unlink(work);
+        set_run_work_free(work);
         if (r >= 0)
                 r = hold_client_new(run->manager, on_hold, run, &run->hold);
         if (r >= 0)
@@ -392,9 +393,10 @@ void set_run_arm(SetRun *run) {
 
         if (!set_needs_hold(run->set))
                 return;
-        work = work_new(run, 0);
+        work = set_run_work_new(run, 0);
         if (work)
-                work_start(work, order_main, run->set, run->manager->settings.worker_usec, on_ordered);
+                set_run_work_start(work, order_main, run->set, run->manager->settings.worker_usec,
+                                   on_ordered);
 }
 
 void set_run_hold(SetRun *run) {
@@ -433,7 +435,7 @@ static void on_attached(void *userdata, int error, WorkerAnswer *answer) {
         SetRun *run = work->run;
         SetVolume *volume = &run->set->volumes[work->index];
 
-        work_unlink(work);
+        set_run_work_unlink(work);
         if (error < 0)
                 failure_set_first(&run->failure, VSS_E_UNEXPECTED, volume->volume->path,
                                   "The device object of %s cannot be mounted: %s", volume->volume->path,
@@ -442,7 +444,7 @@ static void on_attached(void *userdata, int error, WorkerAnswer *answer) {
                 volume->attached = true;
                 catalog_mark(run->manager, volume->id, true);
         }
-        work_free(work);
+        set_run_work_free(work);
         calls_drop(&run->calls);
 }
 
@@ -459,12 +461,13 @@ static void on_opened(void *userdata, const CallAnswer *answer) {
                         run->set->volumes[index].volume->path, answer->message ?: "no mount was given");
                 return;
         }
-        work = work_new(run, index);
+        work = set_run_work_new(run, index);
         if (!work)
                 return;
         work->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
         work->mount.fd = work->fd;
-        work_start(work, mounts_attach_main, &work->mount, run->manager->settings.worker_usec, on_attached);
+        set_run_work_start(work, mounts_attach_main, &work->mount, run->manager->settings.worker_usec,
+                           on_attached);
 }
 
 static void on_kept(void *userdata, const CallAnswer *answer) {
@@ -566,21 +569,22 @@ static void on_detached(void *userdata, int error, WorkerAnswer *answer) {
         StepWork *work = userdata;
         SetRun *run = work->run;
 
-        work_unlink(work);
+        set_run_work_unlink(work);
         if (error < 0)
                 log_error("%s", vss_value_get_string(answer->value, "message", strerror(-error)));
         catalog_mark(run->manager, work->mount.id, false);
-        work_free(work);
+        set_run_work_free(work);
         calls_drop(&run->calls);
 }
 
 void set_run_unmount(SetRun *run) {
+        set_run_drop_handovers(run);
         for (size_t i = 0; i < run->set->n_volumes; i++) {
-                StepWork *work = work_new(run, i);
+                StepWork *work = set_run_work_new(run, i);
 
                 if (work)
-                        work_start(work, mounts_detach_main, &work->mount,
-                                   run->manager->settings.worker_usec, on_detached);
+                        set_run_work_start(work, mounts_detach_main, &work->mount,
+                                           run->manager->settings.worker_usec, on_detached);
                 run->set->volumes[i].attached = false;
         }
 }

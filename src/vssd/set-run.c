@@ -20,7 +20,7 @@
 
 static void enter(SetRun *run, SetStep step);
 
-static void note_time(SetRun *run, const char *who, uint64_t began, uint64_t took, vss_result code) {
+void set_run_note_time(SetRun *run, const char *who, uint64_t began, uint64_t took, vss_result code) {
         vss_value *entry = vss_value_new_dict();
 
         (void)vss_value_set_string(entry, "step", set_step_name(run->machine.step));
@@ -36,6 +36,7 @@ static void note_time(SetRun *run, const char *who, uint64_t began, uint64_t too
 static SetRun *run_free(SetRun *run) {
         calls_cancel(&run->calls);
         set_run_cancel_works(run);
+        set_run_drop_handovers(run);
         hold_client_free(run->hold);
         sd_event_source_disable_unref(run->window);
         sd_event_source_disable_unref(run->lease);
@@ -80,8 +81,8 @@ static void on_step_done(void *userdata) {
         SetRun *run = userdata;
         SetStep step = run->machine.step;
 
-        note_time(run, "", run->step_began_usec, now_usec() - run->step_began_usec,
-                  run->machine.undoing ? VSS_S_OK : run->failure.code);
+        set_run_note_time(run, "", run->step_began_usec, now_usec() - run->step_began_usec,
+                          run->machine.undoing ? VSS_S_OK : run->failure.code);
         if (step == SET_STEP_THAW_FRONT_END || step == SET_STEP_UNDO_WRITERS) {
                 run->window = sd_event_source_disable_unref(run->window);
                 if (run->window_began_usec > 0 && run->window_usec == 0)
@@ -109,96 +110,7 @@ void set_run_abort(SetRun *run, const Failure *why) {
         set_run_fail(run);
 }
 
-/* Writers */
-
-static enum vss_writer_state failed_state(SetStep step) {
-        switch (step) {
-        case SET_STEP_PREPARE_SNAPSHOT:
-                return VSS_WS_FAILED_AT_PREPARE_SNAPSHOT;
-        case SET_STEP_FREEZE_FRONT_END:
-        case SET_STEP_FREEZE_BACK_END:
-        case SET_STEP_FREEZE_SYSTEM:
-                return VSS_WS_FAILED_AT_FREEZE;
-        case SET_STEP_POST_SNAPSHOT:
-                return VSS_WS_FAILED_AT_POST_SNAPSHOT;
-        default:
-                return VSS_WS_FAILED_AT_THAW;
-        }
-}
-
-/* A writer that fails before Thaw is aborted alone; the set goes on without its word. */
-static void writer_failed(SetRun *run, SetWriter *writer, const CallAnswer *answer) {
-        enum vss_writer_state state = failed_state(run->machine.step);
-        _cleanup_value_ vss_value *event = NULL;
-
-        writer->state = state;
-        failure_set_first(&writer->failure, answer->result, writer->participant->name, "%s",
-                          answer->message ?: vss_result_text(answer->result));
-        writer->frozen = false;
-        if (state == VSS_WS_FAILED_AT_FREEZE || state == VSS_WS_FAILED_AT_THAW || answer->late) {
-                event = set_event(run->set, run->options.session_id, writer, 0);
-                farewell_writer(writer->participant, "Abort", event);
-        }
-        /* It hangs and may hold an application: what it holds ends with it. */
-        if (answer->late && (state == VSS_WS_FAILED_AT_FREEZE || state == VSS_WS_FAILED_AT_THAW))
-                participant_kill(writer->participant, answer->message);
-}
-
-static void read_failed_components(SetWriter *writer, sd_bus_message *reply) {
-        _cleanup_value_ vss_value *result = NULL;
-        const vss_value *failed;
-
-        if (marshal_read_dict(reply, &result) < 0)
-                return;
-        failed = vss_value_get(result, "failed-components");
-        for (size_t i = 0; i < vss_value_count(failed); i++)
-                (void)vss_value_append(writer->failed, vss_value_copy(vss_value_at(failed, i)));
-}
-
-static void writer_succeeded(SetRun *run, SetWriter *writer, const CallAnswer *answer) {
-        switch (run->machine.step) {
-        case SET_STEP_PREPARE_SNAPSHOT:
-                writer->state = VSS_WS_WAITING_FOR_FREEZE;
-                read_failed_components(writer, answer->reply);
-                break;
-        case SET_STEP_FREEZE_FRONT_END:
-        case SET_STEP_FREEZE_BACK_END:
-        case SET_STEP_FREEZE_SYSTEM:
-                writer->state = VSS_WS_WAITING_FOR_THAW;
-                writer->frozen = true;
-                read_failed_components(writer, answer->reply);
-                break;
-        case SET_STEP_THAW_SYSTEM:
-        case SET_STEP_THAW_BACK_END:
-        case SET_STEP_THAW_FRONT_END:
-                writer->state = VSS_WS_WAITING_FOR_POST_SNAPSHOT;
-                writer->was_frozen = true;
-                writer->frozen = false;
-                break;
-        case SET_STEP_POST_SNAPSHOT:
-                writer->state = VSS_WS_WAITING_FOR_BACKUP_COMPLETE;
-                break;
-        default: /* aborted */
-                writer->state = writer->failure.code < 0 ? writer->state : VSS_WS_STABLE;
-                writer->frozen = false;
-        }
-}
-
-static void on_writer(void *userdata, const CallAnswer *answer) {
-        SetRun *run = userdata;
-        SetWriter *writer = answer->cookie;
-
-        note_time(run, writer->participant->name, answer->began_usec, answer->took_usec, answer->result);
-        /* Held as an application sees it: from when it was asked to freeze to when it said it had thawed. */
-        if (writer->frozen_usec > 0 && set_step_ends_freeze(run->machine.step))
-                writer->held_usec = now_usec() - writer->frozen_usec;
-        if (run->machine.step == SET_STEP_UNDO_WRITERS && answer->late)
-                participant_kill(writer->participant, answer->message);
-        else if (run->machine.step == SET_STEP_UNDO_WRITERS || answer->result >= 0)
-                writer_succeeded(run, writer, answer);
-        else
-                writer_failed(run, writer, answer);
-}
+/* The limits */
 
 static uint64_t window_limit(const SetRun *run) {
         const Settings *settings = &run->manager->settings;
@@ -213,101 +125,15 @@ static uint64_t hold_left(const SetRun *run) {
         return used < limit ? limit - used : 1;
 }
 
-static uint64_t window_left(const SetRun *run) {
+uint64_t set_run_window_left(const SetRun *run) {
         uint64_t used = now_usec() - run->window_began_usec, limit = window_limit(run);
 
         return used < limit ? limit - used : 1;
 }
 
-static void call_writer(SetRun *run, SetWriter *writer, const char *member, uint64_t limit_usec) {
-        _cleanup_value_ vss_value *event = set_event(run->set, run->options.session_id, writer, limit_usec);
-        _cleanup_message_ sd_bus_message *m = NULL;
-        int r = event ? participant_message(writer->participant, member, &m) : -ENOMEM;
-
-        /* How long it may hold at most, if nobody ever says Thaw. */
-        if (r >= 0 && set_step_in_freeze_window(run->machine.step))
-                r = vss_value_set_integer(event, "lease-ms",
-                                          (int64_t)(window_left(run) / USEC_PER_MSEC + 1));
-        if (r >= 0)
-                r = marshal_append_dict(m, event);
-        if (r >= 0 && run->machine.step == SET_STEP_POST_SNAPSHOT)
-                r = sd_bus_message_append(m, "a{sh}", 0);
-        if (r >= 0)
-                r = calls_add(&run->calls, writer->participant, m, limit_usec, on_writer, writer);
-        if (r < 0) {
-                CallAnswer answer = { .participant = writer->participant,
-                                      .result = VSS_E_UNEXPECTED,
-                                      .message = strerror(-r),
-                                      .cookie = writer };
-                writer_failed(run, writer, &answer);
-        }
-        writer->told = true;
-}
-
-/* A writer that hangs must be given up alone, while the window still has time for all the others. Near the
- * end it is the window's timer that acts: nobody is late, and killed, for having been asked late. */
-static uint64_t writer_share(uint64_t left_usec) {
-        return left_usec / 2 >= SET_RUN_SHARE_MIN_USEC ? left_usec / 2 : SET_RUN_UNDO_USEC;
-}
-
 /* A provider's failure fails the set; but it is to be named before the window, or the hold, is over. */
 static uint64_t provider_share(uint64_t left_usec) {
         return left_usec - left_usec / 8;
-}
-
-static uint64_t freeze_limit(const SetRun *run, const SetWriter *writer) {
-        int64_t own_ms = vss_value_get_integer(writer->participant->info, "freeze-timeout-ms", 0);
-        uint64_t left = writer_share(MIN(window_left(run), run->manager->settings.freeze_usec));
-
-        return own_ms > 0 ? MIN((uint64_t)own_ms * 1000, left) : left;
-}
-
-static void prepare_writers(SetRun *run) {
-        for (size_t i = 0; i < run->set->n_writers; i++) {
-                SetWriter *writer = &run->set->writers[i];
-
-                if (writer->takes_part && writer->failure.code >= 0)
-                        call_writer(run, writer, "PrepareForSnapshot", run->manager->settings.writer_usec);
-        }
-}
-
-static void freeze_writers(SetRun *run, enum vss_application_level level) {
-        for (size_t i = 0; i < run->set->n_writers; i++) {
-                SetWriter *writer = &run->set->writers[i];
-
-                if (!writer->takes_part || writer->failure.code < 0 || writer->level != level)
-                        continue;
-                writer->frozen_usec = now_usec();
-                call_writer(run, writer, "Freeze", freeze_limit(run, writer));
-        }
-}
-
-static void thaw_writers(SetRun *run, enum vss_application_level level) {
-        for (size_t i = 0; i < run->set->n_writers; i++) {
-                SetWriter *writer = &run->set->writers[i];
-
-                if (writer->frozen && writer->level == level)
-                        call_writer(run, writer, "Thaw", writer_share(window_left(run)));
-        }
-}
-
-static void post_writers(SetRun *run) {
-        for (size_t i = 0; i < run->set->n_writers; i++) {
-                SetWriter *writer = &run->set->writers[i];
-
-                if (writer->takes_part && writer->failure.code >= 0)
-                        call_writer(run, writer, "PostSnapshot", run->manager->settings.writer_usec);
-        }
-}
-
-/* All that heard of this set: one that failed already was told alone. */
-static void abort_writers(SetRun *run) {
-        for (size_t i = 0; i < run->set->n_writers; i++) {
-                SetWriter *writer = &run->set->writers[i];
-
-                if (writer->takes_part && writer->told && writer->failure.code >= 0)
-                        call_writer(run, writer, "Abort", SET_RUN_UNDO_USEC);
-        }
 }
 
 /* Providers */
@@ -341,7 +167,8 @@ static void read_results(SetRun *run, const Participant *provider, sd_bus_messag
 static void on_provider(void *userdata, const CallAnswer *answer) {
         SetRun *run = userdata;
 
-        note_time(run, answer->participant->name, answer->began_usec, answer->took_usec, answer->result);
+        set_run_note_time(run, answer->participant->name, answer->began_usec, answer->took_usec,
+                          answer->result);
         if (answer->late)
                 participant_kill(answer->participant, answer->message);
         if (answer->result >= 0) {
@@ -474,7 +301,7 @@ static void carry_out(SetRun *run, SetStep step) {
 
         switch (step) {
         case SET_STEP_PREPARE_SNAPSHOT:
-                prepare_writers(run);
+                set_run_prepare_writers(run);
                 break;
         case SET_STEP_END_PREPARE:
                 call_providers(run, "EndPrepareSnapshots", settings->provider_usec);
@@ -487,39 +314,39 @@ static void carry_out(SetRun *run, SetStep step) {
                 break;
         case SET_STEP_FREEZE_FRONT_END:
                 open_window(run);
-                freeze_writers(run, VSS_APP_FRONT_END);
+                set_run_freeze_writers(run, VSS_APP_FRONT_END);
                 break;
         case SET_STEP_FREEZE_BACK_END:
-                freeze_writers(run, VSS_APP_BACK_END);
+                set_run_freeze_writers(run, VSS_APP_BACK_END);
                 break;
         case SET_STEP_FREEZE_SYSTEM:
-                freeze_writers(run, VSS_APP_SYSTEM);
+                set_run_freeze_writers(run, VSS_APP_SYSTEM);
                 break;
         case SET_STEP_PRE_COMMIT:
-                call_providers(run, "PreCommitSnapshots", provider_share(window_left(run)));
+                call_providers(run, "PreCommitSnapshots", provider_share(set_run_window_left(run)));
                 break;
         case SET_STEP_HOLD:
                 set_run_hold(run);
                 break;
         case SET_STEP_COMMIT:
                 call_providers(run, "CommitSnapshots",
-                               provider_share(run->hold_open ? hold_left(run) : window_left(run)));
+                               provider_share(run->hold_open ? hold_left(run) : set_run_window_left(run)));
                 break;
         case SET_STEP_RELEASE:
         case SET_STEP_UNDO_RELEASE:
                 set_run_release(run);
                 break;
         case SET_STEP_POST_COMMIT:
-                call_providers(run, "PostCommitSnapshots", provider_share(window_left(run)));
+                call_providers(run, "PostCommitSnapshots", provider_share(set_run_window_left(run)));
                 break;
         case SET_STEP_THAW_SYSTEM:
-                thaw_writers(run, VSS_APP_SYSTEM);
+                set_run_thaw_writers(run, VSS_APP_SYSTEM);
                 break;
         case SET_STEP_THAW_BACK_END:
-                thaw_writers(run, VSS_APP_BACK_END);
+                set_run_thaw_writers(run, VSS_APP_BACK_END);
                 break;
         case SET_STEP_THAW_FRONT_END:
-                thaw_writers(run, VSS_APP_FRONT_END);
+                set_run_thaw_writers(run, VSS_APP_FRONT_END);
                 break;
         case SET_STEP_PRE_FINAL:
                 call_providers(run, "PreFinalCommitSnapshots", settings->provider_usec);
@@ -527,14 +354,21 @@ static void carry_out(SetRun *run, SetStep step) {
         case SET_STEP_MOUNT:
                 set_run_mount(run);
                 break;
+        case SET_STEP_OPEN_COPIES:
+                set_run_open_copies(run);
+                break;
         case SET_STEP_POST_SNAPSHOT:
-                post_writers(run);
+                set_run_post_writers(run);
+                break;
+        case SET_STEP_EXCLUDE:
+                set_run_exclude(run);
                 break;
         case SET_STEP_POST_FINAL:
+                set_run_drop_handovers(run);
                 call_providers(run, "PostFinalCommitSnapshots", settings->provider_usec);
                 break;
         case SET_STEP_UNDO_WRITERS:
-                abort_writers(run);
+                set_run_abort_writers(run);
                 break;
         case SET_STEP_UNDO_MOUNT:
                 set_run_unmount(run);

@@ -33,6 +33,7 @@ void set_clear(Set *set) {
         for (size_t i = 0; i < set->n_writers; i++) {
                 participant_unref(set->writers[i].participant);
                 failure_clear(&set->writers[i].failure);
+                free(set->writers[i].application_message);
                 vss_value_free(set->writers[i].chosen);
                 vss_value_free(set->writers[i].failed);
                 vss_value_free(set->writers[i].answers);
@@ -312,6 +313,8 @@ vss_value *set_writer_status(const Set *set) {
                 (void)vss_value_set_string(status, "message",
                                            writer->failure.code < 0 ? failure_message(&writer->failure)
                                                                     : "");
+                (void)vss_value_set_integer(status, "application-code", writer->application_code);
+                (void)vss_value_set_string(status, "application-message", writer->application_message ?: "");
                 (void)vss_value_set_integer(status, "held-usec", (int64_t)writer->held_usec);
                 if (vss_value_append(list, status) < 0)
                         return NULL;

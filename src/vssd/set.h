@@ -39,9 +39,12 @@ typedef struct SetWriter {
         bool frozen;     /* answered Freeze and was not thawed yet */
         bool was_frozen; /* from Freeze to Thaw without a failure */
         uint64_t frozen_usec, held_usec;
+        int64_t application_code; /* with @failure, as the writer told it */
+        char *application_message;
         vss_value *chosen;  /* explicit components, as in the Backup Components Document */
         vss_value *answers; /* what it said of them and was not merged yet: see merge.h */
-        vss_value *failed;  /* components that failed alone: list of {logical-path, name, code, message} */
+        vss_value *failed;  /* components that failed alone: list of {logical-path, name, code, message,
+                              application-code} */
 } SetWriter;
 
 typedef struct Set {

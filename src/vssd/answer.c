@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * What a writer answers to an event
+ */
+
+#include <string.h>
+#include "bus/marshal.h"
+#include "model/writer-result.h"
+#include "vssd/answer.h"
+#include "vssd/log.h"
+#include "vssd/merge.h"
+
+enum { FAILED_MAX = 10000 };
+
+static bool same_component(const vss_value *a, const vss_value *b) {
+        return strcmp(vss_value_get_string(a, "name", ""), vss_value_get_string(b, "name", "")) == 0 &&
+               strcmp(vss_value_get_string(a, "logical-path", ""),
+                      vss_value_get_string(b, "logical-path", "")) == 0;
+}
+
+static bool failed_before(const SetWriter *writer, const vss_value *component) {
+        for (size_t i = 0; i < vss_value_count(writer->failed); i++)
+                if (same_component(vss_value_at(writer->failed, i), component))
+                        return true;
+        return false;
+}
+
+/* The first failure of a component stays: later ones follow from it. */
+static void take_failed_components(SetWriter *writer, const vss_value *failed) {
+        for (size_t i = 0; i < vss_value_count(failed); i++) {
+                const vss_value *component = vss_value_at(failed, i);
+                vss_value *told;
+
+                if (vss_value_count(writer->failed) >= FAILED_MAX || failed_before(writer, component))
+                        continue;
+                told = vss_value_copy(component);
+                (void)vss_value_set_integer(
+                        told, "code",
+                        writer_result((vss_result)vss_value_get_integer(component, "code", VSS_S_OK)));
+                if (vss_value_append(writer->failed, told) < 0)
+                        log_error("%s: out of memory", writer->participant->name);
+        }
+}
+
+/* A veto that the writer reports beside an answer: it failed, and knows more of it than a code. */
+static bool take_veto(SetWriter *writer, const vss_value *veto) {
+        vss_result code = (vss_result)vss_value_get_integer(veto, "code", VSS_S_OK);
+        const char *message = vss_value_get_string(veto, "message", "");
+
+        if (vss_value_kind(veto) != VSS_KIND_DICT)
+                return false;
+        if (writer->failure.code < 0)
+                return true;
+        failure_set(&writer->failure, writer_result(code), writer->participant->name, "%s",
+                    *message ? message : vss_result_text(writer_result(code)));
+        writer->application_code = vss_value_get_integer(veto, "application-code", 0);
+        free(writer->application_message);
+        writer->application_message = strdup(vss_value_get_string(veto, "application-message", ""));
+        return true;
+}
+
+bool answer_take(SetWriter *writer, const char *event, const CallAnswer *answer) {
+        _cleanup_value_ vss_value *result = NULL;
+
+        if (answer->result >= 0 && marshal_read_dict(answer->reply, &result) >= 0) {
+                take_failed_components(writer, vss_value_get(result, "failed-components"));
+                merge_note(writer, event, result);
+                return !take_veto(writer, vss_value_get(result, "failure"));
+        }
+        if (answer->result >= 0)
+                failure_set_first(&writer->failure, VSS_E_UNEXPECTED_WRITER_ERROR, writer->participant->name,
+                                  "What %s answered to %s cannot be read.", writer->participant->name,
+                                  event);
+        else
+                failure_set_first(&writer->failure, answer->result, writer->participant->name, "%s",
+                                  answer->message ?: vss_result_text(answer->result));
+        return false;
+}

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Making a set: the time in which its copies are not complete yet
+ *
+ * From PreFinal to PostFinal some copies can be written to: by writers that repair or clean what is theirs,
+ * and by the service, which takes out what writers want excluded. Each writer gets mounts of its own,
+ * nowhere attached, so that each can be made read-only again, and one that goes on writing is known by name.
+ */
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include "bus/marshal.h"
+#include "util/clock.h"
+#include "vssd/exclude.h"
+#include "vssd/log.h"
+#include "vssd/seal.h"
+#include "vssd/set-run-internal.h"
+
+#define RECOVERY_FLAGS (VSS_CF_BACKUP_RECOVERY | VSS_CF_APP_ROLLBACK_RECOVERY)
+#define NO_WINDOW (VSS_VOLSNAP_ATTR_NO_AUTORECOVERY | VSS_VOLSNAP_ATTR_TRANSPORTABLE)
+
+void set_run_drop_handovers(SetRun *run) {
+        while (run->handovers) {
+                Handover *handover = run->handovers;
+
+                run->handovers = handover->next;
+                for (size_t i = 0; i < handover->n; i++)
+                        closep(&handover->mounts[i].fd);
+                free(handover);
+        }
+        for (size_t i = 0; i < run->n_own; i++)
+                closep(&run->own[i].fd);
+        run->n_own = 0;
+}
+
+/* Who needs what */
+
+static bool is_called(const SetWriter *writer) {
+        return writer->takes_part && writer->failure.code >= 0;
+}
+
+static void add_volume(Handover *handover, size_t index) {
+        for (size_t i = 0; i < handover->n; i++)
+                if (handover->mounts[i].volume == index)
+                        return;
+        if (handover->n < ELEMENTS(handover->mounts))
+                handover->mounts[handover->n++] = (Handed){ .volume = index, .fd = -1 };
+        else
+                log_warning("%s is given %zu mounts, as many as one message carries",
+                            handover->writer->participant->name, handover->n);
+}
+
+static void add_volumes_of(void *userdata, const SetWriter *writer, const vss_value *component) {
+        Handover *handover = userdata;
+        const vss_value *files = vss_value_get(component, "files");
+
+        for (size_t i = 0; i < vss_value_count(files); i++) {
+                SetVolume *volume = set_find_device(
+                        handover->run->set,
+                        (uint64_t)vss_value_get_integer(vss_value_at(files, i), "device", 0));
+
+                if (volume)
+                        add_volume(handover, (size_t)(volume - handover->run->set->volumes));
+        }
+}
+
+static void check_flags(void *userdata, const SetWriter *writer, const vss_value *component) {
+        if (vss_value_get_integer(component, "flags", 0) & (int64_t)RECOVERY_FLAGS)
+                *(bool *)userdata = true;
+}
+
+static const vss_value *excludes_of(const SetWriter *writer) {
+        return vss_value_get(writer->participant->info, "excludes-from-snapshot");
+}
+
+static bool needs_to_write(const Set *set, const SetWriter *writer) {
+        bool needs = vss_value_count(excludes_of(writer)) > 0;
+
+        set_each_component(set, writer, check_flags, &needs);
+        return needs;
+}
+
+static Handover *handover_new(SetRun *run, SetWriter *writer) {
+        Handover *handover = calloc(1, sizeof(*handover));
+
+        if (!handover) {
+                failure_set_first(&run->failure, VSS_E_OUTOFMEMORY, "", "Out of memory.");
+                return NULL;
+        }
+        *handover = (Handover){ .next = run->handovers, .run = run, .writer = writer };
+        run->handovers = handover;
+        set_each_component(run->set, writer, add_volumes_of, handover);
+        return handover;
+}
+
+/* Opening the copies */
+
+static void tell_closed(SetVolume *volume, const char *reason) {
+        if (vss_value_get(volume->properties, "auto-recovery"))
+                return;
+        log_info("%s: its shadow copy cannot be written to: %s", volume->volume->path, reason);
+        (void)vss_value_set_boolean(volume->properties, "auto-recovery", false);
+        (void)vss_value_set_string(volume->properties, "auto-recovery-reason", reason);
+}
+
+static bool is_own(const SetRun *run, const Handed *handed) {
+        return handed >= run->own && handed < run->own + ELEMENTS(run->own);
+}
+
+/* A mount that leads to the original must never be written to, whatever its provider says. */
+static int take_mount(const SetVolume *volume, sd_bus_message *reply, int *ret_fd) {
+        struct stat st;
+        int fd = -1, r = sd_bus_message_read(reply, "h", &fd);
+
+        if (r < 0)
+                return r;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (st.st_dev == volume->volume->device)
+                return -EXDEV;
+        fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        if (fd < 0)
+                return -errno;
+        *ret_fd = fd;
+        return 0;
+}
+
+static void on_open(void *userdata, const CallAnswer *answer) {
+        SetRun *run = userdata;
+        Handed *handed = answer->cookie;
+        SetVolume *volume = &run->set->volumes[handed->volume];
+        int r;
+
+        set_run_note_time(run, answer->participant->name, answer->began_usec, answer->took_usec,
+                          answer->result);
+        if (answer->late) {
+                participant_kill(answer->participant, answer->message);
+                failure_set_first(&run->failure, answer->result, answer->participant->name, "%s",
+                                  answer->message);
+                return;
+        }
+        if (answer->result < 0) {
+                tell_closed(volume, answer->message ?: vss_result_text(answer->result));
+                return;
+        }
+        r = take_mount(volume, answer->reply, &handed->fd);
+        if (r < 0) {
+                tell_closed(volume, r == -EXDEV ? "its provider gave the live volume" : strerror(-r));
+                return;
+        }
+        handed->writable = true;
+        if (!is_own(run, handed)) {
+                int64_t attributes = vss_value_get_integer(volume->properties, "attributes", 0);
+
+                (void)vss_value_set_integer(volume->properties, "attributes",
+                                            attributes | (int64_t)VSS_VOLSNAP_ATTR_AUTORECOVER);
+                (void)vss_value_set_boolean(volume->properties, "auto-recovery", true);
+        }
+}
+
+static void open_copy(SetRun *run, Handed *handed) {
+        SetVolume *volume = &run->set->volumes[handed->volume];
+        _cleanup_message_ sd_bus_message *m = NULL;
+        int r;
+
+        if (run->set->context & NO_WINDOW) {
+                tell_closed(volume, run->set->context & VSS_VOLSNAP_ATTR_TRANSPORTABLE
+                                            ? "the set is transportable"
+                                            : "the requester wants no auto-recovery");
+                return;
+        }
+        if (volume->no_copy) {
+                tell_closed(volume, "its provider copies nothing: it is the live volume");
+                return;
+        }
+        r = participant_message(volume->provider, "OpenSnapshot", &m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "sb", volume->id, true);
+        if (r >= 0)
+                r = calls_add(&run->calls, volume->provider, m, run->manager->settings.provider_usec,
+                              on_open, handed);
+        if (r < 0)
+                tell_closed(volume, strerror(-r));
+}
+
+/* For what is excluded: one mount of each copy concerned, which no writer has. */
+static void open_own(SetRun *run, const SetWriter *writer) {
+        const vss_value *excludes = excludes_of(writer);
+
+        for (size_t i = 0; i < vss_value_count(excludes); i++) {
+                uint64_t device = (uint64_t)vss_value_get_integer(vss_value_at(excludes, i), "device", 0);
+                SetVolume *volume = set_find_device(run->set, device);
+                size_t index = volume ? (size_t)(volume - run->set->volumes) : 0;
+                bool there = !volume;
+
+                for (size_t k = 0; !there && k < run->n_own; k++)
+                        there = run->own[k].volume == index;
+                if (there)
+                        continue;
+                run->own[run->n_own] = (Handed){ .volume = index, .fd = -1 };
+                open_copy(run, &run->own[run->n_own++]);
+        }
+}
+
+void set_run_open_copies(SetRun *run) {
+        for (size_t i = 0; i < run->set->n_writers; i++) {
+                SetWriter *writer = &run->set->writers[i];
+                Handover *handover;
+
+                if (!is_called(writer))
+                        continue;
+                handover = handover_new(run, writer);
+                if (!handover || !needs_to_write(run->set, writer))
+                        continue;
+                for (size_t k = 0; k < handover->n; k++)
+                        open_copy(run, &handover->mounts[k]);
+                open_own(run, writer);
+        }
+}
+
+/* PostSnapshot */
+
+/* What is opened for writing is only protected; of the others the device object is cloned. */
+static int hand_over_main(void *arg, WorkerAnswer *answer) {
+        const Handover *handover = arg;
+        vss_value *indices = value_require(answer->value, "mounts", VSS_KIND_LIST);
+
+        for (size_t i = 0; i < handover->n; i++) {
+                struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+                                                       MOUNT_ATTR_NOEXEC };
+                int fd = handover->mounts[i].fd, r = 0;
+
+                if (fd < 0) {
+                        r = mounts_clone(handover->run->set->volumes[handover->mounts[i].volume].id, answer,
+                                         &fd);
+                        if (r >= 0)
+                                answer->fds[answer->n_fds++] = fd;
+                        if (r >= 0 && vss_value_append(indices, vss_value_new_integer((int64_t)i)) < 0)
+                                r = -ENOMEM;
+                }
+                if (r >= 0 && mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+                        r = -errno;
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static void on_handed_over(void *userdata, int error, WorkerAnswer *answer) {
+        StepWork *work = userdata;
+        SetRun *run = work->run;
+        Handover *handover = work->data;
+        const vss_value *indices = vss_value_get(answer->value, "mounts");
+
+        set_run_work_unlink(work);
+        for (size_t i = 0; error >= 0 && i < answer->n_fds; i++) {
+                int64_t at = vss_value_integer(vss_value_at(indices, i), -1);
+
+                if (at >= 0 && (size_t)at < handover->n)
+                        handover->mounts[at].fd = TAKE_FD(answer->fds[i]);
+        }
+        /* Without protection it is not handed out. */
+        for (size_t i = 0; error < 0 && i < handover->n; i++) {
+                closep(&handover->mounts[i].fd);
+                handover->mounts[i].fd = -1;
+        }
+        if (error < 0)
+                log_error("%s gets no mounts of the shadow copies: %s", handover->writer->participant->name,
+                          vss_value_get_string(answer->value, "message", strerror(-error)));
+        set_run_call_writer(run, handover->writer, "PostSnapshot", run->manager->settings.writer_usec,
+                            handover);
+        for (size_t i = 0; i < handover->n; i++)
+                if (!handover->mounts[i].writable) {
+                        closep(&handover->mounts[i].fd);
+                        handover->mounts[i].fd = -1;
+                }
+        set_run_work_free(work);
+        calls_drop(&run->calls);
+}
+
+void set_run_post_writers(SetRun *run) {
+        for (Handover *handover = run->handovers; handover; handover = handover->next) {
+                StepWork *work;
+
+                if (handover->n == 0) {
+                        set_run_call_writer(run, handover->writer, "PostSnapshot",
+                                            run->manager->settings.writer_usec, handover);
+                        continue;
+                }
+                work = set_run_work_new(run, handover->mounts[0].volume);
+                if (!work)
+                        return;
+                work->data = handover;
+                set_run_work_start(work, hand_over_main, handover, run->manager->settings.worker_usec,
+                                   on_handed_over);
+        }
+}
+
+/* Nobody writes any more */
+
+static void seal(SetRun *run);
+static void start_excluding(SetRun *run);
+
+static void on_sealed(void *userdata, int error, WorkerAnswer *answer) {
+        StepWork *work = userdata;
+        SetRun *run = work->run;
+        const vss_value *busy = vss_value_get(answer->value, "busy");
+
+        set_run_work_unlink(work);
+        if (error < 0 || (vss_value_count(busy) > 0 && run->seal_tries > 1))
+                failure_set_first(&run->failure, VSS_E_AUTORECOVERY_FAILED,
+                                  vss_value_string(vss_value_at(busy, 0), ""),
+                                  "The shadow copies cannot be made read-only: %s%s.",
+                                  error < 0 ? strerror(-error) : "a file is still open for writing by ",
+                                  error < 0 ? "" : vss_value_string(vss_value_at(busy, 0), ""));
+        else if (vss_value_count(busy) > 0) {
+                for (size_t i = 0; i < vss_value_count(busy); i++) {
+                        const char *name = vss_value_string(vss_value_at(busy, i), "");
+                        SetWriter *writer = set_find_writer(run->set, name);
+
+                        if (!writer)
+                                continue;
+                        failure_set_first(&writer->failure, VSS_E_WRITERERROR_NONRETRYABLE, name,
+                                          "%s goes on writing to the shadow copy after PostSnapshot.", name);
+                        writer->state = VSS_WS_FAILED_AT_POST_SNAPSHOT;
+                        participant_kill(writer->participant, failure_message(&writer->failure));
+                }
+                seal(run);
+        } else
+                start_excluding(run);
+        set_run_work_free(work);
+        calls_drop(&run->calls);
+}
+
+static void seal(SetRun *run) {
+        SealArgs *args = calloc(1, sizeof(*args) + sizeof(*args->seals) * run->n_handed);
+        StepWork *work = args ? set_run_work_new(run, 0) : NULL;
+
+        if (!work) {
+                free(args);
+                failure_set_first(&run->failure, VSS_E_OUTOFMEMORY, "", "Out of memory.");
+                return;
+        }
+        args->forcibly = run->seal_tries++ > 0;
+        for (const Handover *handover = run->handovers; handover; handover = handover->next)
+                for (size_t i = 0; i < handover->n; i++)
+                        if (handover->mounts[i].fd >= 0)
+                                args->seals[args->n++] = (Seal){ handover->mounts[i].fd,
+                                                                 handover->writer->participant->name };
+        work->owned = args;
+        set_run_work_start(work, seal_main, args, run->manager->settings.worker_usec, on_sealed);
+}
+
+/* What is excluded goes */
+
+static void on_excluded(void *userdata, int error, WorkerAnswer *answer) {
+        StepWork *work = userdata;
+        SetRun *run = work->run;
+
+        set_run_work_unlink(work);
+        exclude_tell(run->result, work->owned, error, answer->value);
+        set_run_work_free(work);
+        calls_drop(&run->calls);
+}
+
+static void start_excluding(SetRun *run) {
+        for (size_t i = 0; i < run->set->n_writers; i++) {
+                SetWriter *writer = &run->set->writers[i];
+                ExcludeArgs *args;
+                StepWork *work;
+
+                if (!writer->takes_part || vss_value_count(excludes_of(writer)) == 0)
+                        continue;
+                args = calloc(1, sizeof(*args));
+                work = args ? set_run_work_new(run, 0) : NULL;
+                if (!work) {
+                        free(args);
+                        failure_set_first(&run->failure, VSS_E_OUTOFMEMORY, "", "Out of memory.");
+                        return;
+                }
+                *args = (ExcludeArgs){ .set = run->set, .writer = writer };
+                for (size_t k = 0; k < ELEMENTS(args->fds); k++)
+                        args->fds[k] = -1;
+                for (size_t k = 0; k < run->n_own; k++)
+                        args->fds[run->own[k].volume] = run->own[k].fd;
+                work->owned = args;
+                set_run_work_start(work, exclude_main, args, run->manager->settings.writer_usec,
+                                   on_excluded);
+        }
+}
+
+/* The mark of a copy that writers could write to belongs to its identity. */
+
+static void on_marked(void *userdata, const CallAnswer *answer) {
+        SetRun *run = userdata;
+
+        if (answer->late) {
+                participant_kill(answer->participant, answer->message);
+                failure_set_first(&run->failure, answer->result, answer->participant->name, "%s",
+                                  answer->message);
+        } else if (answer->result < 0)
+                log_warning("%s does not keep that writers could write to a shadow copy: %s",
+                            answer->participant->name, answer->message);
+}
+
+static void mark(SetRun *run, const SetVolume *volume) {
+        _cleanup_value_ vss_value *properties = vss_value_new_dict();
+        _cleanup_message_ sd_bus_message *m = NULL;
+        int r;
+
+        if (!vss_value_get_boolean(volume->properties, "auto-recovery", false))
+                return;
+        r = vss_value_set_integer(properties, "attributes",
+                                  vss_value_get_integer(volume->properties, "attributes", 0)) < 0
+                    ? -ENOMEM
+                    : participant_message(volume->provider, "SetSnapshotProperty", &m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", volume->id);
+        if (r >= 0)
+                r = marshal_append_dict(m, properties);
+        if (r >= 0)
+                r = calls_add(&run->calls, volume->provider, m, run->manager->settings.provider_usec,
+                              on_marked, NULL);
+        if (r < 0)
+                log_warning("%s cannot be called: %s", volume->provider->name, strerror(-r));
+}
+
+void set_run_exclude(SetRun *run) {
+        for (size_t i = 0; i < run->set->n_volumes; i++)
+                mark(run, &run->set->volumes[i]);
+        for (const Handover *handover = run->handovers; handover; handover = handover->next)
+                for (size_t i = 0; i < handover->n; i++)
+                        run->n_handed += handover->mounts[i].fd >= 0;
+        if (run->n_handed > 0)
+                seal(run);
+        else
+                start_excluding(run);
+}
