@@ -29,8 +29,20 @@ static void check_dropin(const DropIn *dropin) {
 
                 check_path(set->path);
                 fuzz_require(set->filespec[0] && !strchr(set->filespec, '/'));
-                fuzz_require(set->component == DROPIN_EXCLUDE || set->component < dropin->n_components);
+                fuzz_require(set->component == DROPIN_EXCLUDE ||
+                             set->component == DROPIN_EXCLUDE_FROM_SNAPSHOT ||
+                             set->component < dropin->n_components);
         }
+        fuzz_require(dropin->n_dependencies <= DROPIN_DEPENDENCIES_MAX);
+        for (size_t i = 0; i < dropin->n_dependencies; i++) {
+                const DropInDependency *d = &dropin->dependencies[i];
+
+                fuzz_require(d->component < dropin->n_components && strlen(d->writer_id) == 36);
+                fuzz_require(d->name[0] && !strchr(d->name, '/') && d->logical_path[0] != '/');
+        }
+        /* It becomes a word of a command line of root's. */
+        if (dropin->restore_unit)
+                fuzz_require(dropin->restore_unit[0] != '-' && !strpbrk(dropin->restore_unit, "/ \t*?["));
         for (size_t i = 0; i < dropin->n_components; i++) {
                 const DropInComponent *component = &dropin->components[i];
 

@@ -10,7 +10,7 @@
 
 void fake_call_reset(vss_writer_call *call) {
         call->code = VSS_S_OK;
-        call->message[0] = '\0';
+        call->message[0] = call->restore_failure[0] = '\0';
         call->failed = vss_value_free(call->failed);
 }
 
@@ -21,6 +21,7 @@ vss_metadata *fake_metadata_new(void) {
                 abort();
         metadata->components = vss_value_new_list();
         metadata->excludes = vss_value_new_list();
+        metadata->excludes_from_snapshot = vss_value_new_list();
         metadata->warnings = vss_value_new_list();
         return metadata;
 }
@@ -30,6 +31,7 @@ vss_metadata *fake_metadata_free(vss_metadata *metadata) {
                 return NULL;
         vss_value_free(metadata->components);
         vss_value_free(metadata->excludes);
+        vss_value_free(metadata->excludes_from_snapshot);
         vss_value_free(metadata->warnings);
         free(metadata);
         return NULL;
@@ -104,6 +106,36 @@ vss_result vss_metadata_add_files(vss_metadata *metadata, const char *logical_pa
 vss_result vss_metadata_add_exclude(vss_metadata *metadata, const char *path, const char *filespec,
                                     bool recursive) {
         return vss_value_append(metadata->excludes, new_files(path, filespec, recursive));
+}
+
+vss_result vss_metadata_add_exclude_from_snapshot(vss_metadata *metadata, const char *path,
+                                                  const char *filespec, bool recursive) {
+        return vss_value_append(metadata->excludes_from_snapshot, new_files(path, filespec, recursive));
+}
+
+vss_result vss_metadata_set_restore_method(vss_metadata *metadata, enum vss_restore_method method,
+                                           const char *service, const char *user_procedure,
+                                           enum vss_writer_restore writer_restore, bool reboot_required) {
+        metadata->restore_method = method;
+        metadata->writer_restore = writer_restore;
+        return VSS_S_OK;
+}
+
+vss_result vss_metadata_add_dependency(vss_metadata *metadata, const char *logical_path, const char *name,
+                                       const char *on_writer_id, const char *on_logical_path,
+                                       const char *on_name) {
+        size_t index = find(metadata, logical_path, name);
+        vss_value *dependency;
+
+        if (index == SIZE_MAX)
+                return VSS_E_OBJECT_NOT_FOUND;
+        dependency = vss_value_new_dict();
+        (void)vss_value_set_string(dependency, "writer-id", on_writer_id);
+        (void)vss_value_set_string(dependency, "logical-path", on_logical_path);
+        (void)vss_value_set_string(dependency, "name", on_name);
+        return vss_value_append(
+                value_require(value_at_mutable(metadata->components, index), "dependencies", VSS_KIND_LIST),
+                dependency);
 }
 
 vss_result vss_metadata_add_warning(vss_metadata *metadata, const char *format, ...) {
@@ -192,4 +224,34 @@ bool vss_writer_call_is_path_affected(const vss_writer_call *call, const char *p
                         return true;
         }
         return false;
+}
+
+const vss_value *vss_writer_call_find_component(const vss_writer_call *call, const char *logical_path,
+                                                const char *name) {
+        for (size_t i = 0; i < vss_value_count(call->components); i++) {
+                const vss_value *component = vss_value_at(call->components, i);
+
+                if (strcmp(vss_value_get_string(component, "logical-path", ""), logical_path) == 0 &&
+                    strcmp(vss_value_get_string(component, "name", ""), name) == 0)
+                        return component;
+        }
+        return NULL;
+}
+
+static vss_result set_failure(vss_writer_call *call, const char *logical_path, const char *name,
+                              const char *message) {
+        if (!vss_writer_call_find_component(call, logical_path, name))
+                return VSS_E_OBJECT_NOT_FOUND;
+        (void)snprintf(call->restore_failure, sizeof(call->restore_failure), "%s", message);
+        return VSS_S_OK;
+}
+
+vss_result vss_writer_call_set_pre_restore_failure_msg(vss_writer_call *call, const char *logical_path,
+                                                       const char *name, const char *message) {
+        return set_failure(call, logical_path, name, message);
+}
+
+vss_result vss_writer_call_set_post_restore_failure_msg(vss_writer_call *call, const char *logical_path,
+                                                        const char *name, const char *message) {
+        return set_failure(call, logical_path, name, message);
 }

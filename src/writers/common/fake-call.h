@@ -20,13 +20,16 @@ struct vss_writer_call {
         vss_result code;
         char message[2048];
         vss_value *failed; /* list of {"logical-path", "name", "code", "message"} */
+        char restore_failure[2048]; /* the last message left with a component before or after a restore */
 };
 
 struct vss_metadata {
         vss_value *components; /* {"logical-path", "name", "owner", "crash-only", "files": [{"path",
                                   "filespec"}]} */
-        vss_value *excludes;
+        vss_value *excludes, *excludes_from_snapshot;
         vss_value *warnings;
+        enum vss_restore_method restore_method;
+        enum vss_writer_restore writer_restore;
 };
 
 void fake_call_reset(vss_writer_call *call);

@@ -16,6 +16,8 @@ const char *const dropin_command_names[DROPIN_COMMANDS] = {
         [DROPIN_THAW] = "Thaw",
         [DROPIN_POST_SNAPSHOT] = "PostSnapshot",
         [DROPIN_BACKUP_COMPLETE] = "BackupComplete",
+        [DROPIN_PRE_RESTORE] = "PreRestore",
+        [DROPIN_POST_RESTORE] = "PostRestore",
 };
 
 DropIn *dropin_free(DropIn *dropin) {
@@ -29,8 +31,15 @@ DropIn *dropin_free(DropIn *dropin) {
                 free(dropin->file_sets[i].path);
                 free(dropin->file_sets[i].filespec);
         }
+        for (size_t i = 0; i < dropin->n_dependencies; i++) {
+                free(dropin->dependencies[i].writer_id);
+                free(dropin->dependencies[i].logical_path);
+                free(dropin->dependencies[i].name);
+        }
         for (size_t i = 0; i < DROPIN_COMMANDS; i++)
                 conf_words_free(dropin->commands[i]);
+        free(dropin->dependencies);
+        free(dropin->restore_unit);
         conf_words_free(dropin->roots);
         free(dropin->components);
         free(dropin->file_sets);
@@ -129,9 +138,19 @@ static int parse_words(const ConfEntry *entry, char ***words, ConfError *error) 
         return r;
 }
 
+/* As systemctl(1) takes it, and never an option of it. */
+static bool is_unit(const char *name) {
+        const char *dot = strrchr(name, '.');
+
+        return dot && dot != name && dot[1] && name[0] != '-' && strlen(name) <= 255 &&
+               strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:-_.\\@") ==
+                       strlen(name);
+}
+
 static int parse_writer(DropIn *dropin, const ConfSection *section, ConfError *error) {
-        static const char *const keys[] = { "Name", "User", "Level", "Roots" };
+        static const char *const keys[] = { "Name", "User", "Level", "Roots", "RestoreUnit" };
         const ConfEntry *level = conf_entry(section, "Level"), *roots = conf_entry(section, "Roots");
+        const ConfEntry *unit = conf_entry(section, "RestoreUnit");
         const char *name = conf_value(section, "Name", ""), *user = conf_value(section, "User", "");
         int r;
 
@@ -144,6 +163,11 @@ static int parse_writer(DropIn *dropin, const ConfSection *section, ConfError *e
                 return fail(error, section->line,
                             "[Writer] wants User=: whose rights the commands and files have");
         if (set_string(&dropin->name, name) < 0 || set_string(&dropin->user, user) < 0)
+                return -ENOMEM;
+        if (unit && !is_unit(unit->value))
+                return fail(error, unit->line, "RestoreUnit= is a unit with its ending, not \"%.100s\"",
+                            unit->value);
+        if (unit && set_string(&dropin->restore_unit, unit->value) < 0)
                 return -ENOMEM;
         if (level) {
                 r = parse_level(level, &dropin->level, error);
@@ -199,14 +223,84 @@ static int find_component(DropIn *dropin, const ConfSection *section, ConfError 
         return 0;
 }
 
-static int parse_files(DropIn *dropin, const ConfSection *section, bool exclude, ConfError *error) {
-        static const char *const keys[] = { "Path", "Filespec", "Recursive", "Name", "LogicalPath" };
+static bool is_uuid(const char *text) {
+        for (size_t i = 0; i < 36; i++) {
+                bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+                if (dash ? text[i] != '-' : !text[i] || !strchr("0123456789abcdef", text[i]))
+                        return false;
+        }
+        return text[36] == '\0';
+}
+
+/* "UUID logical/path/name" */
+static int parse_dependency(DropIn *dropin, const ConfEntry *entry, size_t component, ConfError *error) {
+        _cleanup_words_ char **words = NULL;
+        DropInDependency *all, *dependency;
+        const char *path, *slash;
+        int r = parse_words(entry, &words, error);
+
+        if (r < 0)
+                return r;
+        if (!words[0] || !words[1] || words[2] || !is_uuid(words[0]))
+                return fail(error, entry->line,
+                            "DependsOn= is the id of a writer, in small letters, and one of its components");
+        path = words[1];
+        slash = strrchr(path, '/');
+        if (path[0] == '/' || !is_element(slash ? slash + 1 : path) || !text_is_clean(path))
+                return fail(error, entry->line, "DependsOn= has no component \"%.100s\"", path);
+        if (dropin->n_dependencies == DROPIN_DEPENDENCIES_MAX)
+                return fail(error, entry->line, "more than %u dependencies", DROPIN_DEPENDENCIES_MAX);
+        all = reallocarray(dropin->dependencies, dropin->n_dependencies + 1, sizeof(*all));
+        if (!all)
+                return -ENOMEM;
+        dropin->dependencies = all;
+        dependency = &all[dropin->n_dependencies++];
+        *dependency = (DropInDependency){
+                .component = component,
+                .writer_id = strdup(words[0]),
+                .logical_path = slash ? strndup(path, (size_t)(slash - path)) : strdup(""),
+                .name = strdup(slash ? slash + 1 : path),
+        };
+        return dependency->writer_id && dependency->logical_path && dependency->name ? 0 : -ENOMEM;
+}
+
+static int parse_dependencies(DropIn *dropin, const ConfSection *section, size_t component,
+                              ConfError *error) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < section->n_entries; i++)
+                if (strcmp(section->entries[i].key, "DependsOn") == 0)
+                        r = parse_dependency(dropin, &section->entries[i], component, error);
+        return r;
+}
+
+static int add_file_set(DropIn *dropin, DropInFileSet set, const char *path, const char *filespec) {
+        DropInFileSet *sets = reallocarray(dropin->file_sets, dropin->n_file_sets + 1, sizeof(*sets));
+
+        if (!sets)
+                return -ENOMEM;
+        dropin->file_sets = sets;
+        if (set_string(&set.path, path) < 0)
+                return -ENOMEM;
+        if (set_string(&set.filespec, filespec) < 0) {
+                free(set.path);
+                return -ENOMEM;
+        }
+        sets[dropin->n_file_sets++] = set;
+        return 0;
+}
+
+/* @component: DROPIN_EXCLUDE and the like; 0 for a component. */
+static int parse_files(DropIn *dropin, const ConfSection *section, size_t component, ConfError *error) {
+        static const char *const keys[] = { "Path", "Filespec",    "Recursive",
+                                            "Name", "LogicalPath", "DependsOn" };
         const ConfEntry *recursive = conf_entry(section, "Recursive");
         const char *path = conf_value(section, "Path", ""), *filespec = conf_value(section, "Filespec", "*");
-        DropInFileSet *sets, set = { .component = DROPIN_EXCLUDE, .line = section->line, .recursive = true };
+        DropInFileSet set = { .component = component, .line = section->line, .recursive = true };
         int r;
 
-        r = check_keys(section, keys, exclude ? 3 : ELEMENTS(keys), error);
+        r = check_keys(section, keys, component ? 3 : ELEMENTS(keys), error);
         if (r < 0)
                 return r;
         if (!is_plain_path(path))
@@ -219,24 +313,14 @@ static int parse_files(DropIn *dropin, const ConfSection *section, bool exclude,
                             recursive->value);
         if (dropin->n_file_sets == DROPIN_FILE_SETS_MAX)
                 return fail(error, section->line, "more than %u file sets", DROPIN_FILE_SETS_MAX);
-        if (!exclude) {
+        if (!component) {
                 r = find_component(dropin, section, error, &set.component);
+                if (r >= 0)
+                        r = parse_dependencies(dropin, section, set.component, error);
                 if (r < 0)
                         return r;
         }
-
-        sets = reallocarray(dropin->file_sets, dropin->n_file_sets + 1, sizeof(*sets));
-        if (!sets)
-                return -ENOMEM;
-        dropin->file_sets = sets;
-        if (set_string(&set.path, path) < 0)
-                return -ENOMEM;
-        if (set_string(&set.filespec, filespec) < 0) {
-                free(set.path);
-                return -ENOMEM;
-        }
-        sets[dropin->n_file_sets++] = set;
-        return 0;
+        return add_file_set(dropin, set, path, filespec);
 }
 
 static int parse_commands(DropIn *dropin, const ConfSection *section, ConfError *error) {
@@ -283,14 +367,16 @@ static int check_whole(const DropIn *dropin, ConfError *error) {
 
 static int parse_section(DropIn *dropin, const ConfSection *section, ConfError *error) {
         if (strcmp(section->name, "Component") == 0)
-                return parse_files(dropin, section, false, error);
+                return parse_files(dropin, section, 0, error);
         if (strcmp(section->name, "Exclude") == 0)
-                return parse_files(dropin, section, true, error);
+                return parse_files(dropin, section, DROPIN_EXCLUDE, error);
+        if (strcmp(section->name, "ExcludeFromSnapshot") == 0)
+                return parse_files(dropin, section, DROPIN_EXCLUDE_FROM_SNAPSHOT, error);
         if (strcmp(section->name, "Commands") == 0)
                 return parse_commands(dropin, section, error);
         return fail(error, section->line,
                     "there is no section [%.100s]: known are Writer, Component, Exclude, "
-                    "Commands",
+                    "ExcludeFromSnapshot, Commands",
                     section->name);
 }
 

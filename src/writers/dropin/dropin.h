@@ -14,6 +14,7 @@
 #define DROPIN_FILES_MAX 64u
 #define DROPIN_COMPONENTS_MAX 64u
 #define DROPIN_FILE_SETS_MAX 64u
+#define DROPIN_DEPENDENCIES_MAX 64u
 #define DROPIN_WARNINGS_MAX 64u
 #define DROPIN_TIMEOUT_DEFAULT 30u
 #define DROPIN_TIMEOUT_MAX 600u
@@ -25,11 +26,13 @@ typedef enum DropInCommand {
         DROPIN_THAW,
         DROPIN_POST_SNAPSHOT,
         DROPIN_BACKUP_COMPLETE,
+        DROPIN_PRE_RESTORE,
+        DROPIN_POST_RESTORE,
         DROPIN_COMMANDS
 } DropInCommand;
 
 typedef struct DropInFileSet {
-        size_t component; /* index; DROPIN_EXCLUDE for an exclude */
+        size_t component; /* index; or DROPIN_EXCLUDE, DROPIN_EXCLUDE_FROM_SNAPSHOT */
         unsigned line;
         char *path, *filespec;
         bool recursive;
@@ -37,6 +40,13 @@ typedef struct DropInFileSet {
 } DropInFileSet;
 
 #define DROPIN_EXCLUDE SIZE_MAX
+#define DROPIN_EXCLUDE_FROM_SNAPSHOT (SIZE_MAX - 1)
+
+/* A component of another writer that one of ours needs. */
+typedef struct DropInDependency {
+        size_t component; /* index */
+        char *writer_id, *logical_path, *name;
+} DropInDependency;
 
 typedef struct DropInComponent {
         char *logical_path; /* the file's Name, and below it what the section says */
@@ -54,6 +64,9 @@ typedef struct DropIn {
         size_t n_components;
         DropInFileSet *file_sets;
         size_t n_file_sets;
+        DropInDependency *dependencies;
+        size_t n_dependencies;
+        char *restore_unit; /* stopped before a restore and started afterwards; NULL: none */
 } DropIn;
 
 /* The names of the commands, as they stand in [Commands]. */

@@ -77,6 +77,8 @@ static char **make_environment(const Guardian *guardian, const char *phase) {
         add_variable(environment, &n, "VSS_SESSION_ID", guardian->context->session_id);
         add_variable(environment, &n, "VSS_VOLUMES", guardian->context->volumes);
         add_variable(environment, &n, "VSS_BACKUP_TYPE", guardian->context->backup_type);
+        if (guardian->context->restored)
+                add_variable(environment, &n, "VSS_RESTORED", guardian->context->restored);
         return environment;
 }
 
@@ -87,6 +89,8 @@ static const char *const phase_names[DROPIN_COMMANDS] = {
         [DROPIN_THAW] = "thaw",
         [DROPIN_POST_SNAPSHOT] = "post-snapshot",
         [DROPIN_BACKUP_COMPLETE] = "backup-complete",
+        [DROPIN_PRE_RESTORE] = "pre-restore",
+        [DROPIN_POST_RESTORE] = "post-restore",
 };
 
 static int start(Guardian *guardian, DropInCommand command, Command *ret_command) {

@@ -19,7 +19,7 @@
 #define GUARDIAN_OUTPUT_MAX 1024u
 
 enum {
-        GUARDIAN_RUN = 1,    /* Prepare=, PostSnapshot=, BackupComplete= */
+        GUARDIAN_RUN = 1,    /* Prepare=, PostSnapshot=, BackupComplete=, PreRestore=, PostRestore= */
         GUARDIAN_FREEZE = 2, /* Hold= or Freeze= */
         GUARDIAN_THAW =
                 3, /* end of Hold=, or Thaw=; also without a freeze before, when its guardian was lost */
@@ -40,7 +40,8 @@ typedef struct GuardianReply {
 /* What the commands are told in their environment. */
 typedef struct GuardianContext {
         const char *session_id, *set_id, *backup_type;
-        const char *volumes; /* parted by ':' */
+        const char *volumes;  /* parted by ':' */
+        const char *restored; /* NULL: not said */
 } GuardianContext;
 
 typedef struct GuardianTask {

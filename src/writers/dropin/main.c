@@ -12,7 +12,11 @@ int main(void) {
                 LINUXVSS_CONFDIR "/writers.d",
                 LINUXVSS_DATADIR "/writers.d",
         };
-        static DropInWriter writer = { .directories = directories, .n_directories = ELEMENTS(directories) };
+        static DropInWriter writer = {
+                .directories = directories,
+                .n_directories = ELEMENTS(directories),
+                .systemctl = "/usr/bin/systemctl",
+        };
 
         return vss_writer_main(&dropin_writer, &writer);
 }

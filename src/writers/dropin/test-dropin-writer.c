@@ -75,13 +75,34 @@ static bool gone_within(const char *name, uint64_t usec) {
 typedef struct Answer {
         int32_t code;
         uint32_t n_failed;
-        char message[1600], failure[1600];
+        char message[1600], failure[1600], restore_failure[1600];
 } Answer;
 
 typedef struct Broker {
         pid_t pid;
         int fd;
 } Broker;
+
+static char systemctl[64];        /* stands in for systemctl(1) */
+static char selected[64] = "app"; /* logical path of the component that is restored */
+
+/* "data" of two applications, of which one is restored. */
+static vss_value *make_components(void) {
+        static const char *const names[] = { "app", "bad" };
+        vss_value *list = vss_value_new_list();
+
+        FOREACH_ELEMENT (name, names) {
+                vss_value *component = vss_value_new_dict();
+
+                (void)vss_value_set_string(component, "logical-path", *name);
+                (void)vss_value_set_string(component, "name", "data");
+                (void)vss_value_set_integer(component, "file-restore-status", VSS_RS_ALL);
+                (void)vss_value_set_boolean(component, "selected-for-restore",
+                                            strcmp(*name, selected) == 0 || strcmp(selected, "both") == 0);
+                (void)vss_value_append(list, component);
+        }
+        return list;
+}
 
 static void broker_serve(int fd) {
         const char *directories[] = { conf_directory };
@@ -97,21 +118,28 @@ static void broker_serve(int fd) {
 
         state.directories = directories;
         state.n_directories = 1;
+        state.systemctl = systemctl;
         while (read(fd, &event, 1) == 1) {
                 Answer answer = { 0 };
 
                 fake_call_reset(&call);
                 call.session_id = event == 'o' ? "another session" : NULL;
+                call.components = event == '<' || event == '>' ? make_components() : NULL;
                 answer.code = event == 'p'   ? dropin_writer.prepare_snapshot(&call)
                               : event == 'f' ? dropin_writer.freeze(&call)
                               : event == 't' ? dropin_writer.thaw(&call)
                               : event == 's' ? dropin_writer.post_snapshot(&call)
                               : event == 'c' ? dropin_writer.backup_complete(&call)
+                              : event == '<' ? dropin_writer.pre_restore(&call)
+                              : event == '>' ? dropin_writer.post_restore(&call)
                                              : dropin_writer.abort(&call);
+                call.components = vss_value_free(call.components);
                 answer.n_failed = (uint32_t)vss_value_count(call.failed);
                 (void)snprintf(answer.message, sizeof(answer.message), "%.1500s", call.message);
                 (void)snprintf(answer.failure, sizeof(answer.failure), "%.1500s",
                                fake_call_failure(&call, "data"));
+                (void)snprintf(answer.restore_failure, sizeof(answer.restore_failure), "%.1500s",
+                               call.restore_failure);
                 if (write(fd, &answer, sizeof(answer)) != (ssize_t)sizeof(answer))
                         _exit(1);
         }
@@ -165,6 +193,12 @@ static void test_identify(void) {
 
         write_dropin("shop", "", "Prepare=/bin/true\n");
         write_dropin("plain", "", "");
+        must("printf "
+             "'[ExcludeFromSnapshot]\\nPath=%s/shop\\nFilespec=*.lock\\n[ExcludeFromSnapshot]\\nPath=/etc\\n"
+             "[Component]\\nName=data\\nPath=%s/"
+             "shop\\nFilespec=x\\nDependsOn=5f0c2a7e-9d31-4b6c-8f52-3a1e7d90c4b8 a\\n' "
+             ">> %s/shop.conf",
+             directory, directory, conf_directory);
         write_dropin("narrow", "Roots=/srv\n", "");
         write_dropin("bad", "Colour=red\n", "");
         must("mkdir -p %s/root; printf "
@@ -186,6 +220,12 @@ static void test_identify(void) {
         expect_true("what is not the user's is left out and told",
                     !fake_metadata_component(metadata, "root", "data") &&
                             fake_metadata_warns(metadata, "does not belong to"));
+        expect_int("what is deleted from the copy is the user's only",
+                   vss_value_count(metadata->excludes_from_snapshot), 1);
+        expect_int("a dependency", vss_value_count(vss_value_get(shop, "dependencies")), 1);
+        expect_int("what can be replaced is restored", metadata->restore_method,
+                   VSS_RME_RESTORE_IF_CAN_REPLACE);
+        expect_int("with the events", metadata->writer_restore, VSS_WRE_ALWAYS);
         expect_true("an error names its line", fake_metadata_warns(metadata, "bad.conf, line 4"));
         clear_dropins();
 }
@@ -309,6 +349,82 @@ static void test_failures(void) {
         clear_dropins();
 }
 
+static void write_systemctl(const char *script) {
+        FILE *file;
+
+        (void)snprintf(systemctl, sizeof(systemctl), "%s/systemctl", conf_directory);
+        file = fopen(systemctl, "we");
+        if (!file)
+                abort();
+        (void)fprintf(file, "#!/bin/sh\n%s\n", script);
+        (void)fclose(file);
+        must("chmod 0755 %s", systemctl);
+}
+
+/* One order for all: asked, stopped; started, told. */
+static void test_restore(void) {
+        char script[1024], unit[512];
+        Broker broker;
+        Answer answer;
+
+        (void)snprintf(script, sizeof(script), "echo \"$@\" $(id -u) >> %s/order", directory);
+        write_systemctl(script);
+        (void)snprintf(unit, sizeof(unit), "RestoreUnit=app.service\n");
+        (void)snprintf(script, sizeof(script),
+                       "PreRestore=/bin/sh -c 'echo $VSS_PHASE $(id -u) >> %s/order'\n"
+                       "PostRestore=/bin/sh -c 'echo $VSS_PHASE $VSS_RESTORED >> %s/order'\n",
+                       directory, directory);
+        must("touch %s/order; chmod 0666 %s/order", directory, directory);
+        write_dropin("app", unit, script);
+        write_dropin("bad", "RestoreUnit=bad.service\n", "PreRestore=/bin/sh -c 'echo no way; exit 1'\n");
+        broker = broker_start();
+        expect_int("restore: before", broker_event(&broker, '<').code, VSS_S_OK);
+        expect_int("restore: after", broker_event(&broker, '>').code, VSS_S_OK);
+        must("printf 'pre-restore %u\\n--no-ask-password stop -- app.service 0\\n"
+             "--no-ask-password start -- app.service 0\\npost-restore all\\n' | cmp - %s/order",
+             (unsigned)user->pw_uid, directory);
+        expect_true("restore: asked, stopped, started, told; and nobody else", true);
+        broker_end(&broker, 0);
+
+        (void)snprintf(selected, sizeof(selected), "both");
+        must("cp /dev/null %s/order", directory);
+        broker = broker_start();
+        answer = broker_event(&broker, '<');
+        expect_int("restore: one refuses", answer.code, VSS_S_OK);
+        expect_int("restore: its component failed", answer.n_failed, 1);
+        expect_str("restore: with its words", answer.failure,
+                   "bad: PreRestore= ended with status 1: no way");
+        expect_str("restore: for people too", answer.restore_failure, answer.failure);
+        must("! grep -q bad.service %s/order && grep -q app.service %s/order", directory, directory);
+        expect_true("restore: and its unit goes on", true);
+        broker_end(&broker, 0);
+
+        (void)snprintf(selected, sizeof(selected), "bad");
+        broker = broker_start();
+        expect_int("restore: all refuse, so the event fails", broker_event(&broker, '<').code,
+                   VSS_E_WRITERERROR_NONRETRYABLE);
+        broker_end(&broker, 0);
+
+        (void)snprintf(selected, sizeof(selected), "app");
+        write_systemctl("echo Unit not found.; exit 5");
+        broker = broker_start();
+        answer = broker_event(&broker, '<');
+        expect_str("restore: a unit that cannot be stopped", answer.failure,
+                   "app: stop of app.service failed: Unit not found.");
+        expect_int("restore: fails", answer.code, VSS_E_WRITERERROR_NONRETRYABLE);
+        write_systemctl("exec sleep 60");
+        answer = broker_event(&broker, '>');
+        expect_int("restore: one that hangs is given up", answer.code, VSS_E_WRITERERROR_TIMEOUT);
+        (void)snprintf(systemctl, sizeof(systemctl), "/nonexistent/systemctl");
+        broker_end(&broker, 0);
+        broker = broker_start();
+        answer = broker_event(&broker, '>');
+        expect_true("restore: no systemctl is told",
+                    answer.code < 0 && strstr(answer.failure, "cannot be run"));
+        broker_end(&broker, 0);
+        clear_dropins();
+}
+
 /* A held command that does not listen is ended all the same. */
 static void test_stubborn(void) {
         char script[1024];
@@ -351,6 +467,7 @@ int main(void) {
         test_pair();
         test_failures();
         test_stubborn();
+        test_restore();
         must("rm -r %s %s", conf_directory, directory);
         return test_end();
 }

@@ -23,10 +23,15 @@ static void test_good(void) {
         static const char text[] =
                 "[Component]\nName=orders\nLogicalPath=data/live\nPath=/srv/shop/orders\n"
                 "Filespec=*.dat\nRecursive=no\n"
+                "DependsOn=5f0c2a7e-9d31-4b6c-8f52-3a1e7d90c4b8 srv/shop/a.db\n"
+                "DependsOn=5f0c2a7e-9d31-4b6c-8f52-3a1e7d90c4b8 top\n"
                 "[Writer]\nName=shop\nUser=games\nLevel=back-end\nRoots=/srv/shop \"/srv/a b\"\n"
+                "RestoreUnit=shop@main.service\n"
                 "[Component]\nName=orders\nLogicalPath=data/live\nPath=/srv/shop/index\n"
                 "[Exclude]\nPath=/srv/shop/orders\nFilespec=*.tmp\n"
-                "[Commands]\nHold=/usr/bin/shop --hold 'two words'\nTimeout=7\n";
+                "[ExcludeFromSnapshot]\nPath=/srv/shop/orders\nFilespec=*.lock\n"
+                "[Commands]\nHold=/usr/bin/shop --hold 'two words'\nTimeout=7\n"
+                "PreRestore=/usr/bin/shop stop\nPostRestore=/usr/bin/shop start\n";
         _cleanup_(dropin_freep) DropIn *dropin = NULL;
         ConfError error = { 0 };
 
@@ -37,9 +42,19 @@ static void test_good(void) {
         expect_int("its level", dropin->level, VSS_APP_BACK_END);
         expect_int("two sections of a name are one component", dropin->n_components, 1);
         expect_str("below the file's name", dropin->components[0].logical_path, "shop/data/live");
-        expect_int("with the files of both, and an exclude", dropin->n_file_sets, 3);
+        expect_int("with the files of both, and excludes", dropin->n_file_sets, 4);
         expect_true("recursive as said", !dropin->file_sets[0].recursive && dropin->file_sets[1].recursive);
         expect_true("the exclude is one", dropin->file_sets[2].component == DROPIN_EXCLUDE);
+        expect_true("so is that from the shadow copy",
+                    dropin->file_sets[3].component == DROPIN_EXCLUDE_FROM_SNAPSHOT);
+        expect_int("what it depends on", dropin->n_dependencies, 2);
+        expect_str("the writer", dropin->dependencies[0].writer_id, "5f0c2a7e-9d31-4b6c-8f52-3a1e7d90c4b8");
+        expect_str("the logical path", dropin->dependencies[0].logical_path, "srv/shop");
+        expect_str("the name", dropin->dependencies[0].name, "a.db");
+        expect_str("or none", dropin->dependencies[1].logical_path, "");
+        expect_str("the unit", dropin->restore_unit, "shop@main.service");
+        expect_str("before a restore", dropin->commands[DROPIN_PRE_RESTORE][1], "stop");
+        expect_str("and after it", dropin->commands[DROPIN_POST_RESTORE][1], "start");
         expect_str("roots are words", dropin->roots[1], "/srv/a b");
         expect_str("commands are words, without a shell", dropin->commands[DROPIN_HOLD][2], "two words");
         expect_int("its timeout", dropin->timeout_seconds, 7);
@@ -68,6 +83,20 @@ static void test_bad(void) {
                 { "thaw without freeze", WRITER COMPONENT "[Commands]\nThaw=/bin/true\n", 0 },
                 { "two ways to hold",
                   WRITER COMPONENT "[Commands]\nHold=/bin/a\nFreeze=/bin/b\nThaw=/bin/c\n", 0 },
+                { "no unit", WRITER "RestoreUnit=shop\n" COMPONENT, 4 },
+                { "an option for a unit", WRITER "RestoreUnit=--now.service\n" COMPONENT, 4 },
+                { "a path for a unit", WRITER "RestoreUnit=/a.service\n" COMPONENT, 4 },
+                { "two units", WRITER "RestoreUnit=a.service b.service\n" COMPONENT, 4 },
+                { "a dependency on a name", WRITER COMPONENT "DependsOn=SQLite a\n", 6 },
+                { "on a writer as a whole",
+                  WRITER COMPONENT "DependsOn=5f0c2a7e-9d31-4b6c-8f52-3a1e7d90c4b8\n", 6 },
+                { "on a path with a slash in front",
+                  WRITER COMPONENT "DependsOn=5f0c2a7e-9d31-4b6c-8f52-3a1e7d90c4b8 /a\n", 6 },
+                { "on no name", WRITER COMPONENT "DependsOn=5f0c2a7e-9d31-4b6c-8f52-3a1e7d90c4b8 a/\n", 6 },
+                { "an exclude that depends",
+                  WRITER COMPONENT
+                  "[Exclude]\nPath=/srv\nDependsOn=5f0c2a7e-9d31-4b6c-8f52-3a1e7d90c4b8 a\n",
+                  8 },
                 { "a name with a slash", "[Writer]\nName=a/b\nUser=games\n" COMPONENT, 1 },
         };
 
