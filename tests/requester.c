@@ -8,10 +8,15 @@
  * Each is carried out in turn, on one connection, and told with its result, "add E_VETO: message"; the first
  * failure is the end, with exit status 1, unless the call is written with a leading "-". Calls:
  * lease=SECONDS (before the session), wait=SECONDS, context=NUMBER, init, state, select (as state, by
- * components), gather, disable=WRITER, component=WRITER:PATH/NAME, succeeded=WRITER:PATH/NAME, start,
- * supported=PATH[@PROVIDER], add=PATH[@PROVIDER], cgroup=PATH, prepare, do, json (of the last result),
- * complete, abort, release, adopt=TOKEN, token, sleep=MILLISECONDS; and without a session:
- * expose=ID@DIRECTORY, unexpose=ID.
+ * components), gather, disable=WRITER, start, supported=PATH[@PROVIDER], add=PATH[@PROVIDER], cgroup=PATH,
+ * prepare, do, json (of the last result), complete, abort, release, adopt=TOKEN, token, sleep=MILLISECONDS,
+ * query, properties=ID, free-metadata, free-status; and without a session: expose=ID@DIRECTORY, unexpose=ID.
+ *
+ * Of components, component=WRITER:PATH/NAME and the calls of component_calls below, with what else they take
+ * behind
+ * '|'. Documents: save=FILE, save-metadata=WRITER@FILE, init-document=FILE, init-restore=FILE; and
+ * restore-state=TYPE, pre-restore, post-restore. What these answer is for json: components, metadata,
+ * writer-status.
  */
 
 #include <jansson.h>
@@ -56,7 +61,32 @@ static const struct {
         { "complete", vss_session_backup_complete },
         { "abort", vss_session_abort_backup },
         { "status", vss_session_gather_writer_status },
+        { "pre-restore", vss_session_pre_restore },
+        { "post-restore", vss_session_post_restore },
 };
+
+typedef vss_result (*ListCall)(vss_session *session, vss_value **ret_list);
+
+/* Their list is the result's "writers". */
+static const struct {
+        const char *name;
+        ListCall call;
+} list_calls[] = {
+        { "components", vss_session_get_writer_components },
+        { "metadata", vss_session_get_writer_metadata },
+        { "writer-status", vss_session_get_writer_status },
+};
+
+static vss_result list(Requester *r, ListCall call) {
+        vss_value *writers = NULL;
+        vss_result result = call(r->session, &writers);
+
+        if (result < 0)
+                return result;
+        vss_value_free(r->result);
+        r->result = vss_value_new_dict();
+        return vss_value_set(r->result, "writers", writers);
+}
 
 typedef vss_result (*VolumeCall)(vss_session *session, const char *path, const char *provider,
                                  vss_async **ret_async);
@@ -86,17 +116,139 @@ static vss_result expose(Requester *r, const char *what) {
         return await(r, begun, async);
 }
 
-/* "WRITER:PATH/NAME", the path perhaps empty. */
-static vss_result component(Requester *r, const char *what, bool add_it) {
-        char writer[256] = "", path[1024] = "", *name;
+/* What stands behind a component, parted by '|'. */
+typedef struct Component {
+        const char *writer, *path, *name;
+        const char *arguments[4];
+} Component;
 
-        (void)sscanf(what, "%255[^:]:%1023s", writer, path);
-        name = strrchr(path, '/');
-        if (name)
-                *name++ = '\0';
-        return add_it ? vss_session_add_component(r->session, writer, name ? path : "", name ?: path)
-                      : vss_session_set_backup_succeeded(r->session, writer, name ? path : "", name ?: path,
-                                                         true);
+#define C r->session, c->writer, c->path, c->name
+#define TEXT(i) (c->arguments[i])
+#define NUMBER(i) ((uint32_t)strtoul(c->arguments[i], NULL, 0))
+#define YES(i) (strcmp(c->arguments[i], "0") != 0)
+#define COMPONENT_CALL(f, call)                                       \
+        static vss_result f(const Requester *r, const Component *c) { \
+                return call;                                          \
+        }
+
+COMPONENT_CALL(do_add, vss_session_add_component(C))
+COMPONENT_CALL(do_succeeded, vss_session_set_backup_succeeded(C, YES(0)))
+COMPONENT_CALL(do_options, vss_session_set_backup_options(C, TEXT(0)))
+COMPONENT_CALL(do_stamp, vss_session_set_previous_backup_stamp(C, TEXT(0)))
+COMPONENT_CALL(do_selected, vss_session_set_selected_for_restore(C, YES(0)))
+COMPONENT_CALL(do_restore_options, vss_session_set_restore_options(C, TEXT(0)))
+COMPONENT_CALL(do_additional, vss_session_set_additional_restores(C, YES(0)))
+COMPONENT_CALL(do_subcomponent, vss_session_add_restore_subcomponent(C, TEXT(0), TEXT(1)))
+COMPONENT_CALL(do_new_target, vss_session_add_new_target(C, TEXT(0), TEXT(1), YES(2), TEXT(3)))
+COMPONENT_CALL(do_mapping,
+               vss_session_add_alternative_location_mapping(C, TEXT(0), TEXT(1), YES(2), TEXT(3)))
+COMPONENT_CALL(do_ranges_file, vss_session_set_ranges_file_path(C, NUMBER(0), TEXT(1)))
+COMPONENT_CALL(do_restore_status,
+               vss_session_set_file_restore_status(C, (enum vss_file_restore_status)NUMBER(0)))
+COMPONENT_CALL(do_authoritative, vss_session_set_authoritative_restore(C, YES(0)))
+COMPONENT_CALL(do_roll_forward,
+               vss_session_set_roll_forward(C, (enum vss_rollforward_type)NUMBER(0), TEXT(1)))
+COMPONENT_CALL(do_restore_name, vss_session_set_restore_name(C, TEXT(0)))
+
+static const struct {
+        const char *name;
+        vss_result (*call)(const Requester *r, const Component *component);
+} component_calls[] = {
+        { "component", do_add },
+        { "succeeded", do_succeeded },             /* [|0] */
+        { "options", do_options },                 /* |TEXT */
+        { "previous-stamp", do_stamp },            /* |TEXT */
+        { "selected", do_selected },               /* [|0] */
+        { "restore-options", do_restore_options }, /* |TEXT */
+        { "additional", do_additional },           /* [|0] */
+        { "subcomponent", do_subcomponent },       /* |PATH|NAME */
+        { "new-target", do_new_target },           /* |PATH|FILESPEC|RECURSIVE|PATH */
+        { "mapping", do_mapping },                 /* |PATH|FILESPEC|RECURSIVE|PATH */
+        { "ranges-file", do_ranges_file },         /* |INDEX|PATH */
+        { "restore-status", do_restore_status },   /* |NUMBER */
+        { "authoritative", do_authoritative },     /* [|0] */
+        { "roll-forward", do_roll_forward },       /* |NUMBER|TEXT */
+        { "restore-name", do_restore_name },       /* |TEXT */
+};
+
+/* "WRITER:PATH/NAME|ARGUMENT...", the path perhaps empty. */
+static Component parse_component(char *text) {
+        Component component = { .path = "", .arguments = { "", "", "", "" } };
+        char *name, *slash;
+
+        component.writer = strsep(&text, ":");
+        name = strsep(&text, "|") ?: (char *)"";
+        slash = strrchr(name, '/');
+        component.name = slash ? slash + 1 : name;
+        if (slash) {
+                *slash = '\0';
+                component.path = name;
+        }
+        for (size_t i = 0; text && i < ELEMENTS(component.arguments); i++)
+                component.arguments[i] = strsep(&text, "|");
+        return component;
+}
+
+/* Documents */
+
+static vss_result write_file(const char *path, char *text, size_t size) {
+        FILE *file = fopen(path, "w");
+        bool written = file && fwrite(text, 1, size, file) == size;
+
+        free(text);
+        if (!file || fclose(file) != 0 || !written) {
+                perror(path);
+                exit(2);
+        }
+        return VSS_S_OK;
+}
+
+static vss_result save(Requester *r, const char *what, bool metadata) {
+        _cleanup_(freep) char *writer = strdup(what);
+        char *path = metadata ? strchr(writer, '@') : writer, *text = NULL;
+        size_t size = 0;
+        vss_result result;
+
+        if (metadata && path)
+                *path++ = '\0';
+        result = metadata ? vss_session_save_writer_metadata(r->session, writer, &text, &size)
+                          : vss_session_save_as_xml(r->session, &text, &size);
+        return result < 0 ? result : write_file(path ?: "/dev/null", text, size);
+}
+
+static vss_result begin_with(Requester *r, const char *path, bool restore) {
+        _cleanup_(freep) char *text = malloc(80u << 20);
+        FILE *file = fopen(path, "r");
+        size_t size = file && text ? fread(text, 1, 80u << 20, file) : 0;
+        vss_async *async = NULL;
+        vss_result begun;
+
+        if (!file) {
+                perror(path);
+                exit(2);
+        }
+        (void)fclose(file);
+        begun = restore ? vss_session_initialize_for_restore(r->session, text, size, &async)
+                        : vss_session_initialize_for_backup_with_document(r->session, text, size, &async);
+        return await(r, begun, async);
+}
+
+static vss_result query(Requester *r) {
+        vss_async *async = NULL;
+        vss_result begun = vss_session_query(r->session, NULL, &async);
+
+        return await(r, begun, async);
+}
+
+static vss_result properties(Requester *r, const char *id) {
+        vss_value *found = NULL;
+        vss_result result = vss_session_get_snapshot_properties(r->session, id, &found);
+
+        if (result >= 0) {
+                vss_value_free(r->result);
+                r->result = found;
+        }
+        return result;
 }
 
 static vss_result print_json(const Requester *r) {
@@ -126,6 +278,26 @@ static vss_result carry_out_outside(Requester *r, const char *name, const char *
         return VSS_S_FALSE;
 }
 
+/* Documents, and what is kept by the session. Return: S_FALSE for another call. */
+static vss_result carry_out_document(Requester *r, const char *name, const char *value) {
+        if (strcmp(name, "save") == 0 || strcmp(name, "save-metadata") == 0)
+                return save(r, value, strlen(name) > strlen("save"));
+        if (strcmp(name, "init-document") == 0 || strcmp(name, "init-restore") == 0)
+                return begin_with(r, value, strcmp(name, "init-restore") == 0);
+        if (strcmp(name, "restore-state") == 0)
+                return vss_session_set_restore_state(r->session,
+                                                     (enum vss_restore_type)strtoul(value, NULL, 0));
+        if (strcmp(name, "query") == 0)
+                return query(r);
+        if (strcmp(name, "properties") == 0)
+                return properties(r, value);
+        if (strcmp(name, "free-metadata") == 0)
+                return vss_session_free_writer_metadata(r->session);
+        if (strcmp(name, "free-status") == 0)
+                return vss_session_free_writer_status(r->session);
+        return VSS_S_FALSE;
+}
+
 static vss_result carry_out(Requester *r, const char *name, const char *value) {
         char set[VSS_ID_SIZE];
         vss_result result = carry_out_outside(r, name, value);
@@ -142,6 +314,19 @@ static vss_result carry_out(Requester *r, const char *name, const char *value) {
                         result = row->call(r->session, &async);
                         return await(r, result, async);
                 }
+        FOREACH_ELEMENT (row, list_calls)
+                if (strcmp(name, row->name) == 0)
+                        return list(r, row->call);
+        FOREACH_ELEMENT (row, component_calls)
+                if (strcmp(name, row->name) == 0) {
+                        _cleanup_(freep) char *text = strdup(value);
+                        Component component = parse_component(text);
+
+                        return row->call(r, &component);
+                }
+        result = carry_out_document(r, name, value);
+        if (result != VSS_S_FALSE)
+                return result;
         if (strcmp(name, "token") == 0)
                 return printf("%s\n", vss_session_token(r->session)), VSS_S_OK;
         if (strcmp(name, "init") == 0)
@@ -152,8 +337,6 @@ static vss_result carry_out(Requester *r, const char *name, const char *value) {
                 return vss_session_set_backup_state(r->session, true, false, VSS_BT_FULL, true);
         if (strcmp(name, "disable") == 0)
                 return vss_session_disable_writer_classes(r->session, &value, 1);
-        if (strcmp(name, "component") == 0 || strcmp(name, "succeeded") == 0)
-                return component(r, value, name[0] == 'c');
         if (strcmp(name, "context") == 0)
                 return vss_session_set_context(r->session, (uint32_t)strtoul(value, NULL, 0));
         if (strcmp(name, "start") == 0)
