@@ -43,6 +43,12 @@ static void take_failed_components(SetWriter *writer, const vss_value *failed) {
         }
 }
 
+static void take_application(SetWriter *writer, const vss_value *failure) {
+        writer->application_code = vss_value_get_integer(failure, "application-code", 0);
+        free(writer->application_message);
+        writer->application_message = strdup(vss_value_get_string(failure, "application-message", ""));
+}
+
 /* A veto that the writer reports beside an answer: it failed, and knows more of it than a code. */
 static bool take_veto(SetWriter *writer, const vss_value *veto) {
         vss_result code = (vss_result)vss_value_get_integer(veto, "code", VSS_S_OK);
@@ -54,10 +60,18 @@ static bool take_veto(SetWriter *writer, const vss_value *veto) {
                 return true;
         failure_set(&writer->failure, writer_result(code), writer->participant->name, "%s",
                     *message ? message : vss_result_text(writer_result(code)));
-        writer->application_code = vss_value_get_integer(veto, "application-code", 0);
-        free(writer->application_message);
-        writer->application_message = strdup(vss_value_get_string(veto, "application-message", ""));
+        take_application(writer, veto);
         return true;
+}
+
+/* What it said of its components before it failed still counts: why it did, for one. */
+static void take_failure(SetWriter *writer, const char *event, const CallAnswer *answer) {
+        if (writer->failure.code >= 0)
+                take_application(writer, vss_value_get(answer->more, "failure"));
+        failure_set_first(&writer->failure, answer->result, writer->participant->name, "%s",
+                          answer->message ?: vss_result_text(answer->result));
+        take_failed_components(writer, vss_value_get(answer->more, "failed-components"));
+        merge_note(writer, event, answer->more);
 }
 
 bool answer_take(SetWriter *writer, const char *event, const CallAnswer *answer) {
@@ -73,7 +87,6 @@ bool answer_take(SetWriter *writer, const char *event, const CallAnswer *answer)
                                   "What %s answered to %s cannot be read.", writer->participant->name,
                                   event);
         else
-                failure_set_first(&writer->failure, answer->result, writer->participant->name, "%s",
-                                  answer->message ?: vss_result_text(answer->result));
+                take_failure(writer, event, answer);
         return false;
 }
