@@ -10,7 +10,8 @@
  * lease=SECONDS (before the session), wait=SECONDS, context=NUMBER, init, state, select (as state, by
  * components), gather, disable=WRITER, start, supported=PATH[@PROVIDER], add=PATH[@PROVIDER], cgroup=PATH,
  * prepare, do, json (of the last result), complete, abort, release, adopt=TOKEN, token, sleep=MILLISECONDS,
- * query, properties=ID, free-metadata, free-status; and without a session: expose=ID@DIRECTORY, unexpose=ID.
+ * query, properties=ID, free-metadata, free-status; and without a session: expose=ID@DIRECTORY, unexpose=ID,
+ * break=SET[@FLAGS], revert=ID[@force], reverting=VOLUME.
  *
  * Of components, component=WRITER:PATH/NAME and the calls of component_calls below, with what else they take
  * behind
@@ -113,6 +114,25 @@ static vss_result expose(Requester *r, const char *what) {
                 *directory++ = '\0';
         begun = directory ? vss_service_expose_snapshot(r->service, id, directory, &async)
                           : vss_service_unexpose_snapshot(r->service, id, &async);
+        return await(r, begun, async);
+}
+
+/* break=SET@FLAGS, revert=ID or revert=ID@force, reverting=VOLUME */
+static vss_result storage(Requester *r, const char *name, const char *what) {
+        _cleanup_(freep) char *subject = strdup(what);
+        char *more = strchr(subject, '@');
+        vss_async *async = NULL;
+        vss_result begun;
+
+        if (more)
+                *more++ = '\0';
+        if (strcmp(name, "break") == 0)
+                begun = vss_service_break_snapshot_set(r->service, subject,
+                                                       more ? (uint32_t)strtoul(more, NULL, 0) : 0, &async);
+        else if (strcmp(name, "revert") == 0)
+                begun = vss_service_revert_to_snapshot(r->service, subject, more != NULL, &async);
+        else
+                begun = vss_service_query_revert_status(r->service, subject, &async);
         return await(r, begun, async);
 }
 
@@ -271,6 +291,8 @@ static vss_result carry_out_outside(Requester *r, const char *name, const char *
                 return vss_value_set_integer(r->options, name, (int64_t)strtoul(value, NULL, 10));
         if (strcmp(name, "require") == 0)
                 return vss_value_set_string(r->options, name, value);
+        if (strcmp(name, "break") == 0 || strcmp(name, "revert") == 0 || strcmp(name, "reverting") == 0)
+                return storage(r, name, value);
         if (strcmp(name, "expose") == 0 || strcmp(name, "unexpose") == 0)
                 return expose(r, value);
         if (strcmp(name, "adopt") == 0)

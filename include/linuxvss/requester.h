@@ -267,6 +267,25 @@ VSS_PUBLIC vss_result vss_service_delete_snapshots(vss_service *service, const v
 VSS_PUBLIC vss_result vss_service_expose_snapshot(vss_service *service, const char *id, const char *directory,
                                                   vss_async **ret_async);
 VSS_PUBLIC vss_result vss_service_unexpose_snapshot(vss_service *service, const char *id, vss_async **ret_async);
+/*
+ * The copies of a hardware provider's set become plain volumes, and nothing is known of them any more: device objects
+ * and exposures end. @flags: VSS_BREAKEX_FLAG_*; MASK_LUNS goes alone, of the two about identities one at most.
+ * The result has "volumes". VSS_E_PROVIDER_VETO for other providers; VSS_E_OBJECT_NOT_FOUND also for a transportable
+ * set that was not imported; VSS_E_BREAK_REVERT_ID_FAILED if originals are still there. For administrators.
+ */
+VSS_PUBLIC vss_result vss_service_break_snapshot_set(vss_service *service, const char *set_id, uint32_t flags,
+                                                     vss_async **ret_async);
+/*
+ * The volume becomes what the copy is, and newer copies of it are deleted. @force: also while it is in use. It may go
+ * on behind the end of the call. The result has "volume", and as of delete_snapshots "deleted" and "failed".
+ * VSS_E_UNSUPPORTED_CONTEXT for a copy that is not persistent, VSS_E_REVERT_IN_PROGRESS, VSS_E_VOLUME_IN_USE,
+ * VSS_E_NOT_SUPPORTED if the provider cannot do it. For administrators.
+ */
+VSS_PUBLIC vss_result vss_service_revert_to_snapshot(vss_service *service, const char *id, bool force,
+                                                     vss_async **ret_async);
+/* The result has "volume", "in-progress" (boolean) and, once there was one, "percent", "snapshot", "provider".
+ * VSS_E_NOT_SUPPORTED if no provider reverts volumes. */
+VSS_PUBLIC vss_result vss_service_query_revert_status(vss_service *service, const char *volume, vss_async **ret_async);
 /* Abort somebody's session, by id: for administrators. */
 VSS_PUBLIC vss_result vss_service_abort_session(vss_service *service, const char *session_id, vss_async **ret_async);
 /*

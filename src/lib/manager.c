@@ -105,6 +105,29 @@ vss_result vss_service_unexpose_snapshot(vss_service *service, const char *id, v
         return service_callf_job(service, BUS_PATH, BUS_MANAGER, "UnexposeSnapshot", ret_async, "s", id);
 }
 
+vss_result vss_service_break_snapshot_set(vss_service *service, const char *set_id, uint32_t flags,
+                                          vss_async **ret_async) {
+        if (!service || !set_id)
+                return service_invalid(service, "a set is named by its id");
+        return service_callf_job(service, BUS_PATH, BUS_MANAGER, "BreakSnapshotSet", ret_async, "su", set_id,
+                                 flags);
+}
+
+vss_result vss_service_revert_to_snapshot(vss_service *service, const char *id, bool force,
+                                          vss_async **ret_async) {
+        if (!service || !id)
+                return service_invalid(service, "a shadow copy is named by its id");
+        return service_callf_job(service, BUS_PATH, BUS_MANAGER, "RevertToSnapshot", ret_async, "sb", id,
+                                 (int)force);
+}
+
+vss_result vss_service_query_revert_status(vss_service *service, const char *volume, vss_async **ret_async) {
+        if (!service || !volume || volume[0] != '/')
+                return service_invalid(service, "a volume is named by its absolute path");
+        return service_callf_job(service, BUS_PATH, BUS_MANAGER, "QueryRevertStatus", ret_async, "s",
+                                 volume);
+}
+
 vss_result vss_service_abort_session(vss_service *service, const char *session_id, vss_async **ret_async) {
         if (!service || !session_id)
                 return service_invalid(service, "a session is named by its id");

@@ -5,8 +5,8 @@
  * The catalog: shadow copies as they stand
  *
  * The storage is the catalog: providers are asked, nothing is remembered that they could contradict. What
- * the service adds is the device object (a mount below /run/linuxvss/shadow) and exposures, both gone with
- * the boot.
+ * the service adds is the device object (a mount below /run/linuxvss/shadow) and exposures; those of
+ * persistent copies are recorded, and come back after a boot.
  */
 
 #include "vssd/discover.h"
@@ -30,13 +30,18 @@ void catalog_mark(Manager *manager, const char *id, bool attached);
 /* Attach a mount as device object / take it and its exposures away. */
 int catalog_attach(Manager *manager, const char *id, int mount_fd, CatalogDone done, void *userdata);
 int catalog_detach(Manager *manager, const char *id, CatalogDone done, void *userdata);
-int catalog_expose(Manager *manager, const char *id, const char *directory, CatalogDone done,
-                   void *userdata);
+/* @persistent: it is exposed again after the next boot. */
+int catalog_expose(Manager *manager, const char *id, const char *directory, bool persistent,
+                   CatalogDone done, void *userdata);
+/* -ENOENT: it is not exposed. */
 int catalog_unexpose(Manager *manager, const char *id, CatalogDone done, void *userdata);
 /* A read-only detached mount of a device object. On success the descriptor is given in @ret_fd of the
  * handler. */
 typedef void (*CatalogOpened)(void *userdata, const Failure *failure, int fd);
 int catalog_open(Manager *manager, const char *id, CatalogOpened done, void *userdata);
+/* Gives a shadow copy its device object back, and exposes it where it is to be. Nobody waits for it; what
+ * goes wrong is logged. */
+int catalog_return(Manager *manager, Participant *provider, const vss_value *snapshot);
 /* At start: delete this host's auto-release copies of services before us, give persistent ones their device
  * objects back. */
 int catalog_start(Manager *manager);

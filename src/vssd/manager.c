@@ -21,6 +21,7 @@
 #include "vssd/manager.h"
 #include "vssd/plan.h"
 #include "vssd/session.h"
+#include "vssd/storage.h"
 #include "vssd/support.h"
 #include "vssd/worker.h"
 
@@ -130,9 +131,12 @@ static void describe_provider(vss_value *info) {
                 uint64_t flag;
                 const char *name;
         } names[] = {
-                { VSS_PROVIDER_PERSISTENT, "persistent" },     { VSS_PROVIDER_TRANSPORTABLE, "transportable" },
-                { VSS_PROVIDER_DIFFERENTIAL, "differential" }, { VSS_PROVIDER_PLEX, "plex" },
-                { VSS_PROVIDER_NO_COPY, "no-copy" },           { VSS_PROVIDER_EXPLICIT_ONLY, "explicit-only" },
+                { VSS_PROVIDER_PERSISTENT, "persistent" },
+                { VSS_PROVIDER_TRANSPORTABLE, "transportable" },
+                { VSS_PROVIDER_DIFFERENTIAL, "differential" },
+                { VSS_PROVIDER_PLEX, "plex" },
+                { VSS_PROVIDER_NO_COPY, "no-copy" },
+                { VSS_PROVIDER_EXPLICIT_ONLY, "explicit-only" },
         };
         uint64_t flags = (uint64_t)vss_value_get_integer(info, "flags", 0);
         _cleanup_value_ vss_value *all = vss_value_new_dict();
@@ -299,8 +303,15 @@ static void on_expose_found(void *userdata, const Failure *failure, vss_value *r
                 failure_set(&refused, VSS_E_OBJECT_ALREADY_EXISTS, id,
                             "Shadow copy %s is exposed already, at %s.", id,
                             vss_value_get_string(snapshot, "exposed", ""));
+        else if (directory &&
+                 (vss_value_get_integer(snapshot, "attributes", 0) & VSS_VOLSNAP_ATTR_NOT_SURFACED))
+                failure_set(
+                        &refused, VSS_E_OBJECT_NOT_FOUND, id,
+                        "Shadow copy %s is for another machine, and not to be seen here. Import it there.",
+                        id);
         else
-                r = directory ? catalog_expose(request->manager, id, directory, on_result, request)
+                r = directory ? catalog_expose(request->manager, id, directory,
+                                               context & VSS_VOLSNAP_ATTR_PERSISTENT, on_result, request)
                               : catalog_unexpose(request->manager, id, on_result, request);
         if (r == -ENOENT)
                 failure_set(&refused, VSS_E_OBJECT_NOT_FOUND, id, "Shadow copy %s is not exposed.", id);
@@ -351,6 +362,78 @@ static int unexpose_snapshot(Manager *manager, sd_bus_message *m, sd_bus_error *
         int r = sd_bus_message_read(m, "s", &id);
 
         return r < 0 ? r : expose(manager, m, id, NULL);
+}
+
+/* Storage */
+
+static int request_begin(Manager *manager, sd_bus_message *m, Request **ret_request) {
+        _cleanup_(request_freep) Request *request = request_new(manager);
+        int r = request ? begin(request, m) : -ENOMEM;
+
+        if (r >= 0)
+                *ret_request = TAKE_PTR(request);
+        return r;
+}
+
+/* The request is begun, and @r is what beginning its work has answered. */
+static int storage_begun(Request *request, int r) {
+        Failure failure = { .code = VSS_E_OUTOFMEMORY };
+
+        if (r >= 0)
+                return 0;
+        on_result(request, &failure, NULL);
+        return 0;
+}
+
+static int break_set(Manager *manager, sd_bus_message *m, sd_bus_error *error) {
+        const uint32_t both = VSS_BREAKEX_FLAG_REVERT_IDENTITY_ALL | VSS_BREAKEX_FLAG_REVERT_IDENTITY_NONE;
+        const uint32_t known = both | VSS_BREAKEX_FLAG_MASK_LUNS | VSS_BREAKEX_FLAG_MAKE_READ_WRITE;
+        Request *request = NULL;
+        const char *set;
+        uint32_t flags;
+        int r = sd_bus_message_read(m, "su", &set, &flags);
+
+        if (r < 0)
+                return r;
+        if ((flags & ~known) || (flags & both) == both ||
+            ((flags & VSS_BREAKEX_FLAG_MASK_LUNS) && flags != VSS_BREAKEX_FLAG_MASK_LUNS))
+                return bus_error_setf(
+                        error, VSS_E_INVALIDARG,
+                        "Flags 0x%x are not possible: 1 masks the LUNs, and goes alone; 2 makes them "
+                        "writable; 4 or 8 gives all or none their original identity.",
+                        flags);
+        r = request_begin(manager, m, &request);
+        if (r < 0)
+                return r;
+        return storage_begun(request, storage_break(manager, set, flags, on_result, request));
+}
+
+static int revert_to_snapshot(Manager *manager, sd_bus_message *m, sd_bus_error *error) {
+        Request *request = NULL;
+        const char *id;
+        int force, r = sd_bus_message_read(m, "sb", &id, &force);
+
+        if (r < 0)
+                return r;
+        r = request_begin(manager, m, &request);
+        if (r < 0)
+                return r;
+        return storage_begun(request, storage_revert(manager, id, force, on_result, request));
+}
+
+static int query_revert_status(Manager *manager, sd_bus_message *m, sd_bus_error *error) {
+        Request *request = NULL;
+        const char *volume;
+        int r = sd_bus_message_read(m, "s", &volume);
+
+        if (r < 0)
+                return r;
+        if (volume[0] != '/')
+                return bus_error_setf(error, VSS_E_INVALIDARG, "%s is not an absolute path.", volume);
+        r = request_begin(manager, m, &request);
+        if (r < 0)
+                return r;
+        return storage_begun(request, storage_revert_status(manager, volume, on_result, request));
 }
 
 /* The doctor */
@@ -408,6 +491,9 @@ static const struct {
         { "DeleteSnapshots", DOOR_DELETE, delete_snapshots, false },
         { "ExposeSnapshot", DOOR_ADMIN, expose_snapshot, false },
         { "UnexposeSnapshot", DOOR_ADMIN, unexpose_snapshot, false },
+        { "BreakSnapshotSet", DOOR_ADMIN, break_set, false },
+        { "RevertToSnapshot", DOOR_ADMIN, revert_to_snapshot, false },
+        { "QueryRevertStatus", DOOR_LIST, query_revert_status, false },
         { "Freeze", DOOR_FREEZE, lease_freeze, false },
         /* Their token is the right to them; nobody else is asked while something is held. */
         { "Thaw", NULL, lease_thaw, true },
@@ -457,6 +543,9 @@ static const sd_bus_vtable manager_vtable[] = {
         METHOD("DeleteSnapshots", "a{sv}", P(selection), "o", P(job)),
         METHOD("ExposeSnapshot", "ss", P(id) P(directory), "o", P(job)),
         METHOD("UnexposeSnapshot", "s", P(id), "o", P(job)),
+        METHOD("BreakSnapshotSet", "su", P(set) P(flags), "o", P(job)),
+        METHOD("RevertToSnapshot", "sb", P(id) P(force), "o", P(job)),
+        METHOD("QueryRevertStatus", "s", P(volume), "o", P(job)),
         METHOD("Freeze", "ua{sv}", P(lease_seconds) P(options), "o", P(job)),
         METHOD("Thaw", "s", P(token), "o", P(job)),
         METHOD("Renew", "su", P(token) P(lease_seconds), "", ),

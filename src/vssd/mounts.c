@@ -5,6 +5,9 @@
  *
  * A device object is /run/linuxvss/shadow/<id>: read-only, nosuid, nodev, below a directory that only root
  * enters, since a copy holds everybody's files with the rights they had.
+ *
+ * What is exposed is recorded in a directory, a symbolic link for each, from its id to where it is mounted:
+ * below /run for copies that do not outlive the boot, below /var/lib for those that do.
  */
 
 #include <dirent.h>
@@ -17,8 +20,8 @@
 #include "vssd/mounts.h"
 
 #define SHADOW_DIR LINUXVSS_RUNDIR "/shadow"
-/* id -> directory, as symbolic links: what the next service must know. Gone at boot, as the mounts are. */
-#define EXPOSED_DIR LINUXVSS_RUNDIR "/exposed"
+#define EXPOSED_VOLATILE_DIR LINUXVSS_RUNDIR "/exposed"
+#define EXPOSED_DIR LINUXVSS_STATEDIR "/exposed"
 
 enum { SWEEP_MAX = 4096 };
 
@@ -125,23 +128,29 @@ static int check_empty(int fd) {
         return n > 2 ? -ENOTEMPTY : 0;
 }
 
-static int record_exposure(const char *id, const char *directory) {
-        char path[256];
-        int r = make_dir(EXPOSED_DIR);
-
-        (void)snprintf(path, sizeof(path), "%s/%s", EXPOSED_DIR, id);
-        if (r >= 0 && unlink(path) < 0 && errno != ENOENT)
-                r = -errno;
-        if (r >= 0 && symlink(directory, path) < 0)
-                r = -errno;
-        return r;
-}
-
 static void forget_exposure(const char *id) {
         char path[256];
 
         (void)snprintf(path, sizeof(path), "%s/%s", EXPOSED_DIR, id);
         (void)unlink(path);
+        (void)snprintf(path, sizeof(path), "%s/%s", EXPOSED_VOLATILE_DIR, id);
+        (void)unlink(path);
+}
+
+static int record_exposure(const MountArgs *args) {
+        const char *dir = args->persistent ? EXPOSED_DIR : EXPOSED_VOLATILE_DIR;
+        _cleanup_(closep) int fd = -1;
+        int r = make_dir(args->persistent ? LINUXVSS_STATEDIR : LINUXVSS_RUNDIR);
+
+        if (r >= 0)
+                r = make_dir(dir);
+        if (r < 0)
+                return r;
+        forget_exposure(args->id);
+        fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0 || symlinkat(args->directory, fd, args->id) < 0 || fsync(fd) < 0)
+                return -errno;
+        return 0;
 }
 
 int mounts_expose_main(void *arg, WorkerAnswer *answer) {
@@ -159,9 +168,10 @@ int mounts_expose_main(void *arg, WorkerAnswer *answer) {
         if (r < 0)
                 return r;
         /* Before the mount: a record without one is noticed, a mount without a record is not. */
-        r = record_exposure(args->id, args->directory);
+        r = record_exposure(args);
         if (r < 0)
-                return explain(answer, r, EXPOSED_DIR, "cannot be written");
+                return explain(answer, r, args->persistent ? EXPOSED_DIR : EXPOSED_VOLATILE_DIR,
+                               "cannot be written");
         if (move_mount(mount_fd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) {
                 r = -errno;
                 forget_exposure(args->id);
@@ -170,9 +180,29 @@ int mounts_expose_main(void *arg, WorkerAnswer *answer) {
         return 0;
 }
 
+static bool examine(const char *path, struct statx *ret_stx) {
+        return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_INO, ret_stx) == 0 &&
+               (ret_stx->stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
+/* Is it what is exposed that is mounted there, and nothing that came later? The device object tells, if it
+ * stands. */
+static bool is_exposed(const char *id, const char *directory, bool without_object) {
+        struct statx object, exposed;
+        char path[256];
+
+        mounts_device_object(id, path, sizeof(path));
+        if (!examine(directory, &exposed))
+                return false;
+        if (!examine(path, &object))
+                return without_object;
+        return object.stx_dev_major == exposed.stx_dev_major &&
+               object.stx_dev_minor == exposed.stx_dev_minor && object.stx_ino == exposed.stx_ino;
+}
+
 int mounts_unexpose_main(void *arg, WorkerAnswer *answer) {
         const MountArgs *args = arg;
-        int r = take_away(args->directory);
+        int r = is_exposed(args->id, args->directory, true) ? take_away(args->directory) : 0;
 
         if (r < 0)
                 return explain(answer, r, args->directory, "cannot be unmounted");
@@ -180,30 +210,26 @@ int mounts_unexpose_main(void *arg, WorkerAnswer *answer) {
         return 0;
 }
 
-static bool is_mount(const char *directory) {
-        struct statx stx;
-
-        return statx(AT_FDCWD, directory, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, 0, &stx) == 0 &&
-               (stx.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
-}
-
-/* What a service before this one exposed, and still is. */
-static void read_exposures(vss_value *ret_exposed) {
-        DIR *dir = opendir(EXPOSED_DIR);
+/* After a boot there are records of what is not mounted any more; it is wanted again. */
+static void read_exposures(const char *path, bool persistent, vss_value *exposed, vss_value *wanted) {
+        DIR *dir = opendir(path);
         struct dirent *entry;
         int n = 0;
 
         while (dir && n < SWEEP_MAX && (entry = readdir(dir))) {
                 char directory[4096];
                 ssize_t size;
+                bool stands;
 
                 if (!id_is_valid(entry->d_name))
                         continue;
                 n++;
                 size = readlinkat(dirfd(dir), entry->d_name, directory, sizeof(directory) - 1);
                 directory[MAX(size, 0)] = '\0';
-                if (directory[0] != '/' || !is_mount(directory) ||
-                    vss_value_set_string(ret_exposed, entry->d_name, directory) < 0)
+                stands = directory[0] == '/' && is_exposed(entry->d_name, directory, !persistent);
+                if (directory[0] == '/' && (stands || persistent))
+                        (void)vss_value_set_string(stands ? exposed : wanted, entry->d_name, directory);
+                else
                         (void)unlinkat(dirfd(dir), entry->d_name, 0);
         }
         if (dir)
@@ -211,11 +237,15 @@ static void read_exposures(vss_value *ret_exposed) {
 }
 
 int mounts_sweep_main(void *arg, WorkerAnswer *answer) {
+        vss_value *exposed = value_require(answer->value, "exposed", VSS_KIND_DICT);
+        vss_value *wanted = value_require(answer->value, "wanted", VSS_KIND_DICT);
         DIR *dir = opendir(SHADOW_DIR);
         struct dirent *entry;
         int n = 0;
 
-        read_exposures(value_require(answer->value, "exposed", VSS_KIND_DICT));
+        /* While the device objects stand, by which they are known. */
+        read_exposures(EXPOSED_VOLATILE_DIR, false, exposed, wanted);
+        read_exposures(EXPOSED_DIR, true, exposed, wanted);
         if (!dir)
                 return errno == ENOENT ? 0 : -errno;
         while (n < SWEEP_MAX && (entry = readdir(dir))) {

@@ -10,6 +10,7 @@
 typedef struct MountArgs {
         char id[VSS_ID_SIZE];
         char directory[4096]; /* expose, unexpose */
+        bool persistent;      /* expose: also after the next boot */
         int fd;               /* attach */
 } MountArgs;
 
@@ -26,6 +27,8 @@ int mounts_clone(const char *id, WorkerAnswer *answer, int *ret_fd);
 int mounts_clone_main(void *arg, WorkerAnswer *answer);
 /* Mounts the device object on @directory, which must be empty and not a link. */
 int mounts_expose_main(void *arg, WorkerAnswer *answer);
+/* Takes it away, unless something else is mounted there by now, and forgets it. */
 int mounts_unexpose_main(void *arg, WorkerAnswer *answer);
-/* Takes all device objects away that a service before us left. */
+/* Takes all device objects away that a service before us left. Answer: dictionaries id -> directory,
+ * "exposed" for what is still mounted, "wanted" for what is recorded and is not. */
 int mounts_sweep_main(void *arg, WorkerAnswer *answer);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * The catalog when the service starts: what a service before this one left is deleted, or given back its
+ * device objects
+ */
+
+#include <string.h>
+#include "model/context.h"
+#include "util/clock.h"
+#include "vssd/catalog-internal.h"
+#include "vssd/log.h"
+#include "vssd/mounts.h"
+#include "vssd/worker.h"
+
+typedef struct Startup {
+        Manager *manager;
+        CatalogQuery *query;
+        sd_event_source *timer;
+        unsigned tries;
+        bool incomplete; /* a provider did not say what it has */
+} Startup;
+
+/* A provider that was busy, or died, while the service before this one did is asked again, later and later.
+ */
+#define STARTUP_TRIES 6u
+#define STARTUP_RETRY_USEC (500 * USEC_PER_MSEC)
+
+static void startup_free(Startup *startup) {
+        catalog_query_cancel(startup->query);
+        sd_event_source_disable_unref(startup->timer);
+        free(startup);
+}
+
+static void startup_query(Startup *startup);
+
+static int on_startup_again(sd_event_source *source, uint64_t usec, void *userdata) {
+        startup_query(userdata);
+        return 0;
+}
+
+static void startup_done(Startup *startup) {
+        if (!startup->incomplete || startup->tries >= STARTUP_TRIES) {
+                startup_free(startup);
+                return;
+        }
+        startup->query = catalog_query_cancel(startup->query);
+        startup->timer = sd_event_source_disable_unref(startup->timer);
+        if (sd_event_add_time_relative(startup->manager->event, &startup->timer, CLOCK_MONOTONIC,
+                                       STARTUP_RETRY_USEC << startup->tries++, 10 * USEC_PER_MSEC,
+                                       on_startup_again, startup) < 0)
+                startup_free(startup);
+}
+
+static void on_swept(void *userdata, const Failure *failure, vss_value *result) {
+        const vss_value *failed = vss_value_get(result, "failed");
+
+        for (size_t i = 0; i < vss_value_count(failed); i++)
+                log_error("%s was left by a service before this one and cannot be deleted: %s",
+                          vss_value_get_string(vss_value_at(failed, i), "id", ""),
+                          vss_value_get_string(vss_value_at(failed, i), "reason", ""));
+}
+
+/* Ours to delete: of this host, of a service that is gone, and nobody's to keep. */
+static bool is_orphan(const Manager *manager, const vss_value *snapshot) {
+        int64_t attributes = vss_value_get_integer(snapshot, "attributes",
+                                                   vss_value_get_integer(snapshot, "context", 0));
+        bool incomplete = strcmp(vss_value_get_string(snapshot, "state", ""), "incomplete") == 0;
+        const char *host = vss_value_get_string(snapshot, "host", "");
+
+        /* One that has not even its identity yet is the remains of a crash. */
+        if (incomplete && !*host)
+                return true;
+        if (strcmp(host, manager->host) != 0 ||
+            strcmp(vss_value_get_string(snapshot, "service", ""), manager->instance) == 0)
+                return false;
+        return incomplete || !context_keeps((uint32_t)attributes);
+}
+
+/* What sessions make meanwhile has its own, and what is for another machine is not to be seen here. */
+static bool needs_object(const Manager *manager, const vss_value *snapshot) {
+        return strcmp(vss_value_get_string(snapshot, "host", ""), manager->host) == 0 &&
+               strcmp(vss_value_get_string(snapshot, "service", ""), manager->instance) != 0 &&
+               !vss_value_get(manager->catalog->attached, vss_value_get_string(snapshot, "id", "")) &&
+               !(vss_value_get_integer(snapshot, "attributes", 0) & VSS_VOLSNAP_ATTR_NOT_SURFACED);
+}
+
+static void open_again(Startup *startup, const vss_value *snapshot) {
+        Participant *provider = catalog_query_provider(startup->query, snapshot);
+
+        if (!provider || catalog_return(startup->manager, provider, snapshot) < 0)
+                log_error("%s: its device object cannot be given back",
+                          vss_value_get_string(snapshot, "id", ""));
+}
+
+static void on_found_at_start(void *userdata, const Failure *failure, vss_value *result) {
+        Startup *startup = userdata;
+        const vss_value *snapshots = vss_value_get(result, "snapshots");
+        _cleanup_value_ vss_value *selection = vss_value_new_dict();
+        vss_value *orphans = value_require(selection, "snapshots", VSS_KIND_LIST);
+
+        startup->incomplete = catalog_query_is_incomplete(startup->query, result);
+        for (size_t i = 0; i < vss_value_count(snapshots); i++) {
+                const vss_value *snapshot = vss_value_at(snapshots, i);
+
+                if (is_orphan(startup->manager, snapshot))
+                        (void)value_append_string(orphans, vss_value_get_string(snapshot, "id", ""));
+                else if (needs_object(startup->manager, snapshot))
+                        open_again(startup, snapshot);
+        }
+        if (vss_value_count(orphans) > 0)
+                log_info("deleting %zu shadow copies that a service before this one left",
+                         vss_value_count(orphans));
+        if (vss_value_count(orphans) > 0 && catalog_delete(startup->manager, selection, on_swept, NULL) < 0)
+                log_error("what a service before this one left cannot be deleted: out of memory");
+        startup_done(startup);
+}
+
+static void startup_query(Startup *startup) {
+        if (catalog_query(startup->manager, NULL, on_found_at_start, startup, &startup->query) >= 0) {
+                startup->query->keep_providers = true;
+                return;
+        }
+        log_error("the shadow copies that stand cannot be listed: out of memory");
+        startup_free(startup);
+}
+
+/* What was exposed since this service started stays as it is known. */
+static void take_over(const struct Catalog *catalog, const vss_value *exposed, vss_value *into) {
+        for (size_t i = 0; i < vss_value_count(exposed); i++) {
+                const char *id = vss_value_key_at(exposed, i);
+
+                if (!vss_value_get(catalog->exposed, id) &&
+                    vss_value_set_string(into, id, vss_value_string(vss_value_at(exposed, i), "")) < 0)
+                        log_error("%s: out of memory", id);
+        }
+}
+
+static void on_mounts_swept(void *userdata, int error, WorkerAnswer *answer) {
+        Startup *startup = userdata;
+        struct Catalog *catalog = startup->manager->catalog;
+
+        if (error < 0)
+                log_warning("device objects of a service before this one remain: %s", strerror(-error));
+        else {
+                take_over(catalog, vss_value_get(answer->value, "exposed"), catalog->exposed);
+                take_over(catalog, vss_value_get(answer->value, "wanted"), catalog->wanted);
+        }
+        startup_query(startup);
+}
+
+int catalog_start(Manager *manager) {
+        Startup *startup = calloc(1, sizeof(*startup));
+        int r;
+
+        if (!startup)
+                return -ENOMEM;
+        *startup = (Startup){ .manager = manager };
+        r = worker_start(manager, mounts_sweep_main, NULL, manager->settings.worker_usec, on_mounts_swept,
+                         startup, NULL);
+        if (r < 0)
+                free(startup);
+        return r;
+}
