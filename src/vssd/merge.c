@@ -88,6 +88,7 @@ static void tell_ignored(const SetWriter *writer, const vss_value *ignored, vss_
                 vss_value *drop = vss_value_copy(vss_value_at(ignored, i));
 
                 (void)vss_value_set_string(drop, "writer", writer->participant->name);
+                (void)vss_value_set_string(drop, "path", "");
                 log_warning("%s: what it says of %s is not taken: %s", writer->participant->name,
                             vss_value_get_string(drop, "name", "?"),
                             vss_value_get_string(drop, "reason", ""));
@@ -123,8 +124,14 @@ static void on_judged(void *userdata, int error, WorkerAnswer *answer) {
         if (error < 0)
                 log_error("what writers say of their components is lost: it could not be judged: %s",
                           strerror(-error));
-        for (size_t i = 0; i < vss_value_count(dropped) && error >= 0; i++)
-                (void)vss_value_append(merge->dropped, vss_value_copy(vss_value_at(dropped, i)));
+        for (size_t i = 0; i < vss_value_count(dropped) && error >= 0; i++) {
+                const vss_value *drop = vss_value_at(dropped, i);
+
+                log_warning("%s: it may not name files in %s: %s", vss_value_get_string(drop, "writer", "?"),
+                            vss_value_get_string(drop, "path", ""),
+                            vss_value_get_string(drop, "reason", ""));
+                (void)vss_value_append(merge->dropped, vss_value_copy(drop));
+        }
         for (size_t i = 0; i < merge->set->n_writers; i++)
                 merge_answers(merge->set, &merge->set->writers[i],
                               error < 0 ? NULL : vss_value_at(writers, i), merge->dropped);

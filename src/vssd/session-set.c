@@ -335,10 +335,12 @@ static void finish_set(Session *session, const Failure *failure, vss_value *resu
 static void on_set_merged(void *userdata) {
         Session *session = userdata;
         _cleanup_value_ vss_value *result = TAKE_PTR(session->result);
-        Failure none = { 0 };
+        Failure outcome = session->outcome;
 
         session->merge = NULL;
-        finish_set(session, &none, result);
+        session->outcome = (Failure){ 0 };
+        finish_set(session, &outcome, result);
+        failure_clear(&outcome);
 }
 
 static void on_set_done(void *userdata, const Failure *failure, vss_value *result) {
@@ -349,18 +351,16 @@ static void on_set_done(void *userdata, const Failure *failure, vss_value *resul
          */
         for (size_t i = 0; i < session->set.n_volumes; i++)
                 volume_close(session->set.volumes[i].volume);
-        if (failure->code < 0) {
-                session->facts |= SESSION_ABORTED;
-                finish_set(session, failure, result);
-        } else {
-                /* It stands, whatever becomes of the call from now on. */
-                session->facts |= SESSION_SNAPSHOT_DONE;
-                session->result = vss_value_copy(result);
-                if (session->unwinding)
-                        on_set_merged(session);
-                else
-                        session_merge(session, on_set_merged);
-        }
+        /* That is decided, whatever becomes of the call from now on. */
+        session->facts |= failure->code < 0 ? SESSION_ABORTED : SESSION_SNAPSHOT_DONE;
+        if (failure->code < 0)
+                failure_copy(&session->outcome, failure);
+        vss_value_free(session->result);
+        session->result = vss_value_copy(result);
+        if (session->unwinding)
+                on_set_merged(session);
+        else
+                session_merge(session, on_set_merged);
         if (session->unwinding)
                 unwound(session);
         else

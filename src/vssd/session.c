@@ -51,6 +51,7 @@ static Session *session_free(Session *session) {
         vss_value_free(session->dropped);
         vss_value_free(session->left_out);
         vss_value_free(session->result);
+        failure_clear(&session->outcome);
         vss_value_free(session->standing);
         sd_bus_message_unref(session->releasing);
         free(session->label);

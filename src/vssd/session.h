@@ -38,6 +38,7 @@ struct Session {
         vss_value *descriptors; /* with a document: of all writers that are known here */
         vss_value *left_out;    /* list of {what, reason} */
         vss_value *result;      /* of DoSnapshotSet */
+        Failure outcome;        /* of it, until it is told */
 
         /* The job that is under way, and what carries it out. */
         Job *job;
