@@ -31,7 +31,7 @@
         "<BACKUP_COMPONENTS xmlns='" C "' xmlns:l='" L "' version='1.2'>\n" content "</BACKUP_COMPONENTS>"
 #define WRITER(instance, content)                                                        \
         "<WRITER_COMPONENTS instanceId='" instance "' writerId='" ID "'>\n" content "</" \
-                                                                                    "WRITER_COMPONENTS>\n"
+        "WRITER_COMPONENTS>\n"
 #define LUN(content) \
         BACKUP("<l:SNAPSHOT id='" ID "'><l:LUN><l:SOURCE>" content "</l:SOURCE></l:LUN></l:SNAPSHOT>")
 
@@ -141,6 +141,16 @@ static void test_invalid_metadata(void) {
                   LOCATIONS("<FILE_GROUP logicalPath='/a' componentName='b'/>"), "is no logical path" },
                 { "dots in a logical path",
                   LOCATIONS("<FILE_GROUP logicalPath='a/../b' componentName='b'/>"), "is no logical path" },
+        };
+
+        FOREACH_ELEMENT (row, rows)
+                expect_refused(row->label, row->text, strlen(row->text), VSS_E_INVALID_XML_DOCUMENT,
+                               row->message);
+}
+
+/* What leads elsewhere, or goes in circles. */
+static void test_invalid_contents(void) {
+        static const Row rows[] = {
                 { "relative path", LOCATIONS(GROUP("a", FILES("srv", "*"))),
                   "element FILE_LIST: path=\"srv\" is not an absolute path" },
                 { "path that climbs", LOCATIONS(GROUP("a", FILES("/srv/../etc", "*"))),
@@ -478,6 +488,7 @@ static void test_cuts(const char *path) {
 int main(int argc, char *argv[]) {
         test_corrupt();
         test_invalid_metadata();
+        test_invalid_contents();
         test_invalid_backup();
         test_nul();
         test_ignored();

@@ -10,8 +10,8 @@
 #include "util/value.h"
 
 /* Limits on both sides, so that what can be encoded can be decoded. */
-#define VALUE_ENCODED_MAX (16u << 20)
-#define VALUE_NODES_MAX (256u << 10)
+#define VALUE_ENCODED_MAX (64u << 20)
+#define VALUE_NODES_MAX (1u << 20)
 #define VALUE_KEYS_MAX 1024u
 
 /* Return: 0, -E2BIG beyond the limits (or VALUE_DEPTH_MAX), -ENOMEM. @value may be NULL. */
