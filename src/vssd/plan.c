@@ -13,6 +13,7 @@
 #include "model/path.h"
 #include "util/clock.h"
 #include "vssd/plan.h"
+#include "vssd/set.h"
 #include "vssd/support.h"
 
 /* Places looked at for one plan; beyond it the plan fails rather than being half a plan. */
@@ -153,17 +154,37 @@ static bool add_name(vss_value *list, const char *name) {
 
 /* Is this file set on a volume of the plan? Its writer is noted there. */
 static bool match_files(Plan *plan, const Participant *writer, const vss_value *file) {
-        bool found = false;
+        bool found = false, elsewhere = *vss_value_get_string(file, "alternate-path", "");
+        int64_t device = vss_value_get_integer(file, elsewhere ? "alternate-device" : "device", -2);
 
         for (size_t i = 0; i < vss_value_count(entries(plan)); i++) {
                 vss_value *entry = value_at_mutable(entries(plan), i);
 
-                if (vss_value_get_integer(entry, "device", -1) != vss_value_get_integer(file, "device", -2))
+                if (vss_value_get_integer(entry, "device", -1) != device)
                         continue;
                 found = true;
                 (void)add_name(value_require(entry, "writers", VSS_KIND_LIST), writer->name);
         }
         return found;
+}
+
+/* The volumes that a component has files on, and that are not in the plan. */
+static void note_missing(Plan *plan, const Participant *writer, const vss_value *component) {
+        vss_value *missing = value_require(plan->result, "missing-volumes", VSS_KIND_LIST);
+        const vss_value *files = vss_value_get(component, "files");
+        const char *last = "";
+
+        for (size_t f = 0; f < vss_value_count(files); f++) {
+                const vss_value *file = vss_value_at(files, f);
+                bool elsewhere = *vss_value_get_string(file, "alternate-path", "");
+                const char *volume = vss_value_get_string(file, elsewhere ? "alternate-volume" : "volume",
+                                                          "");
+
+                if (match_files(plan, writer, file) || strcmp(volume, last) == 0)
+                        continue;
+                set_tell_missing(missing, volume, writer, component);
+                last = volume;
+        }
 }
 
 static size_t match_components(Plan *plan, const Participant *writer) {
@@ -180,6 +201,8 @@ static size_t match_components(Plan *plan, const Participant *writer) {
                 if (found == 0)
                         continue;
                 n++;
+                if (found < vss_value_count(files))
+                        note_missing(plan, writer, component);
                 /* The rule of model/level.h if every writer holds; whether a cut is one instant shows later.
                  */
                 if (found < vss_value_count(files) || *vss_value_get_string(component, "crash-only", "") ||

@@ -5,13 +5,15 @@
  */
 
 #include <string.h>
+#include "model/component.h"
 #include "vssd/mounts.h"
 #include "vssd/set.h"
 
 /* Components of all writers with what the rule wants to know of each. */
 typedef struct Gathering {
         const Set *set;
-        vss_value *told; /* list of {writer, logical-path, name, level, reason} */
+        vss_value *told;            /* list of {writer, logical-path, name, level, reason} */
+        vss_value *missing_volumes; /* list of {volume, components} */
         LevelComponent *components;
         size_t (*volumes)[VSS_VOLUMES_MAX];
         char (*missing)[LEVEL_REASON_SIZE];
@@ -35,38 +37,74 @@ static void add_volume(LevelComponent *component, size_t *volumes, size_t index)
         volumes[component->n_volumes++] = index;
 }
 
-static void locate_files(Gathering *gathering, LevelComponent *component, const vss_value *files) {
+void set_tell_missing(vss_value *list, const char *path, const Participant *writer,
+                      const vss_value *component) {
+        vss_value *volume = NULL, *components, *told;
+        const vss_value *last;
+
+        for (size_t i = 0; i < vss_value_count(list) && !volume; i++) {
+                volume = value_at_mutable(list, i);
+                if (strcmp(vss_value_get_string(volume, "volume", ""), path) != 0)
+                        volume = NULL;
+        }
+        if (!volume) {
+                vss_value *added = vss_value_new_dict();
+
+                (void)vss_value_set_string(added, "volume", path);
+                if (vss_value_append(list, added) >= 0)
+                        volume = added;
+        }
+        components = value_require(volume, "components", VSS_KIND_LIST);
+        /* Components come one after the other. */
+        last = vss_value_at(components, vss_value_count(components) - 1);
+        if (last && component_is(last, component_logical_path(component), component_name(component)) &&
+            strcmp(vss_value_get_string(last, "writer", ""), writer->name) == 0)
+                return;
+        told = vss_value_new_dict();
+        (void)vss_value_set_string(told, "writer", writer->name);
+        (void)vss_value_set_string(told, "logical-path", component_logical_path(component));
+        (void)vss_value_set_string(told, "name", component_name(component));
+        (void)vss_value_append(components, told);
+}
+
+static void note_missing(Gathering *gathering, const SetWriter *writer, const vss_value *component,
+                         const vss_value *file) {
+        char *missing = gathering->missing[gathering->n];
+        bool elsewhere = *vss_value_get_string(file, "alternate-path", "");
+        const char *path = vss_value_get_string(file, elsewhere ? "alternate-path" : "path", "");
+        const char *volume = vss_value_get_string(file, elsewhere ? "alternate-volume" : "volume", "");
+        size_t used = strlen(missing);
+        char label[LEVEL_REASON_SIZE];
+
+        (void)snprintf(label, sizeof(label), "%s (volume %s)", path, volume);
+        if (strstr(missing, label))
+                return;
+        (void)snprintf(missing + used, LEVEL_REASON_SIZE - used, "%s%s", used ? ", " : "", label);
+        set_tell_missing(gathering->missing_volumes, volume, writer->participant, component);
+}
+
+static void locate_files(Gathering *gathering, LevelComponent *level, const SetWriter *writer,
+                         const vss_value *component) {
+        const vss_value *files = vss_value_get(component, "files");
         size_t *volumes = gathering->volumes[gathering->n];
         char *missing = gathering->missing[gathering->n];
 
-        component->volumes = volumes;
+        level->volumes = volumes;
         for (size_t i = 0; i < vss_value_count(files); i++) {
                 const vss_value *file = vss_value_at(files, i);
-                SetVolume *volume = set_find_device((Set *)gathering->set,
-                                                    (uint64_t)vss_value_get_integer(file, "device", 0));
-                size_t used = strlen(missing);
+                SetVolume *volume = set_find_files(gathering->set, file);
 
                 if (volume)
-                        add_volume(component, volumes, (size_t)(volume - gathering->set->volumes));
-                else if (!strstr(missing, vss_value_get_string(file, "path", "")))
-                        (void)snprintf(missing + used, LEVEL_REASON_SIZE - used, "%s%s", used ? ", " : "",
-                                       vss_value_get_string(file, "path", ""));
+                        add_volume(level, volumes, (size_t)(volume - gathering->set->volumes));
+                else if (set_needs_files(gathering->set, writer, file))
+                        note_missing(gathering, writer, component, file);
         }
-        component->missing = *missing ? missing : NULL;
+        level->missing = *missing ? missing : NULL;
 }
 
 /* A component's own failure, if its writer told one. */
 static const vss_value *own_failure(const SetWriter *writer, const vss_value *component) {
-        for (size_t i = 0; i < vss_value_count(writer->failed); i++) {
-                const vss_value *failed = vss_value_at(writer->failed, i);
-
-                if (strcmp(vss_value_get_string(failed, "name", ""),
-                           vss_value_get_string(component, "name", "")) == 0 &&
-                    strcmp(vss_value_get_string(failed, "logical-path", ""),
-                           vss_value_get_string(component, "logical-path", "")) == 0)
-                        return failed;
-        }
-        return NULL;
+        return component_find(writer->failed, component_logical_path(component), component_name(component));
 }
 
 /* After Thaw its data was at rest; what it says then counts still: a copy that was to be repaired was not.
@@ -94,7 +132,7 @@ static void gather(void *userdata, const SetWriter *writer, const vss_value *com
         };
         if (level->crash_only && !*level->crash_only)
                 level->crash_only = NULL;
-        locate_files(gathering, level, vss_value_get(component, "files"));
+        locate_files(gathering, level, writer, component);
         gathering->n++;
 
         (void)vss_value_set_string(told, "writer", writer->participant->name);
@@ -106,6 +144,11 @@ static void gather(void *userdata, const SetWriter *writer, const vss_value *com
                                             vss_value_get_integer(failed, "code", VSS_E_UNEXPECTED));
         else if (writer->failure.code < 0)
                 (void)vss_value_set_integer(told, "code", writer->failure.code);
+        else if (level->missing)
+                (void)vss_value_set_integer(told, "code", VSS_E_WRITERERROR_INCONSISTENTSNAPSHOT);
+        if (vss_value_get(failed, "application-code"))
+                (void)vss_value_set_integer(told, "application-code",
+                                            vss_value_get_integer(failed, "application-code", 0));
         (void)vss_value_append(gathering->told, told);
 }
 
@@ -180,7 +223,9 @@ static enum vss_level cap_level(const Set *set, const LevelVolume *volumes, enum
 
 enum vss_level set_judge(Set *set, vss_value *result) {
         LevelVolume volumes[VSS_VOLUMES_MAX];
-        Gathering gathering = { .set = set, .told = vss_value_new_list() };
+        Gathering gathering = { .set = set,
+                                .told = vss_value_new_list(),
+                                .missing_volumes = value_require(result, "missing-volumes", VSS_KIND_LIST) };
         enum vss_level level = VSS_LEVEL_NONE;
 
         for (size_t i = 0; i < set->n_volumes; i++)
@@ -205,6 +250,7 @@ enum vss_level set_judge(Set *set, vss_value *result) {
                 tell_volumes(set, volumes, result);
                 tell_writers(set, &gathering, result);
         }
+        value_make_utf8(gathering.told);
         (void)vss_value_set(result, "components", gathering.told);
         (void)vss_value_set_string(result, "level", vss_level_name(level));
         (void)vss_value_set_string(result, "set", set->id);

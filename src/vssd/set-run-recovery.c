@@ -58,9 +58,7 @@ static void add_volumes_of(void *userdata, const SetWriter *writer, const vss_va
         const vss_value *files = vss_value_get(component, "files");
 
         for (size_t i = 0; i < vss_value_count(files); i++) {
-                SetVolume *volume = set_find_device(
-                        handover->run->set,
-                        (uint64_t)vss_value_get_integer(vss_value_at(files, i), "device", 0));
+                SetVolume *volume = set_find_files(handover->run->set, vss_value_at(files, i));
 
                 if (volume)
                         add_volume(handover, (size_t)(volume - handover->run->set->volumes));

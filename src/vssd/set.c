@@ -8,6 +8,7 @@
 #include "bus/marshal.h"
 #include "config.h"
 #include "model/component.h"
+#include "model/filespec.h"
 #include "util/clock.h"
 #include "vssd/cgroup.h"
 #include "vssd/log.h"
@@ -151,12 +152,26 @@ bool set_abort_again(Set *set, Calls *calls, const CallAnswer *answer, CallAnswe
                               answered, again) >= 0;
 }
 
+SetVolume *set_find_files(const Set *set, const vss_value *files) {
+        bool elsewhere = *vss_value_get_string(files, "alternate-path", "");
+        const char *key = elsewhere ? "alternate-device" : "device";
+
+        return set_find_device((Set *)set, (uint64_t)vss_value_get_integer(files, key, 0));
+}
+
+bool set_needs_files(const Set *set, const SetWriter *writer, const vss_value *files) {
+        uint32_t schema = (uint32_t)vss_value_get_integer(writer->participant->info, "backup-schema", 0);
+        uint32_t mask = (uint32_t)vss_value_get_integer(files, "backup-mask", VSS_FSBT_DEFAULT);
+        enum vss_backup_type type = backup_type_of_schema(set->backup_type, schema);
+
+        return backup_mask_needs_backup(mask, type) && backup_mask_needs_snapshot(mask, type);
+}
+
 static bool has_files_in(const Set *set, const vss_value *component) {
         const vss_value *files = vss_value_get(component, "files");
 
         for (size_t i = 0; i < vss_value_count(files); i++)
-                if (set_find_device((Set *)set,
-                                    (uint64_t)vss_value_get_integer(vss_value_at(files, i), "device", 0)))
+                if (set_find_files(set, vss_value_at(files, i)))
                         return true;
         return false;
 }
@@ -294,12 +309,26 @@ vss_value *set_event(const Set *set, const char *session, const SetWriter *write
         return TAKE_PTR(event);
 }
 
+/* A failure of its own, or of some of the components that it has. */
+static vss_result writer_code(const SetWriter *writer) {
+        const vss_value *components = vss_value_get(writer->participant->info, "components");
+
+        for (size_t i = 0; i < vss_value_count(writer->failed) && writer->failure.code >= 0; i++) {
+                const vss_value *failed = vss_value_at(writer->failed, i);
+
+                if (component_find(components, component_logical_path(failed), component_name(failed)))
+                        return VSS_E_WRITERERROR_PARTIAL_FAILURE;
+        }
+        return writer->failure.code;
+}
+
 vss_value *set_writer_status(const Set *set) {
         _cleanup_value_ vss_value *list = vss_value_new_list();
 
         for (size_t i = 0; i < set->n_writers; i++) {
                 const SetWriter *writer = &set->writers[i];
                 vss_value *status = vss_value_new_dict();
+                vss_result code = writer_code(writer);
 
                 (void)vss_value_set_string(status, "name", writer->participant->name);
                 (void)vss_value_set_string(status, "friendly-name",
@@ -309,10 +338,11 @@ vss_value *set_writer_status(const Set *set) {
                 (void)vss_value_set(status, "selected", vss_value_copy(writer->chosen));
                 (void)vss_value_set_integer(status, "state", writer->state);
                 (void)vss_value_set_string(status, "state-name", vss_writer_state_name(writer->state));
-                (void)vss_value_set_integer(status, "code", writer->failure.code);
+                (void)vss_value_set_integer(status, "code", code);
                 (void)vss_value_set_string(status, "message",
                                            writer->failure.code < 0 ? failure_message(&writer->failure)
-                                                                    : "");
+                                           : code < 0 ? "Some of its components failed; each is told."
+                                                      : "");
                 (void)vss_value_set_integer(status, "application-code", writer->application_code);
                 (void)vss_value_set_string(status, "application-message", writer->application_message ?: "");
                 (void)vss_value_set_integer(status, "held-usec", (int64_t)writer->held_usec);

@@ -89,6 +89,10 @@ void set_abort_providers(Set *set, Calls *calls, CallAnswered answered);
  * true if there will be another answer. */
 bool set_abort_again(Set *set, Calls *calls, const CallAnswer *answer, CallAnswered answered);
 SetVolume *set_find_device(Set *set, uint64_t device);
+/* The volume where a file set is read; NULL if it is not in the set. */
+SetVolume *set_find_files(const Set *set, const vss_value *files);
+/* Does a backup of the set's type read a file set of @writer from its shadow copy? */
+bool set_needs_files(const Set *set, const SetWriter *writer, const vss_value *files);
 /* Decides who takes part: in component mode whoever has explicit components, else whoever has files on a
  * volume of the set. */
 void set_choose_writers(Set *set);
@@ -105,6 +109,9 @@ vss_value *set_event(const Set *set, const char *session, const SetWriter *write
 vss_value *set_writer_status(const Set *set);
 /* The levels and all that is told of the volumes, writers and components, into @result. */
 enum vss_level set_judge(Set *set, vss_value *result);
+/* Notes in a list {volume, components} that @component should have had the volume @path in the set. */
+void set_tell_missing(vss_value *list, const char *path, const Participant *writer,
+                      const vss_value *component);
 /* A control group joins the hold. Answers @m or sets @error. */
 int set_add_cgroup(Set *set, const char *path, sd_bus_message *m, sd_bus_error *error);
 /* As set_add_cgroup() without a message. Return: 0, or the code of @failure. */
