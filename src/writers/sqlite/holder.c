@@ -24,14 +24,6 @@
 #define RETRY_USEC 2000u
 #define HOLDER_MEMORY_MAX (INT64_C(256) << 20)
 
-typedef struct HolderTask {
-        const Database *database;
-        pid_t broker;
-        int fd;
-        sqlite3 *db;
-        uint64_t deadline_usec; /* of the lock that is being waited for */
-} HolderTask;
-
 /* Called while another process has the lock. */
 static int wait_for_lock(void *userdata, int n) {
         HolderTask *task = userdata;
@@ -89,21 +81,27 @@ static bool is_same_file(const Database *database) {
                st.st_ino == database->inode && st.st_uid == database->uid;
 }
 
-static int open_database(HolderTask *task) {
-        int result;
+int database_open(const char *path, sqlite3 **ret_db) {
+        int result = sqlite3_open_v2(path, ret_db,
+                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW |
+                                             SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOMUTEX,
+                                     NULL);
+        if (result != SQLITE_OK)
+                return result;
+        (void)sqlite3_db_config(*ret_db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+        (void)sqlite3_db_config(*ret_db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+        (void)sqlite3_db_config(*ret_db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+        return sqlite3_exec(*ret_db, "PRAGMA mmap_size=0", NULL, NULL, NULL);
+}
 
-        result = sqlite3_open_v2(task->database->path, &task->db,
-                                 SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_PRIVATECACHE |
-                                         SQLITE_OPEN_NOMUTEX,
-                                 NULL);
+static int open_database(HolderTask *task) {
+        int result = database_open(task->database->path, &task->db);
+
         if (result != SQLITE_OK)
                 return result;
         (void)sqlite3_busy_handler(task->db, wait_for_lock, task);
-        (void)sqlite3_db_config(task->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-        (void)sqlite3_db_config(task->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-        (void)sqlite3_db_config(task->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
         /* The first read; a journal that a crash left behind is rolled back here, as by any reader. */
-        return run(task, "PRAGMA mmap_size=0; SELECT count(*) FROM sqlite_master", OPEN_WAIT_MS);
+        return run(task, "SELECT count(*) FROM sqlite_master", OPEN_WAIT_MS);
 }
 
 static int is_wal_row(void *wal, int n, char **values, char **names) {
@@ -132,7 +130,7 @@ static int checkpoint(HolderTask *task) {
         return is_busy(result) ? SQLITE_OK : result;
 }
 
-static void limit_process(void) {
+void database_limit_process(void) {
         struct rlimit core = { 0, 0 };
 
         /* A database that is made to exhaust its reader costs its own holder only. */
@@ -179,7 +177,7 @@ static int holder_main(int fd, void *userdata) {
         if (child_become(task->database->uid, task->database->gid, task->database->owner) < 0 ||
             child_die_with_parent(task->broker) < 0)
                 return 1;
-        limit_process();
+        database_limit_process();
 
         result = open_database(task);
         if (result == SQLITE_OK && !is_same_file(task->database)) {
@@ -193,6 +191,10 @@ static int holder_main(int fd, void *userdata) {
 }
 
 int holder_set_add(HolderSet *set, const Database *database) {
+        return holder_set_add_main(set, database, holder_main);
+}
+
+int holder_set_add_main(HolderSet *set, const Database *database, child_main_fn child_main) {
         HolderTask task = { .database = database, .broker = getpid(), .fd = -1 };
         Holder *items, *holder;
         int r;
@@ -213,7 +215,7 @@ int holder_set_add(HolderSet *set, const Database *database) {
         if (!holder->path || !holder->logical_path || !holder->name)
                 return -ENOMEM;
 
-        r = child_start(holder_main, &task, &holder->child);
+        r = child_start(child_main, &task, &holder->child);
         if (r < 0) {
                 holder->reply.code = VSS_E_WRITERERROR_OUTOFRESOURCES;
                 (void)snprintf(holder->reply.text, sizeof(holder->reply.text),

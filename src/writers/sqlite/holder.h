@@ -46,8 +46,26 @@ typedef struct HolderSet {
         size_t n;
 } HolderSet;
 
+/* What a child of a database is given. */
+typedef struct HolderTask HolderTask;
+struct sqlite3;
+struct HolderTask {
+        const Database *database;
+        pid_t broker;
+        int fd;
+        struct sqlite3 *db;
+        uint64_t deadline_usec; /* of the lock that is being waited for */
+};
+
+/* In a child that has become the owner: bounded memory, no core, no new rights. */
+void database_limit_process(void);
+/* Open it, trusting nothing that it says. Return: a result of SQLite; *@ret_db is to be closed also then. */
+int database_open(const char *path, struct sqlite3 **ret_db);
+
 /* Start a holder for @database; its first reply is awaited with holder_set_collect(). */
 int holder_set_add(HolderSet *set, const Database *database);
+/* The same with another child, which gets a HolderTask, and answers with one HolderReply by itself. */
+int holder_set_add_main(HolderSet *set, const Database *database, child_main_fn child_main);
 /* Send an order to all that have not failed; the answers are awaited with holder_set_collect(). */
 void holder_set_order(HolderSet *set, uint32_t order, uint32_t limit_ms);
 /* Wait for all answers; who is late is killed and gets VSS_E_WRITERERROR_TIMEOUT. */

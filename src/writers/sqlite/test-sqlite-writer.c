@@ -77,13 +77,33 @@ static bool is_locked(const char *name) {
 
 typedef struct Answer {
         int32_t code;
-        char message[512], failure[512];
+        char message[512], failure[512], restore_failure[512];
 } Answer;
 
 typedef struct Broker {
         pid_t pid;
         int fd;
 } Broker;
+
+static const char *restored = "wal.db"; /* which database is restored */
+static int64_t restore_status = VSS_RS_ALL;
+
+static vss_value *make_components(void) {
+        static const char *const names[] = { "wal.db", "rollback.db" };
+        vss_value *list = vss_value_new_list();
+
+        FOREACH_ELEMENT (name, names) {
+                vss_value *component = vss_value_new_dict();
+
+                (void)vss_value_set_string(component, "logical-path", directory + 1);
+                (void)vss_value_set_string(component, "name", *name);
+                (void)vss_value_set_integer(component, "file-restore-status", restore_status);
+                (void)vss_value_set_boolean(component, "selected-for-restore",
+                                            strcmp(restored, "both") == 0 || strcmp(restored, *name) == 0);
+                (void)vss_value_append(list, component);
+        }
+        return list;
+}
 
 static void broker_serve(int fd) {
         SqliteWriter state = { .conf_path = conf_path };
@@ -100,10 +120,16 @@ static void broker_serve(int fd) {
 
                 fake_call_reset(&call);
                 call.session_id = event == 'o' ? "another session" : NULL;
+                call.components = event == '<' || event == '>' ? make_components() : NULL;
                 answer.code = event == 'p'   ? sqlite_writer.prepare_snapshot(&call)
                               : event == 'f' ? sqlite_writer.freeze(&call)
                               : event == 't' ? sqlite_writer.thaw(&call)
+                              : event == '<' ? sqlite_writer.pre_restore(&call)
+                              : event == '>' ? sqlite_writer.post_restore(&call)
                                              : sqlite_writer.abort(&call);
+                call.components = vss_value_free(call.components);
+                (void)snprintf(answer.restore_failure, sizeof(answer.restore_failure), "%.500s",
+                               call.restore_failure);
                 (void)snprintf(answer.message, sizeof(answer.message), "%.500s", call.message);
                 (void)snprintf(answer.failure, sizeof(answer.failure), "%.500s",
                                fake_call_failure(&call, "wal.db"));
@@ -205,7 +231,9 @@ static void test_identify(void) {
         files = vss_value_get(component, "files");
         expect_int("with its log and its journal", vss_value_count(files), 3);
         expect_str("in its directory", vss_value_get_string(vss_value_at(files, 1), "path", ""), directory);
-        expect_str("by name", vss_value_get_string(vss_value_at(files, 1), "filespec", ""), "wal.db-wal");
+        expect_str("by name", vss_value_get_string(vss_value_at(files, 1), "filespec", ""), "wal.db-wa?");
+        expect_int("what can be replaced is restored", metadata->restore_method,
+                   VSS_RME_RESTORE_IF_CAN_REPLACE);
         expect_true("what is no database is told", fake_metadata_warns(metadata, "text.db"));
         expect_true("a link is none", !fake_metadata_component(metadata, directory + 1, "link.db"));
         expect_true("a pattern without a match is told", fake_metadata_warns(metadata, "line 3"));
@@ -387,6 +415,106 @@ static void test_many(void) {
         must("rm %s/many-*", directory);
 }
 
+static Answer restore_event(char event) {
+        Broker broker = broker_start();
+        Answer answer = broker_event(&broker, event);
+
+        broker_end(&broker, 0);
+        return answer;
+}
+
+static bool there_is(const char *name) {
+        return access(path_of(name), F_OK) == 0;
+}
+
+/* Nobody may have it open, and what lies beside it must not be taken for a part of what comes. */
+static void test_pre_restore(void) {
+        int pair[2], status;
+        Answer answer;
+        pid_t pid;
+        char byte;
+
+        if (pipe2(pair, O_CLOEXEC) < 0)
+                abort();
+        pid = fork();
+        if (pid == 0) {
+                sqlite3 *db;
+
+                if (child_become(user->pw_uid, user->pw_gid, user->pw_name) < 0 ||
+                    sqlite3_open(path_of("wal.db"), &db) != SQLITE_OK ||
+                    sqlite3_exec(db, "INSERT INTO t VALUES(2)", NULL, NULL, NULL) != SQLITE_OK ||
+                    write(pair[1], "", 1) != 1)
+                        _exit(1);
+                (void)pause();
+                _exit(0);
+        }
+        if (read(pair[0], &byte, 1) != 1)
+                abort();
+        restored = "both";
+        answer = restore_event('<');
+        expect_int("restore: one database is in use", answer.code, VSS_S_OK);
+        expect_true("restore: which is told, and by whom",
+                    strstr(answer.failure, "wal.db is open in process") &&
+                            strstr(answer.failure, "test-sqlite"));
+        expect_str("restore: for people too", answer.restore_failure, answer.failure);
+        expect_true("restore: it is left alone", there_is("wal.db-wal") && there_is("wal.db-shm"));
+        restored = "wal.db";
+        expect_int("restore: nothing else, so the event fails", restore_event('<').code,
+                   VSS_E_WRITERERROR_RETRYABLE);
+        (void)kill(pid, SIGKILL);
+        (void)waitpid(pid, &status, 0);
+        (void)close(pair[0]);
+        (void)close(pair[1]);
+
+        expect_true("restore: there is a log", there_is("wal.db-wal"));
+        expect_int("restore: nobody uses it", restore_event('<').code, VSS_S_OK);
+        expect_true("restore: no log and no index are left",
+                    !there_is("wal.db-wal") && !there_is("wal.db-shm") && !there_is("wal.db-wal.old"));
+        expect_int("restore: nothing was lost",
+                   as_user("wal.db", "CREATE TABLE found AS SELECT a FROM t WHERE a=2"), SQLITE_OK);
+
+        must("cp -p %s/wal.db %s/saved; printf garbage > %s/wal.db; printf old > %s/wal.db-wal; "
+             "printf old > %s/wal.db-journal; printf old > %s/wal.db-shm; chown %s %s/wal.db*",
+             directory, directory, directory, directory, directory, directory, user->pw_name, directory);
+        expect_int("restore: a broken one", restore_event('<').code, VSS_S_OK);
+        expect_true("restore: its log is put aside, its journal is gone",
+                    !there_is("wal.db-wal") && there_is("wal.db-wal.old") && !there_is("wal.db-journal"));
+        expect_true("restore: its index is gone", !there_is("wal.db-shm") && !there_is("wal.db-shm.old"));
+        must("rm %s/wal.db %s/*.old; printf old > %s/wal.db-wal; chown %s %s/wal.db-wal", directory,
+             directory, directory, user->pw_name, directory);
+        expect_int("restore: a missing one", restore_event('<').code, VSS_S_OK);
+        expect_true("restore: its log, too", !there_is("wal.db-wal") && there_is("wal.db-wal.old"));
+        must("ln -s rollback.db %s/wal.db", directory);
+        expect_int("restore: a link in its place", restore_event('<').code, VSS_E_WRITERERROR_NONRETRYABLE);
+        must("rm %s/wal.db %s/*.old; mv %s/saved %s/wal.db", directory, directory, directory, directory);
+}
+
+/* What came back is looked at. */
+static void test_post_restore(void) {
+        Answer answer;
+
+        restored = "both";
+        expect_int("restored: sound ones", restore_event('>').code, VSS_S_OK);
+        must("cp -p %s/wal.db %s/saved; dd if=/dev/zero of=%s/wal.db bs=1 seek=4096 count=2000 conv=notrunc "
+             "2> /dev/null",
+             directory, directory, directory);
+        answer = restore_event('>');
+        expect_int("restored: one that is not", answer.code, VSS_S_OK);
+        expect_true("restored: is told", strstr(answer.failure, "wal.db is not sound after its restore"));
+        expect_str("restored: for people too", answer.restore_failure, answer.failure);
+        restore_status = VSS_RS_NONE;
+        expect_str("restored: what was not touched is not looked at", restore_event('>').failure, "");
+        restore_status = VSS_RS_FAILED;
+        expect_true("restored: what is mixed is told",
+                    strstr(restore_event('>').restore_failure, "restore it again"));
+        restore_status = VSS_RS_ALL;
+        must("printf garbage > %s/wal.db; rm -f %s/wal.db-*", directory, directory);
+        restored = "wal.db";
+        expect_int("restored: nothing that is sound", restore_event('>').code,
+                   VSS_E_WRITERERROR_NONRETRYABLE);
+        must("rm -f %s/wal.db*; mv %s/saved %s/wal.db", directory, directory, directory);
+}
+
 static void set_up(void) {
         FILE *conf;
 
@@ -425,6 +553,8 @@ int main(void) {
         test_busy();
         test_lost();
         test_many();
+        test_pre_restore();
+        test_post_restore();
         must("rm -r %s %s", directory, conf_path);
         return test_end();
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include "config.h"
 #include "util/clock.h"
+#include "writers/sqlite/restore.h"
 #include "writers/sqlite/writer.h"
 
 #define IDENTIFY_USEC (800 * USEC_PER_MSEC)
@@ -20,7 +21,7 @@
 /* What an event leaves of its time for the answer. */
 #define MARGIN_MS 500u
 
-static uint64_t deadline_of(vss_writer_call *call, uint64_t at_most_usec) {
+uint64_t sqlite_deadline_of(const vss_writer_call *call, uint64_t at_most_usec) {
         uint32_t left = vss_writer_call_time_left_ms(call);
         uint64_t usec = left > MARGIN_MS ? (left - MARGIN_MS) * USEC_PER_MSEC : 0;
 
@@ -40,7 +41,8 @@ static vss_result describe_database(vss_metadata *metadata, const Database *data
                 .selectable_for_restore = true,
                 .owner = database->owner,
         };
-        static const char *const endings[] = { "", "-wal", "-journal" };
+        /* A name must be there at a backup, a pattern need not. */
+        static const char *const endings[] = { "", "-wa?", "-journa?" };
         char name[512];
         vss_result r;
         size_t n;
@@ -67,6 +69,11 @@ static vss_result describe_database(vss_metadata *metadata, const Database *data
 }
 
 static vss_result describe(vss_metadata *metadata, const DatabaseList *list) {
+        vss_result result = vss_metadata_set_restore_method(metadata, VSS_RME_RESTORE_IF_CAN_REPLACE, NULL,
+                                                            NULL, VSS_WRE_ALWAYS, false);
+
+        if (result < 0)
+                return result;
         for (size_t i = 0; i < list->n; i++) {
                 vss_result r = describe_database(metadata, &list->items[i]);
 
@@ -92,7 +99,7 @@ static vss_result sqlite_identify(vss_writer_call *call, vss_metadata *metadata)
         if (writer->frozen)
                 return describe(metadata, &writer->databases);
 
-        r = database_scan(writer->conf_path, deadline_of(call, IDENTIFY_USEC), &list);
+        r = database_scan(writer->conf_path, sqlite_deadline_of(call, IDENTIFY_USEC), &list);
         if (r < 0)
                 return vss_writer_call_fail(call, VSS_E_WRITERERROR_RETRYABLE,
                                             "the search for databases failed: %s", strerror(-r));
@@ -155,7 +162,8 @@ static vss_result sqlite_prepare_snapshot(vss_writer_call *call) {
 
         let_go(writer);
         (void)snprintf(writer->session, sizeof(writer->session), "%s", vss_writer_call_session_id(call));
-        r = database_scan(writer->conf_path, deadline_of(call, PREPARE_SCAN_USEC), &writer->databases);
+        r = database_scan(writer->conf_path, sqlite_deadline_of(call, PREPARE_SCAN_USEC),
+                          &writer->databases);
         if (r < 0)
                 return vss_writer_call_fail(call, VSS_E_WRITERERROR_RETRYABLE,
                                             "the search for databases failed: %s", strerror(-r));
@@ -170,7 +178,7 @@ static vss_result sqlite_prepare_snapshot(vss_writer_call *call) {
                                                     "there is no memory for the databases");
                 }
         }
-        holder_set_collect(&writer->holders, deadline_of(call, PREPARE_OPEN_USEC));
+        holder_set_collect(&writer->holders, sqlite_deadline_of(call, PREPARE_OPEN_USEC));
         result = tell_failures(call, &writer->holders, NULL);
         if (result < 0)
                 let_go(writer);
@@ -179,7 +187,7 @@ static vss_result sqlite_prepare_snapshot(vss_writer_call *call) {
 
 static vss_result sqlite_freeze(vss_writer_call *call) {
         SqliteWriter *writer = vss_writer_call_userdata(call);
-        uint64_t deadline = deadline_of(call, HOLDER_LOCK_MS * USEC_PER_MSEC), now = now_usec();
+        uint64_t deadline = sqlite_deadline_of(call, HOLDER_LOCK_MS * USEC_PER_MSEC), now = now_usec();
         bool already_failed[DATABASES_MAX] = { 0 };
         vss_result result;
 
@@ -204,7 +212,7 @@ static vss_result sqlite_thaw(vss_writer_call *call) {
         vss_result result = VSS_S_OK;
 
         holder_set_order(&writer->holders, HOLDER_THAW, 0);
-        holder_set_collect(&writer->holders, deadline_of(call, THAW_USEC));
+        holder_set_collect(&writer->holders, sqlite_deadline_of(call, THAW_USEC));
         for (size_t i = 0; i < writer->holders.n && result == VSS_S_OK; i++) {
                 const Holder *holder = &writer->holders.items[i];
 
@@ -243,4 +251,6 @@ const struct vss_writer sqlite_writer = {
         .freeze = sqlite_freeze,
         .thaw = sqlite_thaw,
         .abort = sqlite_abort,
+        .pre_restore = sqlite_pre_restore,
+        .post_restore = sqlite_post_restore,
 };

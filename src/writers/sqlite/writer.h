@@ -19,3 +19,6 @@ typedef struct SqliteWriter {
 } SqliteWriter;
 
 extern const struct vss_writer sqlite_writer;
+
+/* The event's own deadline, with time for its answer, but no later than @at_most_usec from now. */
+uint64_t sqlite_deadline_of(const vss_writer_call *call, uint64_t at_most_usec);
