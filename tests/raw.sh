@@ -13,7 +13,7 @@
 #   raw_events NAME              the events that it got since the last time, in one line
 #   raw_got NAME EVENT           whether it got the event since then
 #   raw_event NAME EVENT FILTER  of what came with the last such event
-#   raw_json FILTER [OPTION]     of the JSON that the last run command printed
+#   raw_json FILTER [OPTION [N]] of the (first) JSON that the last run command printed
 #   raw_id CLASS                 the UUID of a class, a new one for each
 
 requester=$BUILD/tests/requester
@@ -107,7 +107,7 @@ raw_event() {
 }
 
 raw_json() {
-        sed -n '/^{/,/^}/p' <<< "$output" | jq "${2:--r}" "$1"
+        awk -v wanted="${3:-1}" '/^\{/ { n++ } n == wanted; /^\}/ && n == wanted { exit }' <<< "$output" | jq "${2:--r}" "$1"
 }
 
 at_end eval 'kill -KILL "${RAW_PIDS[@]}" 2>/dev/null; true'
