@@ -5,6 +5,7 @@
  */
 
 #include <linuxvss/requester.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include "bus/marshal.h"
@@ -93,6 +94,45 @@ static int on_nothing(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return sd_bus_reply_method_return(m, "");
 }
 
+/* Tells what came: "SetRollForward(Fault, a/b, c, 3, point)". */
+static int on_echo(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        char text[512], type;
+        const char *separator = "(";
+        size_t n = (size_t)snprintf(text, sizeof(text), "%s", sd_bus_message_get_member(m));
+
+        while (sd_bus_message_peek_type(m, &type, NULL) > 0 && n < sizeof(text)) {
+                const char *string = "";
+                uint32_t number = 0;
+                int boolean = 0;
+
+                (void)sd_bus_message_read_basic(m, type,
+                                                type == 's'   ? (void *)&string
+                                                : type == 'u' ? (void *)&number
+                                                              : (void *)&boolean);
+                n += type == 's'   ? (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", separator, string)
+                     : type == 'u' ? (size_t)snprintf(text + n, sizeof(text) - n, "%s%u", separator, number)
+                                   : (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", separator,
+                                                      boolean ? "yes" : "no");
+                separator = ", ";
+        }
+        return bus_error_setf(error, VSS_E_BAD_STATE, "%s)", text);
+}
+
+/* Answers a document with the same document, in capitals. */
+static int on_document(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        char text[64] = "";
+        int fd, copy = memfd_create("test", MFD_CLOEXEC);
+        ssize_t size;
+
+        if (strcmp(sd_bus_message_get_member(m), "SaveAsXML") == 0)
+                return sd_bus_reply_method_return(m, "h", write(copy, "<saved/>", 8) == 8 ? copy : -1);
+        if (sd_bus_message_read(m, "h", &fd) < 0)
+                return -EBADMSG;
+        size = pread(fd, text, sizeof(text) - 1, 0);
+        return bus_error_setf(error, VSS_E_INVALID_XML_DOCUMENT, "%zd bytes, %s: %s", size,
+                              write(fd, "x", 1) < 0 ? "sealed" : "open", text);
+}
+
 static int on_subscribe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         (void)sd_bus_reply_method_return(m, "");
         return sd_bus_emit_signal(sd_bus_message_get_bus(m), BUS_PATH, BUS_MANAGER, "Event", "a{sv}", 1,
@@ -135,6 +175,27 @@ static const sd_bus_vtable session_vtable[] = {
         SD_BUS_METHOD("EnableWriterClasses", "as", NULL, on_nothing, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("SetBackupState", "bbub", NULL, on_nothing, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("OpenSnapshot", "s", "h", on_open, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("AddComponent", "sss", NULL, on_echo, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("SetBackupSucceeded", "sssb", NULL, on_echo, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("SetBackupOptions", "ssss", NULL, on_echo, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("SetPreviousBackupStamp", "ssss", NULL, on_echo, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("SetRestoreState", "u", NULL, on_echo, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("SetSelectedForRestore", "sssb", NULL, on_echo, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("SetRestoreOptions", "ssss", NULL, on_echo, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("SetAdditionalRestores", "sssb", NULL, on_echo, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("AddRestoreSubcomponent", "sssss", NULL, on_echo, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("AddNewTarget", "sssssbs", NULL, on_echo, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("AddAlternativeLocationMapping", "sssssbs", NULL, on_echo, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("SetRangesFilePath", "sssus", NULL, on_echo, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("SetFileRestoreStatus", "sssu", NULL, on_echo, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("SetAuthoritativeRestore", "sssb", NULL, on_echo, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("SetRollForward", "sssus", NULL, on_echo, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("SetRestoreName", "ssss", NULL, on_echo, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("GetWriterComponents", NULL, "aa{sv}", on_list, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("FreeWriterStatus", NULL, NULL, on_nothing, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("InitializeForRestore", "h", "o", on_document, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("SaveAsXML", NULL, "h", on_document, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("SaveWriterMetadata", "s", "h", on_echo, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Release", NULL, NULL, on_nothing, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
@@ -292,6 +353,81 @@ static void test_session(vss_service *service) {
         expect_str("version", vss_service_version(service), "1.2.3");
 }
 
+/* What each call sends. */
+#define SENDS(text, call)                                                        \
+        do {                                                                     \
+                expect_int(#call, call, VSS_E_BAD_STATE);                        \
+                expect_str("  sends", vss_service_error_message(service), text); \
+        } while (0)
+#define C session, "Fault", "a/b", "c"
+
+static void test_components(vss_service *service) {
+        vss_session *session = NULL;
+        vss_value *writers = NULL;
+
+        expect_int("a session", vss_session_create(service, NULL, &session), VSS_S_OK);
+        SENDS("AddComponent(Fault, a/b, c)", vss_session_add_component(C));
+        SENDS("AddComponent(Fault, , c)", vss_session_add_component(session, "Fault", NULL, "c"));
+        SENDS("SetBackupSucceeded(Fault, a/b, c, yes)", vss_session_set_backup_succeeded(C, true));
+        SENDS("SetBackupOptions(Fault, a/b, c, some)", vss_session_set_backup_options(C, "some"));
+        SENDS("SetPreviousBackupStamp(Fault, a/b, c, sunday)",
+              vss_session_set_previous_backup_stamp(C, "sunday"));
+        SENDS("SetRestoreState(1)", vss_session_set_restore_state(session, VSS_RTYPE_BY_COPY));
+        SENDS("SetSelectedForRestore(Fault, a/b, c, no)", vss_session_set_selected_for_restore(C, false));
+        SENDS("SetRestoreOptions(Fault, a/b, c, )", vss_session_set_restore_options(C, NULL));
+        SENDS("SetAdditionalRestores(Fault, a/b, c, yes)", vss_session_set_additional_restores(C, true));
+        SENDS("AddRestoreSubcomponent(Fault, a/b, c, a/b/c, d)",
+              vss_session_add_restore_subcomponent(C, "a/b/c", "d"));
+        SENDS("AddNewTarget(Fault, a/b, c, /srv, *.db, yes, /new)",
+              vss_session_add_new_target(C, "/srv", "*.db", true, "/new"));
+        SENDS("AddAlternativeLocationMapping(Fault, a/b, c, /srv, *, no, /old)",
+              vss_session_add_alternative_location_mapping(C, "/srv", "*", false, "/old"));
+        SENDS("SetRangesFilePath(Fault, a/b, c, 2, /ranges)",
+              vss_session_set_ranges_file_path(C, 2, "/ranges"));
+        SENDS("SetFileRestoreStatus(Fault, a/b, c, 2)", vss_session_set_file_restore_status(C, VSS_RS_ALL));
+        SENDS("SetAuthoritativeRestore(Fault, a/b, c, yes)", vss_session_set_authoritative_restore(C, true));
+        SENDS("SetRollForward(Fault, a/b, c, 3, noon)",
+              vss_session_set_roll_forward(C, VSS_RF_PARTIAL, "noon"));
+        SENDS("SetRestoreName(Fault, a/b, c, copy)", vss_session_set_restore_name(C, "copy"));
+        expect_int("without a writer", vss_session_add_component(session, NULL, "", "c"), VSS_E_INVALIDARG);
+        expect_int("without a name", vss_session_set_restore_options(session, "Fault", "", NULL, "x"),
+                   VSS_E_INVALIDARG);
+        expect_int("without a session", vss_session_add_component(NULL, "Fault", "", "c"), VSS_E_INVALIDARG);
+        expect_int("without a target", vss_session_add_new_target(C, "/srv", "*", true, NULL),
+                   VSS_E_INVALIDARG);
+        expect_int("the writers of the document", vss_session_get_writer_components(session, &writers),
+                   VSS_S_OK);
+        expect_int("are listed", (int)vss_value_count(writers), 1);
+        expect_int("nothing to send", vss_session_free_writer_status(session), VSS_S_OK);
+        vss_value_free(writers);
+        vss_session_free(session);
+}
+
+static void test_documents(vss_service *service) {
+        vss_session *session = NULL;
+        char *text = NULL;
+        size_t size = 0;
+
+        expect_int("a session", vss_session_create(service, NULL, &session), VSS_S_OK);
+        expect_int("a document goes out",
+                   vss_session_initialize_for_restore(session, "<restore/>", 10, NULL),
+                   VSS_E_INVALID_XML_DOCUMENT);
+        expect_str("whole, and nobody can change it", vss_service_error_message(service),
+                   "10 bytes, sealed: <restore/>");
+        expect_int("one comes in", vss_session_save_as_xml(session, &text, &size), VSS_S_OK);
+        expect_str("whole", text, "<saved/>");
+        expect_int("of its size", (int)size, 8);
+        free(text);
+        expect_int("without a place", vss_session_save_as_xml(session, NULL, NULL), VSS_E_INVALIDARG);
+        expect_int("without text", vss_session_initialize_for_restore(session, "", 0, NULL),
+                   VSS_E_INVALIDARG);
+        expect_int("too large",
+                   vss_session_initialize_for_backup_with_document(session, "x", (64u << 20) + 1, NULL),
+                   VSS_E_INVALID_XML_DOCUMENT);
+        SENDS("SaveWriterMetadata(Fault)", vss_session_save_writer_metadata(session, "Fault", &text, NULL));
+        vss_session_free(session);
+}
+
 static void on_event(void *userdata, const vss_value *event) {
         *(bool *)userdata = strcmp(vss_value_get_string(event, "kind", ""), "freeze") == 0;
 }
@@ -356,6 +492,8 @@ int main(void) {
         test_interrupt(service);
         test_spoof(service);
         test_session(service);
+        test_components(service);
+        test_documents(service);
         test_events(service);
         test_death(service, pid);
 
