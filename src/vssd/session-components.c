@@ -175,7 +175,7 @@ static vss_value *update_document(const Session *session) {
         _cleanup_value_ vss_value *document = vss_value_copy(session->document);
         vss_value *writers = value_get_mutable(document, "writers");
 
-        if (!document || ((session->facts & SESSION_RESTORE) &&
+        if (!document || (session->set.restore_type != VSS_RTYPE_UNDEFINED &&
                           vss_value_set_integer(document, "restore-type", session->set.restore_type) < 0))
                 return NULL;
         for (size_t i = 0; i < vss_value_count(writers); i++) {

@@ -37,6 +37,26 @@ static void take_over(Session *session, const vss_value *document) {
                 (void)snprintf(set->id, sizeof(set->id), "%s", id);
 }
 
+/* What an earlier restore from this document left in it is not of this one. */
+static void forget_restores(vss_value *document) {
+        static const char *const keys[] = {
+                "selected-for-restore",  "additional-restores",  "restore-options",  "restore-target",
+                "restore-subcomponents", "alternate-mappings",   "new-targets",      "directed-targets",
+                "file-restore-status",   "pre-restore-failure",  "authoritative",    "roll-forward",
+                "restore-name",          "post-restore-failure", "restore-metadata",
+        };
+        vss_value *writers = value_get_mutable(document, "writers");
+
+        for (size_t i = 0; i < vss_value_count(writers); i++) {
+                vss_value *components = value_get_mutable(value_at_mutable(writers, i), "components");
+
+                for (size_t k = 0; k < vss_value_count(components); k++)
+                        FOREACH_ELEMENT (key, keys)
+                                value_unset(value_at_mutable(components, k), *key);
+        }
+        value_unset(document, "restore-type");
+}
+
 static vss_result adopt(Session *session, vss_value *document, Failure *failure) {
         Why why = { 0 };
         vss_result result;
@@ -52,6 +72,8 @@ static vss_result adopt(Session *session, vss_value *document, Failure *failure)
         if (!session->document)
                 return failure_set(failure, VSS_E_OUTOFMEMORY, "", "Out of memory.");
         take_over(session, session->document);
+        if (session->set.restoring)
+                forget_restores(session->document);
         return VSS_S_OK;
 }
 
