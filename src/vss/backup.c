@@ -10,7 +10,7 @@
 #include <assert.h>
 #include <string.h>
 #include <sys/stat.h>
-#include "vss/backup.h"
+#include "vss/backup-internal.h"
 #include "vss/paths.h"
 #include "vss/report.h"
 #include "vss/view.h"
@@ -20,6 +20,7 @@
 void backup_options_clear(BackupOptions *options) {
         strings_clear(&options->paths);
         strings_clear(&options->writers);
+        strings_clear(&options->excluded);
         strings_clear(&options->cgroups);
         strings_clear(&options->live);
 }
@@ -30,8 +31,10 @@ void backup_release(Backup *backup) {
 
 void backup_clear(Backup *backup) {
         backup_release(backup);
+        strings_clear(&backup->asked);
         strings_clear(&backup->wanted);
         strings_clear(&backup->system_live);
+        backup->writers = vss_value_free(backup->writers);
         selection_clear(&backup->selection);
         backup->plan = vss_value_free(backup->plan);
         backup->set = vss_value_free(backup->set);
@@ -57,8 +60,7 @@ int system_directories(Strings *ret_directories) {
         return 0;
 }
 
-/* Between two calls: a signal that came ends the backup. */
-static int check_interrupt(Backup *backup) {
+int backup_check_interrupt(Backup *backup) {
         return interrupt_pending() ? cli_fail(backup->cli, VSS_S_ASYNC_CANCELLED) : EXIT_DONE;
 }
 
@@ -73,7 +75,7 @@ static int await(Backup *backup, vss_result r, vss_async *async, const char *ste
                 return cli_fail(backup->cli, r);
         if (ret_result)
                 *ret_result = TAKE_PTR(result);
-        return check_interrupt(backup);
+        return backup_check_interrupt(backup);
 }
 
 /* What view_is_live() looks at. All is borrowed. */
@@ -106,55 +108,38 @@ static int open_session(Backup *backup) {
         if (r >= 0)
                 r = vss_session_set_context(backup->session, o->context);
         if (r >= 0)
-                r = vss_session_set_backup_state(backup->session, o->writers.n > 0, false, o->type, false);
-        return r < 0 ? cli_fail(backup->cli, r) : check_interrupt(backup);
-}
-
-static int choose_components(Backup *backup) {
-        _cleanup_value_ vss_value *writers = NULL;
-        _cleanup_(freep) char *problem = NULL;
-        vss_result r;
-
-        if (backup->options->writers.n == 0)
-                return EXIT_DONE;
-        r = vss_session_get_writer_metadata(backup->session, &writers);
-        if (r < 0)
-                return cli_fail(backup->cli, r);
-        if (selection_make(writers, &backup->options->writers, &backup->selection, &problem) < 0)
-                return problem ? cli_error(backup->cli, VSS_E_OBJECT_NOT_FOUND, NULL, "%s", problem)
-                               : cli_out_of_memory(backup->cli);
-        for (size_t i = 0; i < backup->selection.n; i++) {
-                const Chosen *chosen = &backup->selection.items[i];
-
-                r = vss_session_add_component(backup->session, chosen->writer, chosen->logical_path,
-                                              chosen->name);
-                if (r < 0 && r != VSS_E_OBJECT_ALREADY_EXISTS)
-                        return cli_fail(backup->cli, r);
-        }
-        return check_interrupt(backup);
+                r = vss_session_set_backup_state(backup->session, backup_selects_components(backup), false,
+                                                 o->type, false);
+        return r < 0 ? cli_fail(backup->cli, r) : backup_check_interrupt(backup);
 }
 
 static int gather(Backup *backup) {
+        const BackupOptions *o = backup->options;
         vss_async *async = NULL;
         vss_result r;
         int status;
 
-        if (backup->options->context & VSS_VOLSNAP_ATTR_NO_WRITERS) {
-                if (backup->options->writers.n > 0)
+        if (o->context & VSS_VOLSNAP_ATTR_NO_WRITERS) {
+                if (o->writers.n > 0 || o->n_verified > 0)
                         return cli_error(
-                                backup->cli, VSS_E_UNSUPPORTED_CONTEXT, NULL,
-                                "shadow copies of this context are made without writers, so --writer "
-                                "cannot be had with it");
+                                backup->cli, VSS_E_UNSUPPORTED_CONTEXT,
+                                o->writers.n > 0 ? NULL : o->verified[0].writer,
+                                "shadow copies of this context are made without writers, so none can "
+                                "take part");
                 return EXIT_DONE;
         }
         r = vss_session_gather_writer_metadata(backup->session, &async);
         status = await(backup, r, async, "asking the writers", NULL);
-        return status == EXIT_DONE ? choose_components(backup) : status;
+        return status == EXIT_DONE ? backup_choose_components(backup) : status;
 }
 
 /* The paths of the chosen components, where they exist, beside those that were given. */
 static int collect_wanted(Backup *backup) {
         const Strings *paths = &backup->selection.paths;
+
+        for (size_t i = 0; i < backup->asked.n; i++)
+                if (strings_add_once(&backup->wanted, backup->asked.items[i]) < 0)
+                        return cli_out_of_memory(backup->cli);
 
         for (size_t i = 0; i < paths->n; i++) {
                 _cleanup_(freep) char *resolved = realpath(paths->items[i], NULL);
@@ -192,8 +177,8 @@ static bool volume_is_named(const Backup *backup, const vss_value *volume) {
         const vss_value *volumes = vss_value_get(backup->plan, "volumes");
         const char *target = plan_volume_target(volume);
 
-        for (size_t i = 0; i < backup->wanted.n; i++) {
-                const char *path = backup->wanted.items[i];
+        for (size_t i = 0; i < backup->asked.n; i++) {
+                const char *path = backup->asked.items[i];
                 size_t longest = 0;
 
                 for (size_t j = 0; j < vss_value_count(volumes); j++) {
@@ -206,6 +191,14 @@ static bool volume_is_named(const Backup *backup, const vss_value *volume) {
                         return true;
         }
         return false;
+}
+
+/* Taken by a provider, and not live on purpose. */
+bool backup_joins_set(const Backup *backup, const vss_value *volume) {
+        const ViewInput view = live_input(backup);
+
+        return vss_value_get_boolean(volume, "supported", false) &&
+               (volume_is_named(backup, volume) || !view_is_live(&view, plan_volume_target(volume)));
 }
 
 static int add_left_out(Backup *backup, const char *what, const char *reason) {
@@ -230,7 +223,7 @@ static const BackupVolume *find_same_volume(const Backup *backup, const char *ta
         return NULL;
 }
 
-static int remember_volume(Backup *backup, const vss_value *volume, const char *snapshot) {
+static int remember_volume(Backup *backup, const char *target, const char *below, const char *snapshot) {
         BackupVolume *volumes, *added;
         char id[VSS_ID_SIZE];
 
@@ -242,31 +235,44 @@ static int remember_volume(Backup *backup, const vss_value *volume, const char *
         backup->volumes = volumes;
         added = &volumes[backup->n_volumes++];
         *added = (BackupVolume){
-                .target = strdup(plan_volume_target(volume)),
-                .below = strdup(vss_value_get_string(volume, "below", "")),
+                .target = strdup(target),
+                .below = strdup(below),
         };
         (void)snprintf(added->snapshot, sizeof(added->snapshot), "%s", id);
         return added->target && added->below ? EXIT_DONE : cli_out_of_memory(backup->cli);
 }
 
-static int add_volume(Backup *backup, const vss_value *volume) {
-        const char *path = vss_value_get_string(volume, "path", plan_volume_target(volume));
+static int add_volume(Backup *backup, const char *path, const char *target, const char *below,
+                      const char *provider) {
         _cleanup_async_ vss_async *async = NULL;
         _cleanup_value_ vss_value *result = NULL;
         vss_result r;
 
-        r = vss_session_add_to_snapshot_set(backup->session, path, backup->options->provider, &async);
+        r = vss_session_add_to_snapshot_set(backup->session, path, provider, &async);
         if (r >= 0)
                 r = cli_wait(backup->cli, async, "adding volumes", &result);
-        if (r == VSS_E_OBJECT_ALREADY_EXISTS) {
-                const BackupVolume *same = find_same_volume(backup, plan_volume_target(volume));
+        if (r == VSS_E_OBJECT_ALREADY_EXISTS && !backup->options->exact) {
+                const BackupVolume *same = find_same_volume(backup, target);
 
                 if (same)
-                        return remember_volume(backup, volume, same->snapshot);
+                        return remember_volume(backup, target, below, same->snapshot);
         }
         if (r != VSS_S_OK)
                 return cli_fail(backup->cli, r);
-        return remember_volume(backup, volume, vss_value_get_string(result, "snapshot", ""));
+        return remember_volume(backup, target, below, vss_value_get_string(result, "snapshot", ""));
+}
+
+static int add_exact_volumes(Backup *backup) {
+        for (size_t i = 0; i < backup->options->n_exact; i++) {
+                const ExactVolume *volume = &backup->options->exact[i];
+                int status = add_volume(backup, volume->path, volume->path, "", volume->provider);
+
+                if (status == EXIT_DONE)
+                        status = backup_check_interrupt(backup);
+                if (status != EXIT_DONE)
+                        return status;
+        }
+        return EXIT_DONE;
 }
 
 static int add_volumes(Backup *backup) {
@@ -283,7 +289,9 @@ static int add_volumes(Backup *backup) {
                 if (!named && view_is_live(&view, target))
                         continue;
                 if (vss_value_get_boolean(volume, "supported", false))
-                        status = add_volume(backup, volume);
+                        status = add_volume(backup, vss_value_get_string(volume, "path", target), target,
+                                            vss_value_get_string(volume, "below", ""),
+                                            backup->options->provider);
                 else {
                         _cleanup_(freep) char *reason = plan_volume_declined(volume);
 
@@ -293,7 +301,7 @@ static int add_volumes(Backup *backup) {
                                        : add_left_out(backup, target, reason ?: "out of memory");
                 }
                 if (status == EXIT_DONE)
-                        status = check_interrupt(backup);
+                        status = backup_check_interrupt(backup);
                 if (status != EXIT_DONE)
                         return status;
         }
@@ -313,9 +321,9 @@ static int start_set(Backup *backup) {
         r = vss_session_start_snapshot_set(backup->session, set_id);
         if (r < 0)
                 return cli_fail(backup->cli, r);
-        status = check_interrupt(backup);
+        status = backup_check_interrupt(backup);
         if (status == EXIT_DONE)
-                status = add_volumes(backup);
+                status = backup->options->exact ? add_exact_volumes(backup) : add_volumes(backup);
         for (size_t i = 0; status == EXIT_DONE && i < backup->options->cgroups.n; i++) {
                 r = vss_session_hold_control_group(backup->session, backup->options->cgroups.items[i]);
                 if (r < 0)
@@ -346,7 +354,10 @@ static int do_set(Backup *backup) {
 
 static int complete_set(Backup *backup) {
         const ViewInput live = live_input(backup);
+        int status = backup_add_participation(backup);
 
+        if (status != EXIT_DONE)
+                return status;
         return report_complete_set(backup->set, backup->plan, &live) < 0 ? cli_out_of_memory(backup->cli)
                                                                          : EXIT_DONE;
 }
@@ -357,7 +368,7 @@ static int run_flow(Backup *backup) {
         if (system_directories(&backup->system_live) < 0)
                 return cli_out_of_memory(backup->cli);
         if (backup->options->paths.n > 0) {
-                status = paths_resolve(backup->cli, &backup->options->paths, &backup->wanted);
+                status = paths_resolve(backup->cli, &backup->options->paths, &backup->asked);
                 if (status != EXIT_DONE)
                         return status;
         }
@@ -366,10 +377,14 @@ static int run_flow(Backup *backup) {
                 status = open_session(backup);
         if (status == EXIT_DONE)
                 status = gather(backup);
-        if (status == EXIT_DONE)
+        if (status == EXIT_DONE && !backup->options->exact)
                 status = collect_wanted(backup);
-        if (status == EXIT_DONE)
+        if (status == EXIT_DONE && !backup->options->exact)
                 status = make_plan(backup);
+        if (status == EXIT_DONE)
+                status = backup_limit_components(backup);
+        if (status == EXIT_DONE)
+                status = backup_add_components(backup);
         if (status == EXIT_DONE)
                 status = start_set(backup);
         if (status == EXIT_DONE)
@@ -384,7 +399,7 @@ int backup_make(Backup *backup, Cli *cli, const BackupOptions *options) {
 
         backup->cli = cli;
         backup->options = options;
-        if (options->paths.n == 0 && options->writers.n == 0)
+        if (options->paths.n == 0 && options->writers.n == 0 && options->n_exact == 0)
                 return cli_usage(cli, "name a path, a volume, or a --writer");
 
         status = run_flow(backup);
@@ -393,67 +408,4 @@ int backup_make(Backup *backup, Cli *cli, const BackupOptions *options) {
         else
                 backup->below_promise = report_has_failures(backup->set);
         return status;
-}
-
-/* BackupComplete goes on after a writer's failure. */
-static int tell_failed_writers(const vss_value *result) {
-        const vss_value *writers = vss_value_get(result, "writers");
-        int status = EXIT_DONE;
-
-        for (size_t i = 0; i < vss_value_count(writers); i++) {
-                const vss_value *writer = vss_value_at(writers, i);
-
-                if (vss_value_get_integer(writer, "state", 0) != VSS_WS_FAILED_AT_BACKUP_COMPLETE)
-                        continue;
-                cli_note("%s: failed when it was told that the backup is complete: %s",
-                         vss_value_get_string(writer, "name", "?"),
-                         vss_value_get_string(writer, "message", ""));
-                status = EXIT_PARTLY;
-        }
-        return status;
-}
-
-/* Whole volumes have no components whose failure could be told: the writers are told that the backup has
- * ended. */
-static int abort_backup(Cli *cli, vss_session *session) {
-        _cleanup_async_ vss_async *async = NULL;
-        vss_result r = vss_session_abort_backup(session, &async);
-
-        if (r >= 0)
-                r = cli_wait(cli, async, "telling the writers", NULL);
-        return r == VSS_S_OK ? EXIT_DONE : cli_fail(cli, r);
-}
-
-int session_complete(Cli *cli, vss_session *session, const Selection *selection, const vss_value *set,
-                     bool succeeded) {
-        _cleanup_async_ vss_async *async = NULL;
-        _cleanup_value_ vss_value *result = NULL;
-        vss_result r;
-
-        if (!succeeded && selection->n == 0)
-                return abort_backup(cli, session);
-        for (size_t i = 0; i < selection->n; i++) {
-                const Chosen *chosen = &selection->items[i];
-                bool component_succeeded = succeeded &&
-                                           !report_component_failed(set, chosen->writer,
-                                                                    chosen->logical_path, chosen->name);
-
-                r = vss_session_set_backup_succeeded(session, chosen->writer, chosen->logical_path,
-                                                     chosen->name, component_succeeded);
-                if (r < 0)
-                        return cli_fail(cli, r);
-        }
-        r = vss_session_backup_complete(session, &async);
-        if (r >= 0)
-                r = cli_wait(cli, async, "telling the writers", &result);
-        if (r != VSS_S_OK)
-                return cli_fail(cli, r);
-        return tell_failed_writers(result);
-}
-
-int backup_complete(Backup *backup, bool succeeded) {
-        /* Without writers there is nobody to be told. */
-        if (backup->options->context & VSS_VOLSNAP_ATTR_NO_WRITERS)
-                return EXIT_DONE;
-        return session_complete(backup->cli, backup->session, &backup->selection, backup->set, succeeded);
 }

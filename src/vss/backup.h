@@ -10,11 +10,29 @@
 #include "vss/selection.h"
 #include "vss/stringlist.h"
 
+/* A volume that is named for itself: what lies below it does not join the set. */
+typedef struct ExactVolume {
+        const char *path;
+        const char *provider; /* NULL: the service's choice */
+} ExactVolume;
+
+/* Something that has to take part. */
+typedef struct VerifiedWriter {
+        const char *writer; /* as selection.h has it */
+        unsigned line;      /* of the script that says so */
+} VerifiedWriter;
+
 typedef struct BackupOptions {
-        Strings paths;   /* as given */
-        Strings writers; /* NAME[:/logical/path/component] */
+        Strings paths;    /* as given */
+        Strings writers;  /* NAME[:/logical/path/component] */
+        Strings excluded; /* the same: these do not take part */
+        const VerifiedWriter *verified;
+        size_t n_verified;
+        bool all_components; /* without "writers": component mode, with all that lies on the volumes */
         Strings cgroups;
-        Strings live; /* --live, resolved: what lies there need not join the set */
+        Strings live;             /* --live, resolved: what lies there need not join the set */
+        const ExactVolume *exact; /* these volumes, instead of the paths */
+        size_t n_exact;
         const char *provider, *require, *label;
         uint32_t context;
         enum vss_backup_type type;
@@ -25,6 +43,8 @@ typedef struct BackupOptions {
 #define BACKUP_OPTIONS(o)                                                                                   \
         OPTION("writer", OPTION_LIST, "NAME[:/PATH]", "back up this writer, or one component of it",        \
                &(o)->writers),                                                                              \
+                OPTION("exclude-writer", OPTION_LIST, "NAME[:/PATH]",                                       \
+                       "leave this writer, or component, out", &(o)->excluded),                             \
                 OPTION("type", OPTION_TYPE, "TYPE", "copy (default), full, incremental, differential, log", \
                        &(o)->type),                                                                         \
                 OPTION("provider", OPTION_TEXT, "NAME", "use this provider, not the service's choice",      \
@@ -48,8 +68,10 @@ typedef struct Backup {
         Cli *cli;
         const BackupOptions *options;
         vss_session *session;
-        Strings wanted;      /* resolved */
+        Strings asked;       /* the paths that were given, resolved */
+        Strings wanted;      /* these, and those of the components chosen */
         Strings system_live; /* /dev /proc /sys /run /tmp */
+        vss_value *writers;  /* their metadata */
         Selection selection;
         vss_value *plan;
         BackupVolume *volumes;
@@ -69,6 +91,13 @@ int backup_make(Backup *backup, Cli *cli, const BackupOptions *options);
 /* SetBackupSucceeded and BackupComplete. Return: EXIT_DONE; EXIT_PARTLY when it was done but a writer failed
  * at it; or another status after a message. */
 int backup_complete(Backup *backup, bool succeeded);
+/*
+ * backup_save_documents() - both kinds of documents, into a directory that is made for them (metadata.h)
+ * @aliases: list of {name, value} for the index; may be NULL. Once the set stands.
+ * backup_save_again() - the Backup Components Document as it has become, once the backup is complete
+ */
+int backup_save_documents(Backup *backup, const char *directory, const vss_value *aliases);
+int backup_save_again(Backup *backup, const char *directory);
 /* Ends the session, what is not complete is aborted. */
 void backup_release(Backup *backup);
 void backup_clear(Backup *backup);

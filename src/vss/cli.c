@@ -62,7 +62,8 @@ void cli_note(const char *format, ...) {
         (void)fputc('\n', stderr);
 }
 
-static vss_value *error_value(vss_result result, const char *culprit, const char *message) {
+static vss_value *error_value(const Cli *cli, vss_result result, const char *culprit, const char *message,
+                              const char *remedy) {
         _cleanup_value_ vss_value *document = vss_value_new_dict();
         vss_value *error = value_require(document, "error", VSS_KIND_DICT);
 
@@ -70,23 +71,33 @@ static vss_value *error_value(vss_result result, const char *culprit, const char
             vss_value_set_integer(error, "number", (int64_t)(uint32_t)result) < 0 ||
             vss_value_set_string(error, "culprit", culprit) < 0 ||
             vss_value_set_string(error, "message", message) < 0 ||
-            vss_value_set_string(error, "remedy", vss_result_remedy(result)) < 0)
+            vss_value_set_string(error, "remedy", remedy) < 0)
+                return NULL;
+        if (cli->script && (vss_value_set_string(error, "script", cli->script) < 0 ||
+                            vss_value_set_integer(error, "line", cli->line) < 0))
                 return NULL;
         return TAKE_PTR(document);
 }
 
-static void tell_failure(Cli *cli, vss_result result, const char *culprit, const char *message) {
+static void tell_failure(Cli *cli, vss_result result, const char *culprit, const char *message,
+                         const char *remedy) {
+        bool named = *culprit && strcmp(culprit, message) != 0;
         _cleanup_value_ vss_value *document = NULL;
+        _cleanup_(freep) char *where = NULL;
 
-        if (*culprit && strcmp(culprit, message) != 0)
-                cli_note("%s: %s", culprit, message);
-        else
-                cli_note("%s", message);
-        fprintf(stderr, "     %s (%s)\n", vss_result_remedy(result), vss_result_name(result));
+        /* As compilers say it, so that editors find the line. */
+        if (cli->script && (cli->line > 0 ? asprintf(&where, "%s:%u: ", cli->script, cli->line)
+                                          : asprintf(&where, "%s: ", cli->script)) < 0)
+                where = NULL;
+        cli_note("%s%s%s%s", where ?: "", named ? culprit : "", named ? ": " : "", message);
+        remedy = remedy ?: vss_result_remedy(result);
+        fprintf(stderr, "     %s (%s)\n", remedy, vss_result_name(result));
         if (!cli->json)
                 return;
-        document = error_value(result, culprit, message);
-        if (document)
+        document = error_value(cli, result, culprit, message, remedy);
+        if (cli->errors)
+                (void)vss_value_append(cli->errors, vss_value_copy(vss_value_get(document, "error")));
+        else if (document)
                 (void)cli_print_json(cli, document, cli->json_stderr);
 }
 
@@ -97,13 +108,13 @@ int cli_fail(Cli *cli, vss_result result) {
                 int number = interrupt_pending();
 
                 tell_failure(cli, VSS_S_ASYNC_CANCELLED, "",
-                             number ? "interrupted" : "cancelled by the service");
+                             number ? "interrupted" : "cancelled by the service", NULL);
                 return number ? 128 + number : EXIT_FAILED;
         }
         message = cli->service ? vss_service_error_message(cli->service) : NULL;
         cli->service_lost = result == VSS_E_SERVICE_UNAVAILABLE;
         tell_failure(cli, result, cli->service ? vss_service_error_culprit(cli->service) ?: "" : "",
-                     message && *message ? message : vss_result_text(result));
+                     message && *message ? message : vss_result_text(result), NULL);
         return EXIT_FAILED;
 }
 
@@ -115,7 +126,20 @@ int cli_error(Cli *cli, vss_result result, const char *culprit, const char *form
         if (vasprintf(&text, format, args) < 0)
                 text = NULL;
         va_end(args);
-        tell_failure(cli, result, culprit ?: "", text ?: "out of memory");
+        tell_failure(cli, result, culprit ?: "", text ?: "out of memory", NULL);
+        return EXIT_FAILED;
+}
+
+int cli_error_remedy(Cli *cli, vss_result result, const char *culprit, const char *remedy,
+                     const char *format, ...) {
+        _cleanup_(freep) char *text = NULL;
+        va_list args;
+
+        va_start(args, format);
+        if (vasprintf(&text, format, args) < 0)
+                text = NULL;
+        va_end(args);
+        tell_failure(cli, result, culprit ?: "", text ?: "out of memory", remedy);
         return EXIT_FAILED;
 }
 

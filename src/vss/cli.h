@@ -24,9 +24,13 @@ typedef struct Verb {
 struct Cli {
         const Verb *verb;
         vss_service *service;
-        bool json;         /* --json */
-        bool json_stderr;  /* standard output belongs to the command that is run */
-        bool service_lost; /* the last failure was that the service went away */
+        bool json;          /* --json */
+        bool json_stderr;   /* standard output belongs to the command that is run */
+        bool service_lost;  /* the last failure was that the service went away */
+        const char *script; /* the script that is run, and its line: failures name them; NULL: none */
+        unsigned line;
+        vss_value *errors; /* with a script: where failures are collected for its answer, instead of being
+                              one */
 };
 
 DEFINE_CLEANUP(vss_async *, vss_async_free)
@@ -49,6 +53,9 @@ vss_result cli_wait(Cli *cli, vss_async *async, const char *step, vss_value **re
 int cli_fail(Cli *cli, vss_result result);
 /* A failure of our own. @culprit may be NULL. Return: EXIT_FAILED. */
 int cli_error(Cli *cli, vss_result result, const char *culprit, const char *format, ...) _printf_(4, 5);
+/* With something better to do about it than what is right for the result in general. */
+int cli_error_remedy(Cli *cli, vss_result result, const char *culprit, const char *remedy,
+                     const char *format, ...) _printf_(5, 6);
 int cli_out_of_memory(Cli *cli);
 /* Wrong usage. Return: EXIT_USAGE. */
 int cli_usage(Cli *cli, const char *format, ...) _printf_(2, 3);

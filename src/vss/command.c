@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * The command of `vss exec`
+ * The command of `vss exec`, and those of scripts
  *
  * This process is the subreaper of all that the command starts, so that the shadow copies are deleted only
  * when nobody reads them any more. Signals are handed on, but not those that the terminal has sent to the
@@ -51,6 +51,13 @@ typedef struct StartError {
         int exec_error;
 } StartError;
 
+void command_release_signals(Command *command) {
+        if (command->signals < 0)
+                return;
+        command->signals = (close(command->signals), -1);
+        (void)sigprocmask(SIG_SETMASK, &command->old_mask, NULL);
+}
+
 static void __attribute__((__noreturn__)) report_and_exit(int fd, const StartError *error) {
         if (write(fd, error, sizeof(*error)) != (ssize_t)sizeof(*error))
                 _exit(EXIT_FAILED);
@@ -73,7 +80,7 @@ run_child(Command *command, const View *view, const int *mount_fds, size_t n_mou
                 if (sigaction(*number, NULL, &action) == 0 && action.sa_handler != SIG_IGN)
                         (void)signal(*number, SIG_DFL);
         }
-        if (namespace_enter(view, mount_fds, n_mount_fds, directory, &error.namespace_error) < 0)
+        if (view && namespace_enter(view, mount_fds, n_mount_fds, directory, &error.namespace_error) < 0)
                 report_and_exit(fd, &error);
         (void)sigprocmask(SIG_SETMASK, &command->old_mask, NULL);
         (void)execvp(command->argv[0], command->argv);
@@ -197,7 +204,7 @@ static bool reap(Command *command) {
 static void watch_session(Command *command, bool bus_spoke, uint64_t *checked_usec) {
         uint64_t now = now_usec();
 
-        if (command->lost || (!bus_spoke && now - *checked_usec < CHECK_USEC))
+        if (command->lost || !command->is_alive || (!bus_spoke && now - *checked_usec < CHECK_USEC))
                 return;
         *checked_usec = now;
         if (vss_service_process(command->cli->service) >= 0 && command->is_alive(command->userdata))
@@ -216,7 +223,8 @@ void command_wait(Command *command) {
         while (reap(command)) {
                 struct pollfd fds[] = {
                         { .fd = command->signals, .events = POLLIN },
-                        { .fd = command->lost ? -1 : vss_service_fd(command->cli->service),
+                        { .fd = command->lost || !command->is_alive ? -1
+                                                                    : vss_service_fd(command->cli->service),
                           .events = POLLIN },
                 };
 

@@ -20,7 +20,8 @@ static const struct {
         uint32_t first, last;
 } ranges[] = {
         { 0x00000000, 0x00000001 }, { 0x00042300, 0x0004233F }, { 0x80042300, 0x80042510 },
-        { 0x80070005, 0x80070005 }, { 0x8007000E, 0x8007000E }, { 0x80070057, 0x80070057 },
+        { 0x8000FFFF, 0x8000FFFF }, { 0x80070005, 0x80070005 }, { 0x8007000E, 0x8007000E },
+        { 0x80070057, 0x80070057 },
 };
 
 /* Numbers without a meaning of their own are told as VSS_E_UNEXPECTED. */

@@ -8,22 +8,11 @@
 #include <getopt.h>
 #include <string.h>
 #include <strings.h>
+#include "vss/attributes.h"
 #include "vss/options.h"
 
 #define OPTIONS_MAX 24u
 #define OPTION_BASE 256 /* below are letters */
-
-static const struct {
-        const char *name;
-        uint32_t context;
-} contexts[] = {
-        { "backup", VSS_CTX_BACKUP },
-        { "app-rollback", VSS_CTX_APP_ROLLBACK },
-        { "nas-rollback", VSS_CTX_NAS_ROLLBACK },
-        { "file-share-backup", VSS_CTX_FILE_SHARE_BACKUP },
-        { "client-accessible", VSS_CTX_CLIENT_ACCESSIBLE },
-        { "client-accessible-writers", VSS_CTX_CLIENT_ACCESSIBLE_WRITERS },
-};
 
 static const char *const backup_types[] = {
         [VSS_BT_FULL] = "full",
@@ -32,22 +21,6 @@ static const char *const backup_types[] = {
         [VSS_BT_LOG] = "log",
         [VSS_BT_COPY] = "copy",
 };
-
-bool context_from_name(const char *name, uint32_t *ret_context) {
-        FOREACH_ELEMENT (row, contexts)
-                if (strcasecmp(row->name, name) == 0) {
-                        *ret_context = row->context;
-                        return true;
-                }
-        return false;
-}
-
-const char *context_name(uint32_t context) {
-        FOREACH_ELEMENT (row, contexts)
-                if (row->context == context)
-                        return row->name;
-        return "other";
-}
 
 bool backup_type_from_name(const char *name, enum vss_backup_type *ret_type) {
         for (size_t i = 0; i < ELEMENTS(backup_types); i++)
@@ -70,21 +43,6 @@ const char *provider_type_name(int64_t type) {
 
 const char *component_type_name(int64_t type) {
         return type == VSS_CT_DATABASE ? "database" : type == VSS_CT_FILEGROUP ? "file group" : "unknown";
-}
-
-const char *suggest_name(const char *word, const char *const *names, size_t n) {
-        const char *best = NULL;
-        size_t nearest = 3; /* more than two mistakes is another word */
-
-        for (size_t i = 0; i < n; i++) {
-                size_t distance = word_distance(word, names[i]);
-
-                if (distance < nearest && distance < strlen(names[i])) {
-                        nearest = distance;
-                        best = names[i];
-                }
-        }
-        return best;
 }
 
 static bool parse_number(const char *text, uint32_t min, uint32_t max, uint32_t *ret_number) {
@@ -128,7 +86,7 @@ static int set_option(Cli *cli, const Option *option, const char *text) {
                 *(const char **)option->target = vss_level_name(level);
                 return EXIT_DONE;
         case OPTION_CONTEXT:
-                if (!context_from_name(text, option->target))
+                if (!context_from_name(text, option->target) || *(uint32_t *)option->target == VSS_CTX_ALL)
                         return cli_usage(cli,
                                          "--%s: '%s' is no context (backup, app-rollback, nas-rollback, "
                                          "file-share-backup, client-accessible, client-accessible-writers)",

@@ -40,12 +40,7 @@ typedef struct Option {
  */
 int options_parse(Cli *cli, const Option *table, size_t n, int argc, char **argv, int *ret_status);
 
-/* The name in @names that @word may have been meant as; NULL if none is near. */
-const char *suggest_name(const char *word, const char *const *names, size_t n);
-
-/* Contexts and backup types with the names that the command line uses. */
-bool context_from_name(const char *name, uint32_t *ret_context);
-const char *context_name(uint32_t context);
+/* Backup types and others with the names that the command line uses. */
 bool backup_type_from_name(const char *name, enum vss_backup_type *ret_type);
 const char *provider_type_name(int64_t type);
 const char *component_type_name(int64_t type);

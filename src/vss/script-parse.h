@@ -15,6 +15,7 @@
  */
 
 #include <stdint.h>
+#include "util/macro.h"
 #include "vss/stringlist.h"
 
 #define SCRIPT_SIZE_MAX (1u << 20)
@@ -134,3 +135,7 @@ const char *script_verb_usage(ScriptVerb verb);
 bool script_name_is_alias(const char *name);
 /* The same name, whatever its case? In ASCII alone, so that no locale changes a script. */
 bool script_name_equal(const char *a, const char *b);
+/* Does a word that is not expanded refer to a variable? */
+bool script_has_variable(const char *word);
+/* Fills @error in. Return: -EBADMSG. */
+int script_mistake(ScriptError *error, const char *format, ...) _printf_(2, 3);

@@ -101,3 +101,18 @@ size_t word_distance(const char *a, const char *b) {
         }
         return row[n_b];
 }
+
+const char *suggest_name(const char *word, const char *const *names, size_t n) {
+        const char *best = NULL;
+        size_t nearest = 3; /* more than two mistakes is another word */
+
+        for (size_t i = 0; i < n; i++) {
+                size_t distance = word_distance(word, names[i]);
+
+                if (distance < nearest && distance < strlen(names[i])) {
+                        nearest = distance;
+                        best = names[i];
+                }
+        }
+        return best;
+}

@@ -33,3 +33,5 @@ const char *path_relative(const char *path, const char *base);
 
 /* Levenshtein's distance, for suggestions; long words count as far away. */
 size_t word_distance(const char *a, const char *b);
+/* The name in @names that @word may have been meant as; NULL if none is near. */
+const char *suggest_name(const char *word, const char *const *names, size_t n);

@@ -5,10 +5,10 @@
  */
 
 #include "util/test.h"
+#include "vss/attributes.h"
 #include "vss/options.h"
 #include "vss/output.h"
 #include "vss/report.h"
-#include "vss/selection.h"
 
 #define ARGUMENTS_MAX 8
 
@@ -80,75 +80,6 @@ static void test_names(void) {
         expect_str("a context's name", context_name(VSS_CTX_APP_ROLLBACK), "app-rollback");
         expect_true("full", backup_type_from_name("FULL", &type) && type == VSS_BT_FULL);
         expect_true("no type", !backup_type_from_name("", &type) && type == VSS_BT_FULL);
-}
-
-static vss_value *make_component(const char *logical_path, const char *name, bool selectable,
-                                 const char *path) {
-        vss_value *component = vss_value_new_dict(), *file = vss_value_new_dict();
-
-        (void)vss_value_set_string(component, "logical-path", logical_path);
-        (void)vss_value_set_string(component, "name", name);
-        (void)vss_value_set_boolean(component, "selectable", selectable);
-        (void)vss_value_set_string(file, "path", path);
-        (void)vss_value_append(value_require(component, "files", VSS_KIND_LIST), file);
-        return component;
-}
-
-static vss_value *make_writers(void) {
-        vss_value *writers = vss_value_new_list(), *writer = vss_value_new_dict(),
-                  *other = vss_value_new_dict();
-        vss_value *components = value_require(writer, "components", VSS_KIND_LIST);
-
-        (void)vss_value_set_string(writer, "name", "SQLite");
-        (void)vss_value_append(components, make_component("", "srv", true, "/srv"));
-        (void)vss_value_append(components, make_component("srv", "a", true, "/srv/a"));
-        (void)vss_value_append(components, make_component("srv", "b", false, "/b"));
-        (void)vss_value_append(components, make_component("home", "c", true, "/home/c"));
-        (void)vss_value_append(components, make_component("", "d", false, "/d"));
-        (void)vss_value_append(writers, writer);
-        (void)vss_value_set_string(other, "name", "Empty");
-        (void)vss_value_append(writers, other);
-        return writers;
-}
-
-static void test_selection(void) {
-        static const struct {
-                const char *spec, *want, *want_paths;
-                int want_result;
-        } rows[] = {
-                { "SQLite", "srv c ", "/srv /srv/a /b /home/c ", 0 },
-                { "sqlite:/srv/a", "a ", "/srv/a ", 0 },
-                { "SQLite:srv/b", "b ", "/b ", 0 },
-                { "SQLite:/srv", "srv ", "/srv /srv/a /b ", 0 },
-                { "SQLite:/nope", "", "", -ENOENT },
-                { "SQLite:/", "", "", -EINVAL },
-                { "SQLit", "", "", -ENOENT },
-                { "Empty", "", "", -ENOENT },
-        };
-        _cleanup_value_ vss_value *writers = make_writers();
-
-        FOREACH_ELEMENT (row, rows) {
-                _cleanup_(selection_clear) Selection selection = {};
-                _cleanup_(strings_clear) Strings specs = {};
-                _cleanup_(freep) char *problem = NULL;
-                char names[64] = "", paths[64] = "";
-
-                (void)strings_add(&specs, row->spec);
-                expect_int(row->spec, selection_make(writers, &specs, &selection, &problem),
-                           row->want_result);
-                for (size_t i = 0; i < selection.n; i++) {
-                        strncat(names, selection.items[i].name, sizeof(names) - strlen(names) - 1);
-                        strncat(names, " ", sizeof(names) - strlen(names) - 1);
-                        expect_str(row->spec, selection.items[i].writer, "SQLite");
-                }
-                for (size_t i = 0; i < selection.paths.n; i++) {
-                        strncat(paths, selection.paths.items[i], sizeof(paths) - strlen(paths) - 1);
-                        strncat(paths, " ", sizeof(paths) - strlen(paths) - 1);
-                }
-                expect_str(row->spec, names, row->want);
-                expect_str(row->spec, paths, row->want_paths);
-                expect_int(row->spec, problem != NULL, row->want_result < 0);
-        }
 }
 
 static void add_left_out(vss_value *dict, const char *key, const char *what) {
@@ -226,7 +157,6 @@ static void test_durations(void) {
 int main(void) {
         test_options();
         test_names();
-        test_selection();
         test_closing_line();
         test_durations();
         return test_end();

@@ -10,7 +10,9 @@
 
 #include <string.h>
 #include <sys/stat.h>
+#include "vss/attributes.h"
 #include "vss/backup.h"
+#include "vss/metadata.h"
 #include "vss/report.h"
 #include "vss/verb.h"
 
@@ -97,7 +99,20 @@ static int report(Backup *backup) {
         return line ? EXIT_DONE : cli_out_of_memory(backup->cli);
 }
 
-static int create(Cli *cli, const BackupOptions *o, const char *expose) {
+/* What is saved before the end is saved again with how it ended. */
+static int complete(Backup *backup, const char *documents) {
+        int status;
+
+        if (backup->options->lease > 0)
+                return keep_session(backup);
+        status = backup_complete(backup, true);
+        if (documents && (status == EXIT_DONE || status == EXIT_PARTLY) &&
+            backup_save_again(backup, documents) != EXIT_DONE)
+                return EXIT_FAILED;
+        return status;
+}
+
+static int create(Cli *cli, const BackupOptions *o, const char *expose, const char *documents) {
         _cleanup_(backup_clear) Backup backup = {};
         _cleanup_(freep) char *directory = NULL;
         int status, completing, exposing = EXIT_DONE;
@@ -109,13 +124,20 @@ static int create(Cli *cli, const BackupOptions *o, const char *expose) {
                                          errno == ENOENT ? "there is no such directory to expose at"
                                                          : strerror(errno));
         }
+        if (documents) {
+                status = metadata_check_new(cli, documents);
+                if (status != EXIT_DONE)
+                        return status;
+        }
         status = backup_make(&backup, cli, o);
+        if (status == EXIT_DONE && documents)
+                status = backup_save_documents(&backup, documents, NULL);
         if (status != EXIT_DONE)
                 return status;
 
         if (directory)
                 exposing = expose_all(&backup, directory);
-        completing = o->lease > 0 ? keep_session(&backup) : backup_complete(&backup, true);
+        completing = complete(&backup, documents);
         if (completing != EXIT_DONE && completing != EXIT_PARTLY) {
                 /* The set stands all the same; it has to be known by name to be deleted. */
                 if (o->context & VSS_VOLSNAP_ATTR_NO_AUTO_RELEASE)
@@ -132,12 +154,33 @@ static int create(Cli *cli, const BackupOptions *o, const char *expose) {
         return exposing != EXIT_DONE ? exposing : backup.below_promise ? EXIT_PARTLY : EXIT_DONE;
 }
 
+/* Those that a requester may add to a context. */
+static int add_attributes(Cli *cli, const Strings *names, bool transportable, uint32_t *context) {
+        if (transportable)
+                *context |= VSS_VOLSNAP_ATTR_TRANSPORTABLE;
+        for (size_t i = 0; i < names->n; i++) {
+                uint32_t attribute;
+
+                if (!attribute_from_name(names->items[i], &attribute) || !attribute_is_requesters(attribute))
+                        return cli_usage(
+                                cli,
+                                "--attribute: '%s' cannot be asked for; transportable, differential, plex, "
+                                "no-autorecovery, not-transacted, rollback-recovery, txf-recovery and "
+                                "delayed-postsnapshot can",
+                                names->items[i]);
+                *context |= attribute;
+        }
+        return EXIT_DONE;
+}
+
 int verb_create(Cli *cli, int argc, char **argv) {
+        _cleanup_(strings_clear) Strings attributes = {};
+        bool transportable = false;
         _cleanup_(backup_options_clear) BackupOptions o = {
                 .context = VSS_CTX_APP_ROLLBACK,
                 .type = VSS_BT_COPY,
         };
-        const char *expose = NULL;
+        const char *expose = NULL, *documents = NULL;
         const Option options[] = {
                 BACKUP_OPTIONS(&o),
                 OPTION("context", OPTION_CONTEXT, "CONTEXT",
@@ -146,10 +189,19 @@ int verb_create(Cli *cli, int argc, char **argv) {
                              "leave the session open this long, for vss complete", &o.lease, 1, 604800),
                 OPTION("expose", OPTION_TEXT, "DIR", "mount the shadow copies at, or for several below, DIR",
                        &expose),
+                OPTION("documents", OPTION_TEXT, "DIR", "make DIR, and save the backup's documents in it",
+                       &documents),
+                OPTION("transportable", OPTION_FLAG, NULL, "for another machine, which imports them",
+                       &transportable),
+                OPTION("attribute", OPTION_LIST, "NAME",
+                       "ask for this attribute (see vss explain attributes)", &attributes),
         };
         int status = EXIT_DONE, index = options_parse(cli, options, ELEMENTS(options), argc, argv, &status);
 
         if (index < 0)
+                return status;
+        status = add_attributes(cli, &attributes, transportable, &o.context);
+        if (status != EXIT_DONE)
                 return status;
         for (int i = index; i < argc; i++)
                 if (strings_add(&o.paths, argv[i]) < 0)
@@ -160,5 +212,5 @@ int verb_create(Cli *cli, int argc, char **argv) {
                         "shadow copies of context %s are gone when the session ends; add --keep SECONDS, or "
                         "use vss exec",
                         context_name(o.context));
-        return create(cli, &o, expose);
+        return create(cli, &o, expose, documents);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * vss explain: what a result means, without the service
+ * vss explain: what a result, a context or an attribute means, without the service
  */
 
 #include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
+#include "vss/attributes.h"
 #include "vss/explain.h"
 #include "vss/options.h"
 #include "vss/verb.h"
@@ -23,22 +24,54 @@ static void show(const vss_value *results, bool all) {
         }
 }
 
-static int explain(Cli *cli, const char *code, vss_value *all) {
-        _cleanup_value_ vss_value *document = explain_code(code);
-        const vss_value *results = vss_value_get(document, "results");
-        vss_value *list = value_require(all, "results", VSS_KIND_LIST);
+static void show_attributes(const vss_value *rows, const char *indent) {
+        for (size_t i = 0; i < vss_value_count(rows); i++) {
+                const vss_value *row = vss_value_at(rows, i);
+
+                printf("%s%s (0x%" PRIx64 ", %s)\n%s    %s\n", indent, vss_value_get_string(row, "name", ""),
+                       vss_value_get_integer(row, "number", 0), vss_value_get_string(row, "word", ""),
+                       indent, vss_value_get_string(row, "text", ""));
+        }
+}
+
+static int merge(Cli *cli, vss_value *all, const vss_value *document) {
+        for (size_t i = 0; i < vss_value_count(document); i++) {
+                const vss_value *from = vss_value_at(document, i);
+                vss_value *list = value_require(all, vss_value_key_at(document, i), VSS_KIND_LIST);
+
+                for (size_t j = 0; j < vss_value_count(from); j++)
+                        if (!list || vss_value_append(list, vss_value_copy(vss_value_at(from, j))) < 0)
+                                return cli_out_of_memory(cli);
+        }
+        return EXIT_DONE;
+}
+
+typedef struct Subject {
+        const char *word; /* NULL: results, which need none */
+        const char *what;
+        vss_value *(*explain)(const char *text);
+} Subject;
+
+static const Subject subjects[] = {
+        { "context", "context; vss explain context lists all", explain_context },
+        { "contexts", "context; vss explain context lists all", explain_context },
+        { "attribute", "attribute; vss explain attributes lists all", explain_attributes },
+        { "attributes", "attribute; vss explain attributes lists all", explain_attributes },
+};
+
+static const Subject results = { NULL, "result; vss explain lists all", explain_code };
+
+static int explain(Cli *cli, const Subject *subject, const char *text, vss_value *all) {
+        _cleanup_value_ vss_value *document = subject->explain(text);
 
         if (!document)
-                return cli_error(cli, VSS_E_OBJECT_NOT_FOUND, code,
-                                 "there is no such result; vss explain lists all");
-        for (size_t i = 0; i < vss_value_count(results); i++)
-                if (!list || vss_value_append(list, vss_value_copy(vss_value_at(results, i))) < 0)
-                        return cli_out_of_memory(cli);
-        return EXIT_DONE;
+                return cli_error(cli, VSS_E_OBJECT_NOT_FOUND, text, "there is no such %s", subject->what);
+        return merge(cli, all, document);
 }
 
 int verb_explain(Cli *cli, int argc, char **argv) {
         _cleanup_value_ vss_value *all = vss_value_new_dict();
+        const Subject *subject = &results;
         int status = EXIT_DONE, index;
 
         /* A negative number looks like an option to the parser. */
@@ -54,14 +87,22 @@ int verb_explain(Cli *cli, int argc, char **argv) {
         index = options_parse(cli, NULL, 0, argc, argv, &status);
         if (index < 0)
                 return status;
+        for (size_t i = 0; index < argc && i < ELEMENTS(subjects); i++)
+                if (strcmp(argv[index], subjects[i].word) == 0) {
+                        subject = &subjects[i];
+                        index++;
+                        break;
+                }
         if (argc == index)
-                status = explain(cli, NULL, all);
+                status = explain(cli, subject, NULL, all);
         for (int i = index; status == EXIT_DONE && i < argc; i++)
-                status = explain(cli, argv[i], all);
+                status = explain(cli, subject, argv[i], all);
         if (status != EXIT_DONE)
                 return status;
         if (cli->json)
                 return cli_print_json(cli, all, false);
         show(vss_value_get(all, "results"), argc == index);
+        show_attributes(vss_value_get(all, "contexts"), "");
+        show_attributes(vss_value_get(all, "attributes"), subject->explain == explain_context ? "    " : "");
         return EXIT_DONE;
 }
