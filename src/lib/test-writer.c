@@ -70,6 +70,26 @@ static vss_result on_post_snapshot(vss_writer_call *call) {
         return VSS_S_OK;
 }
 
+static char temporary_file[] = "/tmp/test-vss-writer-XXXXXX";
+
+/* What a writer does there: looks at its components, and tidies up if they are safe. */
+static vss_result on_backup_complete(vss_writer_call *call) {
+        bool all = true;
+
+        trace(vss_writer_call_userdata(call), 'c');
+        for (size_t i = 0; i < vss_writer_call_component_count(call); i++) {
+                const vss_value *component = vss_writer_call_component(call, i);
+                bool succeeded = vss_value_get_boolean(component, "succeeded", false);
+
+                trace(vss_writer_call_userdata(call), vss_value_get_string(component, "name", "?")[0]);
+                trace(vss_writer_call_userdata(call), succeeded ? '+' : '-');
+                all = all && succeeded;
+        }
+        if (all)
+                (void)unlink(temporary_file);
+        return VSS_S_OK;
+}
+
 static vss_result on_pre_restore(vss_writer_call *call) {
         trace(vss_writer_call_userdata(call), '<');
         return VSS_S_OK;
@@ -98,6 +118,7 @@ static const struct vss_writer writer = {
         .abort = on_abort,
         .prepare_snapshot = on_prepare_snapshot,
         .post_snapshot = on_post_snapshot,
+        .backup_complete = on_backup_complete,
         .backup_shutdown = on_shutdown,
         .pre_restore = on_pre_restore,
         .post_restore = on_post_restore,
@@ -135,10 +156,21 @@ static int append_mounts(sd_bus_message *m) {
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
+static const char *chosen = ""; /* names of components, a letter each; capital ones were saved */
+
 static sd_bus_message *make_event(sd_bus *bus, const char *event, const char *session,
                                   enum vss_backup_type type) {
         _cleanup_value_ vss_value *values = vss_value_new_dict();
         sd_bus_message *m = NULL;
+
+        for (const char *c = chosen; *c; c++) {
+                vss_value *component = vss_value_new_dict();
+                char name[] = { (char)(*c | 0x20), 0 };
+
+                (void)vss_value_set_string(component, "name", name);
+                (void)vss_value_set_boolean(component, "succeeded", !(*c & 0x20));
+                (void)vss_value_append(value_require(values, "components", VSS_KIND_LIST), component);
+        }
 
         (void)vss_value_set_string(values, "session", session);
         (void)vss_value_set_integer(values, "backup-type", type);
@@ -219,6 +251,22 @@ static void test_mounts(sd_bus *bus, Trace *t) {
         (void)rmdir(directory);
 }
 
+static void test_backup_complete(sd_bus *bus, Trace *t) {
+        chosen = "Xy";
+        expect_int("contract 9.3.11: BackupComplete gets to the writer",
+                   send(bus, "BackupComplete", SESSION_A), VSS_S_OK);
+        expect_trace(t,
+                     "contract 9.3.14: which looks at each component that was chosen, contract 9.3.15: and "
+                     "whether it was saved",
+                     "cx+y-");
+        expect_true("contract 9.3.15: it keeps what is not safe", access(temporary_file, F_OK) == 0);
+        chosen = "XY";
+        expect_int("BackupComplete of another session", send(bus, "BackupComplete", SESSION_B), VSS_S_OK);
+        expect_trace(t, "where all were saved", "cx+y+");
+        expect_true("contract 9.3.13: it may remove temporary files", access(temporary_file, F_OK) < 0);
+        chosen = "";
+}
+
 static int on_failed(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         *(sd_bus_message **)userdata = sd_bus_message_ref(m);
         return 0;
@@ -289,12 +337,13 @@ static void test_sessions(sd_bus *bus, Trace *t) {
                 (void)snprintf(session, sizeof(session), "dddddddd-0000-4000-8000-%012u", i);
                 expect_int("a session", send(bus, "PrepareForBackup", session), VSS_S_OK);
         }
-        expect_int("one too many", send(bus, "PrepareForBackup", SESSION_A),
-                   VSS_E_WRITER_STATUS_NOT_AVAILABLE);
+        expect_int("contract 9.3.18: there is room for so many only",
+                   send(bus, "PrepareForBackup", SESSION_A), VSS_E_WRITER_STATUS_NOT_AVAILABLE);
         expect_int("one of them ends", send(bus, "BackupComplete", session), VSS_S_OK);
-        expect_int("then there is room", send(bus, "PrepareForBackup", SESSION_A), VSS_S_OK);
+        expect_int("contract 9.3.19: whose slot a later backup has",
+                   send(bus, "PrepareForBackup", SESSION_A), VSS_S_OK);
         expect_int("its last event comes all the same", send(bus, "BackupShutdown", session), VSS_S_OK);
-        expect_trace(t, "and is delivered", "z");
+        expect_trace(t, "and is delivered", "cz");
         (void)sd_bus_release_name(bus, BUS_NAME);
         expect_trace(t, "the service leaves: all are aborted", "bbbbbbbbbbbbbbba");
         (void)sd_bus_request_name(bus, BUS_NAME, 0);
@@ -463,6 +512,8 @@ static void test_short_descriptor(sd_bus *bus, Trace *t) {
         w.size = offsetof(struct vss_writer, prepare_backup);
         pid = start(bus, &w, t);
         expect_int("a call beyond its size", send(bus, "PrepareForSnapshot", SESSION_A), VSS_S_OK);
+        expect_int("contract 9.3.12: BackupComplete without a handler",
+                   send(bus, "BackupComplete", SESSION_B), VSS_S_OK);
         expect_trace(t, "is not made", "");
         (void)kill(pid, SIGTERM);
         expect_int("ends", test_wait_exit(pid), EXIT_SUCCESS);
@@ -472,9 +523,13 @@ static void test_short_descriptor(sd_bus *bus, Trace *t) {
 int main(int argc, char **argv) {
         TestBus test_bus = { 0 };
         Trace *t = trace_new();
+        int fd = mkostemp(temporary_file, O_CLOEXEC); /* before the writer is forked, which knows its name */
         sd_bus *bus;
         pid_t pid;
 
+        if (fd < 0)
+                return 1;
+        (void)close(fd);
         if (!test_bus_start(&test_bus))
                 return 0;
         bus = test_bus_connect();
@@ -485,6 +540,7 @@ int main(int argc, char **argv) {
                 expect_introspection(bus, NAME, BUS_WRITER_PATH, BUS_WRITER, argv[1]);
         test_events(bus, t);
         test_mounts(bus, t);
+        test_backup_complete(bus, t);
         test_failures(bus, t);
         test_restore(bus, t);
         test_sessions(bus, t);
