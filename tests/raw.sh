@@ -80,6 +80,7 @@ raw_start() {
         local as=()
         if [ -n "${2:-}" ]; then
                 as=(setpriv --reuid "$2" --regid "$2" --clear-groups --)
+                touch "$raw_dir/$1/log"
                 chown -R "$2" "$raw_dir/$1"
         fi
         "${as[@]}" "$BUILD/tests/raw-writer" "$1" "$raw_dir/$1" &
