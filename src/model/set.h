@@ -22,13 +22,15 @@ typedef enum SetStep {
         SET_STEP_FREEZE_FRONT_END, /* writers; the freeze window opens */
         SET_STEP_FREEZE_BACK_END,
         SET_STEP_FREEZE_SYSTEM,
+        SET_STEP_FREEZE_SYSTEM_RM,
         SET_STEP_PRE_COMMIT, /* providers */
         SET_STEP_HOLD,       /* hold opens */
         SET_STEP_COMMIT,     /* providers: the point in time */
         SET_STEP_LEASED,  /* lease mode instead of providers' steps: wait for Thaw or the end of the lease */
         SET_STEP_RELEASE, /* hold closes */
         SET_STEP_POST_COMMIT,
-        SET_STEP_THAW_SYSTEM, /* writers, in reverse */
+        SET_STEP_THAW_SYSTEM_RM, /* writers, in reverse */
+        SET_STEP_THAW_SYSTEM,
         SET_STEP_THAW_BACK_END,
         SET_STEP_THAW_FRONT_END, /* the freeze window closes */
         SET_STEP_PRE_FINAL,

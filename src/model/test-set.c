@@ -11,14 +11,15 @@
 /* The walks as the contract has them, by the names that timelines show. */
 static const char snapshot_walk[] =
         "PrepareForSnapshot, EndPrepareSnapshots, arm, sync, Freeze (front-end), Freeze (back-end), Freeze "
-        "(system), "
-        "PreCommitSnapshots, hold, CommitSnapshots, release, PostCommitSnapshots, Thaw (system), Thaw "
-        "(back-end), "
+        "(system), Freeze (resource managers), "
+        "PreCommitSnapshots, hold, CommitSnapshots, release, PostCommitSnapshots, Thaw (resource managers), "
+        "Thaw (system), Thaw (back-end), "
         "Thaw (front-end), PreFinalCommitSnapshots, mount, open for writers, PostSnapshot, exclude, "
         "PostFinalCommitSnapshots, done, ";
-static const char lease_walk[] = "PrepareForSnapshot, arm, sync, Freeze (front-end), Freeze (back-end), "
-                                 "Freeze (system), hold, leased, "
-                                 "release, Thaw (system), Thaw (back-end), Thaw (front-end), done, ";
+static const char lease_walk[] =
+        "PrepareForSnapshot, arm, sync, Freeze (front-end), Freeze (back-end), "
+        "Freeze (system), Freeze (resource managers), hold, leased, "
+        "release, Thaw (resource managers), Thaw (system), Thaw (back-end), Thaw (front-end), done, ";
 
 static void add_step(char *walk, size_t size, SetStep step) {
         size_t n = strlen(walk);

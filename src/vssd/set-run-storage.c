@@ -592,8 +592,9 @@ void set_run_unmount(SetRun *run) {
 /* Small things */
 
 bool set_step_ends_freeze(SetStep step) {
-        return step == SET_STEP_THAW_SYSTEM || step == SET_STEP_THAW_BACK_END ||
-               step == SET_STEP_THAW_FRONT_END || step == SET_STEP_UNDO_WRITERS;
+        return step == SET_STEP_THAW_SYSTEM_RM || step == SET_STEP_THAW_SYSTEM ||
+               step == SET_STEP_THAW_BACK_END || step == SET_STEP_THAW_FRONT_END ||
+               step == SET_STEP_UNDO_WRITERS;
 }
 
 static const char *reason_at(const vss_value *list, const char *level) {

@@ -18,6 +18,7 @@ static const char *event_name(SetStep step) {
         case SET_STEP_FREEZE_FRONT_END:
         case SET_STEP_FREEZE_BACK_END:
         case SET_STEP_FREEZE_SYSTEM:
+        case SET_STEP_FREEZE_SYSTEM_RM:
                 return "Freeze";
         case SET_STEP_POST_SNAPSHOT:
                 return "PostSnapshot";
@@ -33,6 +34,7 @@ static enum vss_writer_state failed_state(SetStep step) {
         case SET_STEP_FREEZE_FRONT_END:
         case SET_STEP_FREEZE_BACK_END:
         case SET_STEP_FREEZE_SYSTEM:
+        case SET_STEP_FREEZE_SYSTEM_RM:
                 return VSS_WS_FAILED_AT_FREEZE;
         case SET_STEP_POST_SNAPSHOT:
                 return VSS_WS_FAILED_AT_POST_SNAPSHOT;
@@ -67,9 +69,11 @@ static void writer_succeeded(SetRun *run, SetWriter *writer) {
         case SET_STEP_FREEZE_FRONT_END:
         case SET_STEP_FREEZE_BACK_END:
         case SET_STEP_FREEZE_SYSTEM:
+        case SET_STEP_FREEZE_SYSTEM_RM:
                 writer->state = VSS_WS_WAITING_FOR_THAW;
                 writer->frozen = true;
                 break;
+        case SET_STEP_THAW_SYSTEM_RM:
         case SET_STEP_THAW_SYSTEM:
         case SET_STEP_THAW_BACK_END:
         case SET_STEP_THAW_FRONT_END:

@@ -322,6 +322,9 @@ static void carry_out(SetRun *run, SetStep step) {
         case SET_STEP_FREEZE_SYSTEM:
                 set_run_freeze_writers(run, VSS_APP_SYSTEM);
                 break;
+        case SET_STEP_FREEZE_SYSTEM_RM:
+                set_run_freeze_writers(run, VSS_APP_SYSTEM_RM);
+                break;
         case SET_STEP_PRE_COMMIT:
                 call_providers(run, "PreCommitSnapshots", provider_share(set_run_window_left(run)));
                 break;
@@ -338,6 +341,9 @@ static void carry_out(SetRun *run, SetStep step) {
                 break;
         case SET_STEP_POST_COMMIT:
                 call_providers(run, "PostCommitSnapshots", provider_share(set_run_window_left(run)));
+                break;
+        case SET_STEP_THAW_SYSTEM_RM:
+                set_run_thaw_writers(run, VSS_APP_SYSTEM_RM);
                 break;
         case SET_STEP_THAW_SYSTEM:
                 set_run_thaw_writers(run, VSS_APP_SYSTEM);

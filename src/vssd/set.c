@@ -46,8 +46,9 @@ void set_clear(Set *set) {
 static enum vss_application_level writer_level(const Participant *writer) {
         int64_t level = vss_value_get_integer(writer->info, "level", VSS_APP_UNKNOWN);
 
-        return level == VSS_APP_SYSTEM || level == VSS_APP_BACK_END ? (enum vss_application_level)level
-                                                                    : VSS_APP_FRONT_END;
+        return level == VSS_APP_SYSTEM || level == VSS_APP_BACK_END || level == VSS_APP_SYSTEM_RM
+                       ? (enum vss_application_level)level
+                       : VSS_APP_FRONT_END;
 }
 
 void set_adopt_writers(Set *set, Discovery *found, const vss_value *enabled, const vss_value *disabled) {
