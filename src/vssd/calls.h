@@ -19,6 +19,7 @@ typedef struct Participant {
         unsigned refs;
         Manager *manager;
         bool is_provider;
+        bool express; /* a writer that a document describes: there is nobody to be called */
         char *bus_name;
         const char
                 *name; /* what follows the prefix: a provider's name, a writer's Class or Class.instance */

@@ -12,6 +12,7 @@
 #include "bus/names.h"
 #include "util/clock.h"
 #include "vssd/discover.h"
+#include "vssd/express.h"
 #include "vssd/judge.h"
 #include "vssd/log.h"
 
@@ -32,6 +33,7 @@ struct Discover {
         Discovery found;
         Failure failure;
         Worker *reading; /* the writers' descriptors */
+        Worker *reading_express;
         struct JudgeWork *judging;
 };
 
@@ -65,6 +67,7 @@ Discover *discover_cancel(Discover *discover) {
                 return NULL;
         calls_cancel(&discover->calls);
         worker_cancel(discover->reading);
+        worker_cancel(discover->reading_express);
         while (discover->judging) {
                 JudgeWork *work = discover->judging;
 
@@ -88,6 +91,18 @@ static void reject(Discover *discover, const char *name, const char *reason) {
         (void)vss_value_set_string(rejected, "reason", reason);
         if (vss_value_append(discover->found.rejected, rejected) < 0)
                 log_error("%s is left out: %s", name, reason);
+}
+
+/* The document of an express writer: named as its file is. */
+static void reject_document(Discover *discover, const char *path, vss_result code, const char *why) {
+        vss_value *rejected = vss_value_new_dict();
+        const char *file = strrchr(path, '/') + 1;
+
+        (void)value_set_printf(rejected, "name", "%.*s", (int)strcspn(file, "."), file);
+        (void)value_set_printf(rejected, "reason", "%s: %s", path, why);
+        (void)vss_value_set_integer(rejected, "code", code);
+        if (vss_value_append(discover->found.rejected, rejected) < 0)
+                log_error("%s is left out: %s", path, why);
 }
 
 static void finish(void *userdata) {
@@ -121,7 +136,8 @@ static void on_judged(void *userdata, int error, WorkerAnswer *answer) {
         *link = work->next;
         if (error < 0 || !metadata) {
                 reject(discover, work->participant->name,
-                       "where its files are could not be found out in time");
+                       vss_value_get_string(answer->value, "message",
+                                            "where its files are could not be found out in time"));
                 drop_participant(discover, work->participant);
         } else {
                 vss_value_free(work->participant->info);
@@ -143,7 +159,9 @@ static void judge(Discover *discover, Participant *participant) {
         JudgeWork *work = calloc(1, sizeof(*work));
         int r = -ENOMEM;
 
-        participant->descriptor = vss_value_copy(descriptor_of(discover, participant));
+        participant->descriptor = participant->express
+                                          ? express_descriptor(participant->info)
+                                          : vss_value_copy(descriptor_of(discover, participant));
         if (work && participant->descriptor) {
                 *work = (JudgeWork){ .discover = discover,
                                      .participant = participant_ref(participant),
@@ -164,6 +182,66 @@ static void judge(Discover *discover, Participant *participant) {
         calls_hold(&discover->calls);
 }
 
+static int add_participant(Discover *discover, Participant *participant) {
+        Participant **all = reallocarray(discover->found.participants, discover->found.n_participants + 1,
+                                         sizeof(*all));
+
+        if (!all)
+                return -ENOMEM;
+        discover->found.participants = all;
+        all[discover->found.n_participants++] = participant;
+        return 0;
+}
+
+/* A writer that a document describes; one that speaks for itself goes before. */
+static int add_express(Discover *discover, const vss_value *metadata) {
+        _cleanup_(participant_unrefp) Participant *participant = NULL;
+        const char *name = vss_value_get_string(metadata, "name", "");
+        _cleanup_(freep) char *bus_name = NULL;
+        int r;
+
+        if (discovery_find(&discover->found, name))
+                return -EEXIST;
+        if (discover->found.n_participants >= PARTICIPANTS_MAX)
+                return -E2BIG;
+        if (asprintf(&bus_name, BUS_WRITER_PREFIX "%s", name) < 0)
+                return -ENOMEM;
+        r = participant_new(discover->manager, false, bus_name, &participant);
+        if (r < 0)
+                return r;
+        participant->express = true;
+        participant->info = vss_value_copy(metadata);
+        r = participant->info ? add_participant(discover, participant) : -ENOMEM;
+        if (r >= 0)
+                (void)TAKE_PTR(participant);
+        return r;
+}
+
+static void add_all_express(Discover *discover) {
+        const vss_value *documents = discover->manager->express;
+
+        for (size_t i = 0; i < vss_value_count(documents); i++) {
+                const vss_value *entry = vss_value_at(documents, i);
+                const vss_value *metadata = vss_value_get(entry, "metadata");
+                const char *path = vss_value_key_at(documents, i), *why;
+                vss_result code = VSS_E_OBJECT_ALREADY_EXISTS;
+                int r;
+
+                why = vss_value_get_string(entry, "reason", NULL);
+                if (why)
+                        code = (vss_result)vss_value_get_integer(entry, "code", VSS_E_UNEXPECTED);
+                else if (metadata) {
+                        r = add_express(discover, metadata);
+                        why = r == -EEXIST  ? "there is another writer of its name"
+                              : r == -E2BIG ? "there are too many participants"
+                              : r < 0       ? "out of memory"
+                                            : NULL;
+                }
+                if (why)
+                        reject_document(discover, path, code, why);
+        }
+}
+
 static void judge_all(void *userdata) {
         Discover *discover = userdata;
 
@@ -171,6 +249,7 @@ static void judge_all(void *userdata) {
                 finish(discover);
                 return;
         }
+        add_all_express(discover);
         calls_begin(&discover->calls, finish, discover);
         for (size_t i = discover->found.n_participants; i-- > 0;)
                 judge(discover, discover->found.participants[i]);
@@ -263,7 +342,6 @@ static void on_identified(void *userdata, const CallAnswer *answer) {
 static int identify(Discover *discover, const char *bus_name) {
         _cleanup_(participant_unrefp) Participant *participant = NULL;
         _cleanup_message_ sd_bus_message *m = NULL;
-        Participant **all;
         int r;
 
         r = participant_new(discover->manager, discover->providers, bus_name, &participant);
@@ -275,12 +353,10 @@ static int identify(Discover *discover, const char *bus_name) {
                 r = calls_add(&discover->calls, participant, m, IDENTIFY_USEC, on_identified, NULL);
         if (r < 0)
                 return r;
-        all = reallocarray(discover->found.participants, discover->found.n_participants + 1, sizeof(*all));
-        if (!all)
-                return -ENOMEM;
-        discover->found.participants = all;
-        all[discover->found.n_participants++] = TAKE_PTR(participant);
-        return 0;
+        r = add_participant(discover, participant);
+        if (r >= 0)
+                (void)TAKE_PTR(participant);
+        return r;
 }
 
 /* Without a good descriptor nobody is asked anything: there is nothing to hold the answer against. */
@@ -373,6 +449,21 @@ static void on_descriptors(void *userdata, int error, WorkerAnswer *answer) {
         calls_drop(&discover->calls);
 }
 
+static void on_express(void *userdata, int error, WorkerAnswer *answer) {
+        Discover *discover = userdata;
+        int r = error;
+
+        discover->reading_express = NULL;
+        if (r >= 0)
+                r = express_take(discover->manager, answer->value);
+        if (r < 0)
+                reject(discover, "express",
+                       r == -ETIMEDOUT ? "the documents of express writers could not be read in time"
+                       : r == -E2BIG   ? "there are too many documents of express writers"
+                                       : "the documents of express writers cannot be read");
+        calls_drop(&discover->calls);
+}
+
 static int ask_names(Discover *discover, const char *member) {
         _cleanup_message_ sd_bus_message *m = NULL;
         int r = sd_bus_message_new_method_call(discover->manager->bus, &m, "org.freedesktop.DBus",
@@ -413,8 +504,14 @@ int discover_start(Manager *manager, bool providers, DiscoverDone done, void *us
                 discover_cancel(discover);
                 return r;
         }
-        if (!providers)
+        if (!providers) {
                 calls_hold(&discover->calls);
+                if (worker_start(manager, express_read_main, manager, manager->settings.worker_usec,
+                                 on_express, discover, &discover->reading_express) >= 0)
+                        calls_hold(&discover->calls);
+                else
+                        reject(discover, "express", "out of memory");
+        }
         *ret_discover = discover;
         calls_drop(&discover->calls);
         return 0;

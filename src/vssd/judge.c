@@ -338,7 +338,9 @@ int judge_metadata_main(void *arg, WorkerAnswer *answer) {
                 return -ENOMEM;
         value_unset(metadata, "dropped");
         judging.dropped = value_require(metadata, "dropped", VSS_KIND_LIST);
-        if (!judging.dropped || vss_value_set_boolean(metadata, "express", false) < 0 ||
+        if (!judging.dropped ||
+            vss_value_set_boolean(metadata, "express",
+                                  vss_value_get_boolean(judge->descriptor, "express", false)) < 0 ||
             vss_value_set(metadata, "units", units ? vss_value_copy(units) : vss_value_new_list()) < 0)
                 return -ENOMEM;
         r = judge_all(&judging, metadata);

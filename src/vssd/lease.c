@@ -126,6 +126,12 @@ static void choose_writers(Lease *lease, const vss_value *names) {
                                     "There is no writer %s. See vss list writers.", name);
                         return;
                 }
+                if (writer->participant->express) {
+                        failure_set(&lease->failure, VSS_E_NOT_SUPPORTED, name,
+                                    "%s is described by a document alone: nobody can hold what it names.",
+                                    name);
+                        return;
+                }
                 writer->takes_part = true;
                 lease->set.everywhere = true;
         }

@@ -577,5 +577,6 @@ void manager_deinit(Manager *manager) {
         event_forget_all(manager);
         manager->lease = lease_free(manager->lease);
         manager->catalog = catalog_free(manager->catalog);
+        manager->express = vss_value_free(manager->express);
         manager->door = door_free(manager->door);
 }

@@ -33,6 +33,7 @@ struct Manager {
         struct Provider *providers;
         struct Subscriber *subscribers;
         struct Door *door;
+        vss_value *express; /* express writers' documents as they were read last: express.h */
         uint64_t last_sequence;
 };
 

@@ -128,7 +128,7 @@ static int call_writers(Session *session, size_t round) {
                 _cleanup_message_ sd_bus_message *m = NULL;
                 _cleanup_value_ vss_value *event = NULL;
 
-                if (!writer->takes_part || (!rounds[round].first && writer->failure.code < 0))
+                if (!set_calls_writer(writer) || (!rounds[round].first && writer->failure.code < 0))
                         continue;
                 event = set_event(&session->set, session->id, writer, limit);
                 r = event ? participant_message(writer->participant, rounds[round].member, &m) : -ENOMEM;

@@ -123,7 +123,7 @@ static void gather(void *userdata, const SetWriter *writer, const vss_value *com
 
         *level = (LevelComponent){
                 .writer = writer->participant->name,
-                .writer_frozen = writer->was_frozen,
+                .writer_frozen = writer->was_frozen || writer->participant->express,
                 .writer_failure = writer->failure.code < 0 ? failure_message(&writer->failure) : NULL,
                 .failure = failed ? vss_value_get_string(failed, "message", "it failed")
                                   : vetoed_late(writer),
@@ -132,6 +132,8 @@ static void gather(void *userdata, const SetWriter *writer, const vss_value *com
         };
         if (level->crash_only && !*level->crash_only)
                 level->crash_only = NULL;
+        if (writer->participant->express)
+                level->crash_only = "it is described by a document alone, and nobody holds its files";
         locate_files(gathering, level, writer, component);
         gathering->n++;
 

@@ -39,7 +39,7 @@ void set_run_drop_handovers(SetRun *run) {
 /* Who needs what */
 
 static bool is_called(const SetWriter *writer) {
-        return writer->takes_part && writer->failure.code >= 0;
+        return set_calls_writer(writer) && writer->failure.code >= 0;
 }
 
 static void add_volume(Handover *handover, size_t index) {
@@ -208,14 +208,13 @@ void set_run_open_copies(SetRun *run) {
                 SetWriter *writer = &run->set->writers[i];
                 Handover *handover;
 
-                if (!is_called(writer))
-                        continue;
-                handover = handover_new(run, writer);
+                if (writer->takes_part && writer->failure.code >= 0)
+                        open_own(run, writer);
+                handover = is_called(writer) ? handover_new(run, writer) : NULL;
                 if (!handover || !needs_to_write(run->set, writer))
                         continue;
                 for (size_t k = 0; k < handover->n; k++)
                         open_copy(run, &handover->mounts[k]);
-                open_own(run, writer);
         }
 }
 

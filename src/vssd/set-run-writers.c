@@ -161,7 +161,7 @@ void set_run_prepare_writers(SetRun *run) {
         for (size_t i = 0; i < run->set->n_writers; i++) {
                 SetWriter *writer = &run->set->writers[i];
 
-                if (writer->takes_part && writer->failure.code >= 0)
+                if (set_calls_writer(writer) && writer->failure.code >= 0)
                         set_run_call_writer(run, writer, "PrepareForSnapshot",
                                             run->manager->settings.writer_usec, NULL);
         }
@@ -171,7 +171,7 @@ void set_run_freeze_writers(SetRun *run, enum vss_application_level level) {
         for (size_t i = 0; i < run->set->n_writers; i++) {
                 SetWriter *writer = &run->set->writers[i];
 
-                if (!writer->takes_part || writer->failure.code < 0 || writer->level != level)
+                if (!set_calls_writer(writer) || writer->failure.code < 0 || writer->level != level)
                         continue;
                 writer->frozen_usec = now_usec();
                 set_run_call_writer(run, writer, "Freeze", freeze_limit(run, writer), NULL);

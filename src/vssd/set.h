@@ -75,6 +75,10 @@ typedef struct Set {
 void set_clear(Set *set);
 /* Takes over what was discovered. */
 void set_adopt_writers(Set *set, Discovery *found, const vss_value *enabled, const vss_value *disabled);
+/* Is @writer called at all? One that a document describes never is. */
+static inline bool set_calls_writer(const SetWriter *writer) {
+        return writer->takes_part && !writer->participant->express;
+}
 SetWriter *set_find_writer(Set *set, const char *name);
 /* Its part of the Backup Components Document. */
 BcWriter set_bc_writer(const Set *set, const SetWriter *writer);
