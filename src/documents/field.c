@@ -50,8 +50,9 @@ static bool is_absolute(const char *path) {
                (isalpha((unsigned char)path[0]) && path[1] == ':');
 }
 
+/* Here a backslash is a character like others. */
 static const char *check_path(enum FieldType type, const char *path) {
-        if (has_element(path, path[0] == '/' ? "/" : "/\\", ".."))
+        if (has_element(path, path[0] && strchr("/$%", path[0]) ? "/" : "/\\", ".."))
                 return "has an element \"..\"; the path it leads to is wanted";
         if (type == FIELD_PATH && !is_absolute(path))
                 return "is not an absolute path";
@@ -70,7 +71,7 @@ static const char *check_logical_path(enum FieldType type, const char *path) {
 static const char *check_filespec(const char *filespec) {
         if (!*filespec)
                 return "is empty; \"*\" stands for all files";
-        if (strchr(filespec, '/') || has_element(filespec, "\\", ".") || has_element(filespec, "\\", ".."))
+        if (strchr(filespec, '/') || strcmp(filespec, ".") == 0 || strcmp(filespec, "..") == 0)
                 return "is not a name: directories belong into the path";
         return NULL;
 }
@@ -102,8 +103,8 @@ const char *field_check(enum FieldType type, const Spelling *spellings, const ch
                 return is_text(type) ? "is longer than 1 MiB" : "is longer than 4095 bytes";
         if (!is_text(type) && has_controls(text))
                 return "has control characters";
-        if (!is_text(type) && !field_is_plain(text))
-                return "is not in UTF-8, or has characters that XML does not allow";
+        if (!is_text(type) && !text_is_utf8(text))
+                return "is not in UTF-8";
         switch (type) {
         case FIELD_NAME:
                 return !*text ? "is empty" : strchr(text, '/') ? "has a separator of paths in it" : NULL;
@@ -199,6 +200,10 @@ const char *field_parse(enum FieldType type, const Spelling *spellings, char *te
         default:
                 normalize(type, text, is_foreign);
                 reason = field_check(type, spellings, text);
+                if (!reason && is_foreign &&
+                    (type == FIELD_PATH || type == FIELD_ANY_PATH || type == FIELD_FILESPEC) &&
+                    has_element(text, "/\\", ".."))
+                        reason = "has an element \"..\"; the path it leads to is wanted";
                 if (!reason)
                         *ret_value = vss_value_new_string(text);
                 return reason;

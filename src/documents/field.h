@@ -7,8 +7,10 @@
 
 #include "util/value.h"
 
+/* Texts down to FIELD_FILESPEC are written as Base64, under another name, if XML cannot carry them. */
 enum FieldType {
-        FIELD_DATA,         /* any text; as Base64 under another name if XML cannot carry it */
+        FIELD_DATA,         /* any text */
+        FIELD_OWN_VERSION,  /* the version, where two numbers do not say it */
         FIELD_NAME,         /* of a component: not empty, no '/' */
         FIELD_LOGICAL_PATH, /* elements parted by '/', maybe none */
         FIELD_REMOTE_PATH,  /* the same; of another machine if it begins with "//" */
@@ -24,10 +26,13 @@ enum FieldType {
         FIELD_WORD,     /* one of the spellings */
         FIELD_VERSION,  /* of the format: 1.x */
         FIELD_EDITION,  /* of our part of it: 1 */
-        FIELD_MAJOR,    /* these two make "version", where that reads N.N */
+        FIELD_MAJOR,    /* these two make the version, where it reads N.N */
         FIELD_MINOR,
-        FIELD_OWN_VERSION, /* and this one, where it does not */
 };
+
+static inline bool field_may_be_encoded(enum FieldType type) {
+        return type <= FIELD_FILESPEC;
+}
 
 /* The first one of a number is written, all are read. A list ends with a NULL text. */
 typedef struct Spelling {

@@ -189,7 +189,7 @@ static void format_attribute(Formatter *formatter, const Attribute *attribute, c
                 fail(formatter, "the key \"%s\"%s%.200s%s %s", attribute->key,
                      vss_value_kind(value) == VSS_KIND_STRING ? " (" : "", vss_value_string(value, ""),
                      vss_value_kind(value) == VSS_KIND_STRING ? ")" : "", reason);
-        else if (attribute->type == FIELD_DATA)
+        else if (field_may_be_encoded(attribute->type))
                 put_text(formatter, attribute, text);
         else
                 put_attribute(formatter, prefixed, attribute->name, "", text);

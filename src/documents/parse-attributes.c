@@ -62,9 +62,7 @@ static const Attribute *find_encoded(const Element *element, bool ours, const ch
         memcpy(plain, name, n - m);
         plain[n - m] = '\0';
         attribute = schema_attribute(element, ours, plain) ?: schema_attribute(element, false, plain);
-        return attribute && (attribute->type == FIELD_DATA || attribute->type == FIELD_OWN_VERSION)
-                       ? attribute
-                       : NULL;
+        return attribute && field_may_be_encoded(attribute->type) ? attribute : NULL;
 }
 
 /* A text that XML cannot carry. */
@@ -72,6 +70,7 @@ static void take_encoded(Parser *parser, const Element *element, const Attribute
                          const xmlChar *const *sax) {
         _cleanup_(freep) char *data = NULL;
         const char *text = take_text(parser, sax), *reason = NULL;
+        vss_value *value = NULL;
         size_t size = 0;
         int r;
 
@@ -83,13 +82,13 @@ static void take_encoded(Parser *parser, const Element *element, const Attribute
         else if (r >= 0 && memchr(data, 0, size))
                 reason = "has a NUL byte in it";
         else if (r >= 0)
-                reason = field_check(FIELD_DATA, NULL, data);
+                reason = field_parse(attribute->type, attribute->spellings, data, !parser->is_ours, &value);
         if (reason)
                 fail_value(parser, element, name_of(sax), text, reason);
         else if (r < 0)
                 parser_fail_memory(parser);
         else
-                set_value(parser, element, name_of(sax), dict, attribute->key, vss_value_new_string(data));
+                set_value(parser, element, name_of(sax), dict, attribute->key, value);
 }
 
 static void take_plain(Parser *parser, const Element *element, const Attribute *attribute, vss_value *dict,

@@ -109,7 +109,11 @@ static const Attribute file_list_attributes[] = {
         PREFIXED("alternatePath", "alternate-path", FIELD_ANY_PATH),
         { .name = "kind", .key = "kind", .type = FIELD_WORD, .ours = true, .spellings = file_kinds },
         PREFIXED("real", "real", FIELD_ANY_PATH),
+        PREFIXED("volume", "volume", FIELD_ANY_PATH),
         PREFIXED("device", "device", FIELD_INTEGER),
+        PREFIXED("alternateReal", "alternate-real", FIELD_ANY_PATH),
+        PREFIXED("alternateVolume", "alternate-volume", FIELD_ANY_PATH),
+        PREFIXED("alternateDevice", "alternate-device", FIELD_INTEGER),
         END,
 };
 static const Attribute mapping_attributes[] = {

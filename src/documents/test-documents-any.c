@@ -67,8 +67,8 @@ static vss_value *any_id(void) {
 
 /* A name that no other has, so that nothing is there twice. */
 static vss_value *any_name(void) {
-        static const char *const names[] = { "c",  "name with blank", "\xc3\xa9", "a\\b", "<&\">",
-                                             "..", "Volume{1}" };
+        static const char *const names[] = { "c",     "name with blank", "\xc3\xa9", "a\\b",
+                                             "<&\">", "\xef\xbf\xbf",    "..",       "Volume{1}" };
         char name[64];
 
         (void)snprintf(name, sizeof(name), "%s%u", pick(names, ELEMENTS(names)), serial++);
@@ -90,7 +90,7 @@ static const Spelling *any_spelling(const Spelling *spellings) {
 }
 
 static vss_value *any_field(const Attribute *attribute) {
-        static const char *const logical[] = { "", "a", "a/b", "a\\b/c", "srv/\xc3\xa9" };
+        static const char *const logical[] = { "", "a", "a/b", "a\\b/c", "\xef\xbf\xbe/b", "srv/\xc3\xa9" };
         static const char *const remote[] = { "", "a/b", "//host/a" };
         static const char *const paths[] = { "/",
                                              "/srv/data",
@@ -100,9 +100,12 @@ static vss_value *any_field(const Attribute *attribute) {
                                              "$X/y",
                                              "\\x",
                                              "\\\\?\\Volume{1}\\",
-                                             "/with \"quotes\" & <angles>" };
+                                             "/with \"quotes\" & <angles>",
+                                             "/\xef\xbf\xbf",
+                                             "/a\\..\\b",
+                                             "%x%/\\.." };
         static const char *const any_paths[] = { "", "relative/path", "/srv" };
-        static const char *const specs[] = { "*", "a?.db", "..x", "a\\b", "<*>" };
+        static const char *const specs[] = { "*", "a?.db", "..x", "a\\b", "<*>", "..\\x", "\xef\xbf\xbf*" };
         static const char *const versions[] = { "1.0", "0.0", "1.2.3", "01.0", "", "x", "1.", "3.40\001" };
 
         switch (attribute->type) {
@@ -259,7 +262,8 @@ static void test_keys(void) {
                       "source level freeze-timeout-ms backup-schema express restore-method method service "
                       "user-procedure writer-restore reboot-required alternate-mappings excludes "
                       "excludes-from-snapshot components missing-rights warnings dropped path filespec "
-                      "recursive alternate-path backup-mask kind real device logical-path caption icon "
+                      "recursive alternate-path backup-mask kind real device alternate-real "
+                      "alternate-volume alternate-device logical-path caption icon "
                       "restore-metadata notify-on-backup-complete selectable selectable-for-restore flags "
                       "needs-one-instant owner crash-only files dependencies writer-id select-components "
                       "bootable-system-state backup-type partial-file-support restore-type set session "
