@@ -157,31 +157,57 @@ static const char *step(Guard *guard, unsigned char c) {
         return NULL;
 }
 
+/* How many of the bytes that come next are plain ASCII that changes nothing: most are in values. */
+static size_t skip_plain(const Guard *guard, const char *data, size_t size) {
+        char end = guard->state == GUARD_QUOTED ? guard->quote : '<';
+        size_t n = 0;
+
+        if ((guard->state != GUARD_QUOTED && guard->state != GUARD_TEXT) || guard->continuations > 0)
+                return 0;
+        if (guard->state == GUARD_QUOTED && size > GUARD_VALUE_MAX - guard->length)
+                size = GUARD_VALUE_MAX - guard->length;
+        size = MIN(size, (size_t)(DOCUMENT_SIZE_MAX - guard->size));
+        while (n < size && data[n] >= ' ' && data[n] <= '~' && data[n] != end)
+                n++;
+        return n;
+}
+
+static const char *scan_byte(Guard *guard, unsigned char c, vss_result *ret_result) {
+        bool begins = guard->state == GUARD_START, inside = guard->continuations > 0;
+        const char *reason = step(guard, c);
+
+        *ret_result = begins ? VSS_E_CORRUPT_XML_DOCUMENT : VSS_E_INVALID_XML_DOCUMENT;
+        if (reason)
+                return reason;
+        if (guard->size >= DOCUMENT_SIZE_MAX)
+                return "it is larger than 64 MiB";
+        if (c == '\0')
+                return guard->size == 1 ? "a NUL byte: it may be in UTF-16; convert it to UTF-8 first"
+                                        : "a NUL byte";
+        if (!follows(guard, c))
+                return c < 0x80 && !inside ? "a control character, which XML does not allow"
+                                           : "it is not in UTF-8; convert it first";
+        if (c == '\n')
+                guard->line++;
+        guard->size++;
+        return NULL;
+}
+
 const char *guard_scan(Guard *guard, const char *data, size_t size, size_t *ret_good,
                        vss_result *ret_result) {
         const char *reason = NULL;
-        size_t i;
+        size_t i = 0;
 
-        for (i = 0; i < size; i++) {
-                unsigned char c = (unsigned char)data[i];
-                bool begins = guard->state == GUARD_START, inside = guard->continuations > 0;
+        while (i < size && !reason) {
+                size_t plain = skip_plain(guard, data + i, size - i);
 
-                reason = step(guard, c);
-                *ret_result = begins ? VSS_E_CORRUPT_XML_DOCUMENT : VSS_E_INVALID_XML_DOCUMENT;
-                if (!reason && guard->size >= DOCUMENT_SIZE_MAX)
-                        reason = "it is larger than 64 MiB";
-                if (!reason && c == '\0')
-                        reason = guard->size == 1
-                                         ? "a NUL byte: it may be in UTF-16; convert it to UTF-8 first"
-                                         : "a NUL byte";
-                if (!reason && !follows(guard, c))
-                        reason = c < 0x80 && !inside ? "a control character, which XML does not allow"
-                                                     : "it is not in UTF-8; convert it first";
-                if (reason)
-                        break;
-                if (c == '\n')
-                        guard->line++;
-                guard->size++;
+                guard->length += plain;
+                guard->size += plain;
+                i += plain;
+                if (i < size) {
+                        reason = scan_byte(guard, (unsigned char)data[i], ret_result);
+                        i += !reason;
+                }
         }
         *ret_good = i;
         return reason;

@@ -3,7 +3,9 @@
 /*
  * Any document: what is written reads the same again, for trees made at random from the schema's own tables
  *
- * Usage: test-documents-any SCHEMA; SEED chooses what is made
+ * And what the tables have is in the manual page.
+ *
+ * Usage: test-documents-any SCHEMA MANUAL; SEED chooses what is made
  */
 
 #include <string.h>
@@ -284,8 +286,53 @@ static void test_keys(void) {
         expect_true("each key was in some document", true);
 }
 
+/* Does the section of the page that begins at @section have the line? */
+static bool has_line(const char *section, const char *line) {
+        const char *end = strstr(section + 1, "\n.S"), *found = strstr(section, line);
+
+        return found && (!end || found < end);
+}
+
+static bool is_documented(const char *manual, const Element *element) {
+        char line[128];
+        const char *section;
+
+        (void)snprintf(line, sizeof(line), "\n.Ss %s%s\n", element->ns == NS_OURS ? "l:" : "",
+                       element->name);
+        section = strstr(manual, line);
+        if (!section)
+                printf("# no section %s\n", element->name);
+        for (const Attribute *a = element->attributes; section && a && a->name; a++) {
+                (void)snprintf(line, sizeof(line), "\n.It Li %s%s Pq ",
+                               schema_is_prefixed(element, a) ? "l:" : "", a->name);
+                if (has_line(section, line))
+                        continue;
+                printf("# in %s no %s\n", element->name, a->name);
+                section = NULL;
+        }
+        for (size_t i = 0; section && element->children && element->children[i]; i++)
+                if (!is_documented(manual, element->children[i]))
+                        section = NULL;
+        return section;
+}
+
+static void test_manual(const char *path) {
+        size_t size = 0;
+        _cleanup_(freep) char *manual = read_file(path, &size);
+        char *attribute = manual ? strstr(manual, "\n.It Li filespecBackupType") : NULL;
+
+        expect_true("the manual page is there", attribute != NULL);
+        if (!attribute)
+                return;
+        expect_true("it has every element and attribute",
+                    is_documented(manual, &schema_metadata) && is_documented(manual, &schema_components) &&
+                            is_documented(manual, &schema_value));
+        attribute[sizeof("\n.It Li file") - 1] = 'x';
+        expect_true("one that is missing is seen", !is_documented(manual, &schema_metadata));
+}
+
 int main(int argc, char *argv[]) {
-        _cleanup_(schema_freep) Schema *schema = argc == 2 ? schema_load(argv[1]) : NULL;
+        _cleanup_(schema_freep) Schema *schema = argc == 3 ? schema_load(argv[1]) : NULL;
         const char *seed = getenv("SEED");
         unsigned wrong = 0;
 
@@ -304,6 +351,7 @@ int main(int argc, char *argv[]) {
                 test_round(schema, &schema_components, &wrong);
         expect_int("Backup Components Documents survive", wrong, 0);
         test_keys();
+        test_manual(argv[2]);
         vss_value_free(made);
         return test_end();
 }
