@@ -41,6 +41,27 @@ char *locate_resolve(const char *declared) {
         }
 }
 
+char *locate_judged(const char *declared, const char *judged) {
+        char *directory = locate_resolve(declared);
+
+        if (directory && *judged && !path_is_below(directory, judged)) {
+                free(directory);
+                return NULL;
+        }
+        return directory;
+}
+
+char *locate_nearest(const char *path) {
+        char *nearest = strdup(path);
+
+        while (nearest && nearest[1] && access(nearest, F_OK) < 0) {
+                char *slash = strrchr(nearest, '/');
+
+                slash[slash == nearest] = '\0';
+        }
+        return nearest;
+}
+
 int locate_join(const char *directory, const char *below, char **ret_path) {
         size_t n = strlen(directory);
 

@@ -11,6 +11,12 @@
 /* A directory as file sets name it, without variables (the environment's) and links: what of it exists is
  * resolved, the rest stays. Allocated; NULL without memory or for what is no such path. */
 char *locate_resolve(const char *declared);
+/* The same for a directory whose place the service has judged: where it led then, or the nearest directory
+ * above that was there. NULL also if it leads elsewhere now. @judged may be "": nobody has. */
+char *locate_judged(const char *declared, const char *judged);
+/* The nearest of @path and the directories above it that is there; @path is resolved. Allocated; NULL
+ * without memory. */
+char *locate_nearest(const char *path);
 /* @directory, "/" and @below, if that is not "". 0, -ENAMETOOLONG, -ENOMEM. */
 int locate_join(const char *directory, const char *below, char **ret_path);
 /* Is @path, which is resolved, in the file set? */

@@ -16,6 +16,7 @@ static int root_fd = -1;
 static char found[16384];
 static size_t n_found;
 static unsigned stop_after;
+static const char *pruned;
 
 static int compare(const void *a, const void *b) {
         return strcmp(*(char *const *)a, *(char *const *)b);
@@ -34,6 +35,8 @@ static int note_entry(void *userdata, const WalkEntry *entry) {
                 (void)snprintf(line, sizeof(line), "%c%s", letters[entry->kind], entry->path);
         if (n_found < ELEMENTS(lines))
                 lines[n_found++] = strdup(line);
+        if (pruned && strcmp(entry->path, pruned) == 0)
+                return WALK_PRUNE;
         return stop_after && n_found >= stop_after ? 77 : 0;
 }
 
@@ -106,6 +109,12 @@ static void test_sets(void) {
                    "da da/empty da/sub da/sub/deep fa/sub/deep/four.db");
         expect_str("a pattern that nothing matches", walked("a", "*.none", false), "");
         expect_str("a pattern where no directory is", walked("none", "*", true), "");
+        pruned = "a/sub";
+        expect_str("a directory that is not to be entered", walked("a", "*", true),
+                   "da da/empty da/sub fa/one.db fa/two.log la/etc la/out la/same.db");
+        pruned = "a";
+        expect_str("nor that of the set", walked("a", "*", true), "da");
+        pruned = NULL;
         expect_str("an empty directory is part of it", walked("a/empty", "*", true), "da/empty");
 }
 

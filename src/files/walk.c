@@ -98,10 +98,10 @@ static int walk_subdirectory(Walk *walk, int fd, const WalkEntry *entry, unsigne
         }
         r = tell(walk, &told);
         if (sub_fd < 0)
-                return r;
+                return r == WALK_PRUNE ? 0 : r;
         if (r != 0) {
                 (void)close(sub_fd);
-                return r;
+                return r == WALK_PRUNE ? 0 : r;
         }
         return walk_directory(walk, sub_fd, depth + 1);
 }
@@ -226,7 +226,7 @@ static int walk_top(Walk *walk, int fd, bool exact) {
                 r = walk_directory(walk, TAKE_FD(owned), 0);
         if (r == 0 && exact && !walk->found)
                 r = tell_missing(walk);
-        return r;
+        return r == WALK_PRUNE ? 0 : r;
 }
 
 int walk_files(const WalkSet *set, WalkHandler handler, void *userdata) {

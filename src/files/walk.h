@@ -51,7 +51,9 @@ typedef struct WalkSet {
         size_t entries_max; /* 0: WALK_ENTRIES_MAX */
 } WalkSet;
 
-/* Return: 0 to go on; anything else ends the walk and is what walk_files() returns. */
+/* Return: 0 to go on; WALK_PRUNE for a directory not to be entered; anything else ends the walk and is what
+ * walk_files() returns. */
+#define WALK_PRUNE 0x7fffffff
 typedef int (*WalkHandler)(void *userdata, const WalkEntry *entry);
 
 /*

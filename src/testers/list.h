@@ -43,8 +43,9 @@ int list_parse(const char *line, ListEntry *ret_entry);
 
 /* Appends the line of an entry. 0 or a negative errno. */
 int list_write(FILE *f, const ListEntry *entry);
-/* Return: 0 to go on; anything else ends the reading, and is what list_read() returns. */
-typedef int (*ListHandler)(void *userdata, const ListEntry *entry);
+/* May take what is in @entry, and leave it zeroed. Return: 0 to go on; anything else ends the reading, and
+ * is what list_read() returns. */
+typedef int (*ListHandler)(void *userdata, ListEntry *entry);
 /* All lines of an open file; @fd is taken over. Return: 0, a negative errno, with the number of the line at
  * fault. */
 int list_read(int fd, ListHandler handler, void *userdata, unsigned *ret_line);

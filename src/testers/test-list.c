@@ -123,7 +123,7 @@ static void test_tolerance(void) {
         expect_int("the rest is read", (int64_t)entry.size, 1);
 }
 
-static int count(void *userdata, const ListEntry *entry) {
+static int count(void *userdata, ListEntry *entry) {
         unsigned *n = userdata;
 
         (*n)++;

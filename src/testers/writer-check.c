@@ -133,7 +133,7 @@ static void note_wrong(Check *check, const char *path, const char *what) {
         test_writer_log(check->writer, "check %s %s", what, path);
 }
 
-static int check_entry(void *userdata, const ListEntry *entry) {
+static int check_entry(void *userdata, ListEntry *entry) {
         Check *check = userdata;
         _cleanup_(freep) char *path = NULL;
         const char *wrong;
@@ -155,7 +155,7 @@ static int check_entry(void *userdata, const ListEntry *entry) {
 }
 
 /* Before: each path that was noted, as it is now; with "gone" if nothing is there. */
-static int look_at_entry(void *userdata, const ListEntry *entry) {
+static int look_at_entry(void *userdata, ListEntry *entry) {
         Check *check = userdata;
         _cleanup_list_entry_ ListEntry now = { 0 };
         int r;
@@ -176,7 +176,7 @@ static int look_at_entry(void *userdata, const ListEntry *entry) {
 }
 
 /* After: is what was to be left alone as it was? */
-static int check_before(void *userdata, const ListEntry *before) {
+static int check_before(void *userdata, ListEntry *before) {
         Check *check = userdata;
         bool gone = before->metadata && strcmp(before->metadata, "gone") == 0;
         const char *wrong;

@@ -111,7 +111,8 @@ static int remember_walked(void *userdata, const WalkEntry *walked) {
         return r < 0 ? r : list_write(remember->out, &entry);
 }
 
-static int open_copy(vss_writer_call *call, const char *directory, const char **ret_below) {
+static int open_copy(vss_writer_call *call, const char *directory, const char **ret_volume,
+                     const char **ret_below) {
         const char *volume = find_volume(call, directory);
         const char *device = volume ? vss_writer_call_snapshot_device(call, directory) : NULL;
         int fd;
@@ -119,6 +120,7 @@ static int open_copy(vss_writer_call *call, const char *directory, const char **
         if (!device)
                 return -ENODEV;
         fd = open(device, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        *ret_volume = volume;
         *ret_below = path_relative(directory, volume);
         return fd < 0 ? -errno : fd;
 }
@@ -127,25 +129,33 @@ static int remember_files(Remember *remember, vss_writer_call *call, const TestF
         _cleanup_(freep) char *directory = locate_resolve(files->path);
         _cleanup_(freep) char *source = files->alternate_path[0] ? locate_resolve(files->alternate_path)
                                                                  : NULL;
-        const char *below = NULL;
+        const char *volume = NULL, *below = NULL;
         _cleanup_(closep) int root_fd = -1;
+        char **mount_points = NULL;
         WalkSet set = { .filespec = files->filespec, .recursive = files->recursive };
+        int r;
 
         if (!directory || (files->alternate_path[0] && !source))
                 return -ENOMEM;
-        root_fd = open_copy(call, source ?: directory, &below);
+        root_fd = open_copy(call, source ?: directory, &volume, &below);
         if (root_fd < 0) {
                 test_writer_log(remember->writer,
                                 "cannot read %s: its volume is not in the set, or has no device: %s",
                                 source ?: directory, strerror(-root_fd));
                 return 0;
         }
+        r = locate_mount_points(volume, "", &mount_points);
+        if (r < 0)
+                return r;
         set.root_fd = root_fd;
         set.directory = below;
+        set.mount_points = (const char *const *)mount_points;
         remember->files = files;
         remember->directory = directory;
         remember->source = source;
-        return walk_files(&set, remember_walked, remember);
+        r = walk_files(&set, remember_walked, remember);
+        locate_free(mount_points);
+        return r;
 }
 
 /* A part of a file that may be in no file set. */
@@ -153,14 +163,14 @@ static int remember_part(Remember *remember, vss_writer_call *call, const TestPa
         _cleanup_(freep) char *directory = locate_resolve(part->path), *path = NULL, *relative = NULL;
         _cleanup_list_entry_ ListEntry entry = { 0 };
         _cleanup_(closep) int root_fd = -1, fd = -1;
-        const char *below = NULL;
+        const char *volume = NULL, *below = NULL;
         int r;
 
         if (strncmp(part->ranges, "File=", 5) == 0)
                 return 0;
         if (!directory || locate_join(directory, part->filespec, &path) < 0)
                 return -ENOMEM;
-        root_fd = open_copy(call, directory, &below);
+        root_fd = open_copy(call, directory, &volume, &below);
         if (root_fd >= 0 && locate_join(below, part->filespec, &relative) == 0)
                 fd = beneath_open(root_fd, relative + (*relative == '/'), O_RDONLY | O_NONBLOCK, 0, 0);
         r = fd < 0 ? fd : place_read_fd(fd, path, part->ranges, &entry);
@@ -224,7 +234,7 @@ vss_result test_writer_remember(TestWriter *writer, vss_writer_call *call) {
 }
 
 /* What is deleted, of what was noted: files and links, at their place, not those that were left out. */
-static int delete_original(void *userdata, const ListEntry *entry) {
+static int delete_original(void *userdata, ListEntry *entry) {
         TestWriter *writer = userdata;
         _cleanup_(closep) int root_fd = -1, directory_fd = -1;
         const char *name;
@@ -262,7 +272,7 @@ static bool is_differenced(const TestWriterConf *conf, const char *path) {
         return false;
 }
 
-static int delete_chosen(void *userdata, const ListEntry *entry) {
+static int delete_chosen(void *userdata, ListEntry *entry) {
         const TestWriterConf *conf = &((TestWriter *)userdata)->conf;
         bool partial = is_partial(conf, entry->path), differenced = is_differenced(conf, entry->path);
 
