@@ -78,8 +78,19 @@ const vss_value *component_selectable_ancestor(const vss_value *list, const vss_
         return nearest;
 }
 
+const char *file_set_path(const vss_value *set) {
+        return vss_value_get_string(set, "path", "");
+}
+
+const char *file_set_filespec(const vss_value *set) {
+        return vss_value_get_string(set, "filespec", "");
+}
+
+bool file_set_is_recursive(const vss_value *set) {
+        return vss_value_get_boolean(set, "recursive", false);
+}
+
 bool file_set_is(const vss_value *set, const char *path, const char *filespec, bool recursive) {
-        return strcmp(vss_value_get_string(set, "path", ""), path) == 0 &&
-               strcmp(vss_value_get_string(set, "filespec", ""), filespec) == 0 &&
-               vss_value_get_boolean(set, "recursive", false) == recursive;
+        return strcmp(file_set_path(set), path) == 0 && strcmp(file_set_filespec(set), filespec) == 0 &&
+               file_set_is_recursive(set) == recursive;
 }

@@ -33,5 +33,9 @@ vss_value *component_find_mutable(vss_value *list, const char *logical_path, con
 /* The nearest component above that can be selected; NULL if there is none. */
 const vss_value *component_selectable_ancestor(const vss_value *list, const vss_value *component);
 
+/* Of a file set, and of whatever else has these keys. */
+const char *file_set_path(const vss_value *set);
+const char *file_set_filespec(const vss_value *set);
+bool file_set_is_recursive(const vss_value *set);
 /* Is this the file set @path, @filespec, @recursive? By text. */
 bool file_set_is(const vss_value *set, const char *path, const char *filespec, bool recursive);

@@ -2,15 +2,13 @@
 
 /*
  * The files of a backup
- *
- * A system's writers name tens of thousands of file sets, and a backup asks about millions of files. So both
- * file sets and excludes are found by directory: those of a file can only be in the directories above it.
  */
 
 #include <limits.h>
 #include <string.h>
 #include "model/component-tree.h"
 #include "model/component.h"
+#include "model/file-index.h"
 #include "model/file-plan.h"
 #include "model/path.h"
 
@@ -19,18 +17,6 @@ typedef struct Exclude {
         const char *filespec;
         bool recursive;
 } Exclude;
-
-/* Where to look for what covers a file: entries by their directory, then patterns before exact names. */
-typedef struct Place {
-        const char *directory, *filespec;
-        bool is_exact;
-        size_t index;
-} Place;
-
-typedef struct Index {
-        Place *places;
-        size_t n;
-} Index;
 
 typedef struct Job {
         FileJob job;
@@ -45,7 +31,7 @@ struct FilePlan {
         size_t n, allocated;
         Exclude *excludes;
         size_t n_excludes;
-        Index jobs_at, excludes_at;
+        FileIndex jobs_at, excludes_at;
         vss_value *problems, *warnings;
 };
 
@@ -60,8 +46,8 @@ FilePlan *file_plan_free(FilePlan *plan) {
                 free(plan->excludes[i].directory);
         free(plan->jobs);
         free(plan->excludes);
-        free(plan->jobs_at.places);
-        free(plan->excludes_at.places);
+        file_index_clear(&plan->jobs_at);
+        file_index_clear(&plan->excludes_at);
         vss_value_free(plan->problems);
         vss_value_free(plan->warnings);
         free(plan);
@@ -70,97 +56,7 @@ FilePlan *file_plan_free(FilePlan *plan) {
 
 DEFINE_CLEANUP(FilePlan *, file_plan_free)
 
-/* Indices */
-
-static int compare_places(const void *a, const void *b) {
-        const Place *pa = a, *pb = b;
-        int order = strcmp(pa->directory, pb->directory);
-
-        if (order == 0)
-                order = pa->is_exact - pb->is_exact;
-        if (order == 0)
-                order = strcmp(pa->filespec, pb->filespec);
-        return order != 0 ? order : (pa->index > pb->index) - (pa->index < pb->index);
-}
-
-static void index_add(Index *index, const char *directory, const char *filespec, size_t i) {
-        index->places[index->n++] = (Place){ directory, filespec, filespec_is_exact(filespec), i };
-}
-
-static void index_sort(Index *index) {
-        if (index->n > 0)
-                qsort(index->places, index->n, sizeof(*index->places), compare_places);
-}
-
-/* Of @place and the directory that is the @n first bytes of @path, in there the exact @name, or NULL:
- * patterns. */
-static int compare_key(const Place *place, const char *path, size_t n, const char *name) {
-        int order = strncmp(place->directory, path, n);
-
-        if (order == 0 && place->directory[n] != '\0')
-                order = 1;
-        if (order == 0)
-                order = place->is_exact - (name != NULL);
-        return order == 0 && name ? strcmp(place->filespec, name) : order;
-}
-
-/* The places of a key; returns the first, and how many. */
-static const Place *index_find(const Index *index, const char *path, size_t n, const char *name,
-                               size_t *ret_n) {
-        size_t low = 0, high = index->n;
-
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-
-                if (compare_key(&index->places[middle], path, n, name) < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        for (high = low; high < index->n && compare_key(&index->places[high], path, n, name) == 0; high++)
-                ;
-        *ret_n = high - low;
-        return index->places + low;
-}
-
-/* The directory above @path, as the number of its bytes; 0 above the root. */
-static size_t directory_above(const char *path, size_t n) {
-        if (n <= 1)
-                return 0;
-        while (n > 0 && path[n - 1] != '/')
-                n--;
-        return n > 1 ? n - 1 : 1;
-}
-
-/* Calls @each for every entry that lies in a directory at or above @path, of @from bytes on, and may be
- * about a file of this name, until it returns true. */
-static void index_walk(const Index *index, const char *path, size_t from, const char *name,
-                       bool (*each)(const FilePlan *plan, size_t i, void *userdata), const FilePlan *plan,
-                       void *userdata) {
-        for (size_t n = from; n > 0; n = directory_above(path, n))
-                for (unsigned exact = 0; exact < 2; exact++) {
-                        size_t count;
-                        const Place *place = index_find(index, path, n, exact ? name : NULL, &count);
-
-                        for (; count > 0; count--, place++)
-                                if (each(plan, place->index, userdata))
-                                        return;
-                }
-}
-
 /* Jobs */
-
-static const char *path_of(const vss_value *entry) {
-        return vss_value_get_string(entry, "path", "");
-}
-
-static const char *filespec_of(const vss_value *entry) {
-        return vss_value_get_string(entry, "filespec", "");
-}
-
-static bool is_recursive(const vss_value *entry) {
-        return vss_value_get_boolean(entry, "recursive", false);
-}
 
 static int add_problem(FilePlan *plan, const vss_value *component, const char *path, const char *reason) {
         vss_value *problem = vss_value_new_dict();
@@ -220,15 +116,15 @@ static int add_set(FilePlan *plan, size_t group, const vss_value *component,
                 .kind = FILE_JOB_SET,
                 .needed = backup_mask_needs_backup(mask, plan->type),
                 .from_snapshot = backup_mask_needs_snapshot(mask, plan->type),
-                .may_be_missing = !filespec_is_exact(filespec_of(set)),
-                .recursive = is_recursive(set),
-                .filespec = filespec_of(set),
+                .may_be_missing = !filespec_is_exact(file_set_filespec(set)),
+                .recursive = file_set_is_recursive(set),
+                .filespec = file_set_filespec(set),
                 .entry = set,
                 .component = component,
                 .explicit_component = explicit_component,
         };
-        int r = expand_paths(plan, component, path_of(set), vss_value_get_string(set, "alternate-path", ""),
-                             job.filespec, &job);
+        int r = expand_paths(plan, component, file_set_path(set),
+                             vss_value_get_string(set, "alternate-path", ""), job.filespec, &job);
 
         if (r != 0)
                 return MIN(r, 0);
@@ -254,7 +150,8 @@ typedef struct Lookup {
         size_t found; /* SIZE_MAX: none */
 } Lookup;
 
-static bool find_declared(const FilePlan *plan, size_t i, void *userdata) {
+static bool find_declared(const void *owner, size_t i, void *userdata) {
+        const FilePlan *plan = owner;
         const Job *job = &plan->jobs[i];
         Lookup *lookup = userdata;
         bool fits = lookup->like ? job->job.recursive == lookup->like->recursive &&
@@ -277,20 +174,20 @@ static int add_differenced(FilePlan *plan, size_t group, const vss_value *explic
                 .needed = true,
                 .from_snapshot = true,
                 .may_be_missing = true,
-                .recursive = is_recursive(entry),
-                .filespec = filespec_of(entry),
+                .recursive = file_set_is_recursive(entry),
+                .filespec = file_set_filespec(entry),
                 .reason = "Of these files those that were modified are taken.",
                 .modified_after_usec = after != 0 ? after : plan->rules.last_backup_usec,
                 .entry = entry,
                 .explicit_component = explicit_component,
         };
         Lookup lookup = { .group = group, .like = &job, .found = SIZE_MAX };
-        int r = expand_paths(plan, explicit_component, path_of(entry), "", job.filespec, &job);
+        int r = expand_paths(plan, explicit_component, file_set_path(entry), "", job.filespec, &job);
 
         if (r != 0)
                 return MIN(r, 0);
-        index_walk(&plan->jobs_at, job.directory, strlen(job.directory), job.filespec, find_declared, plan,
-                   &lookup);
+        file_index_walk(&plan->jobs_at, job.directory, strlen(job.directory), job.filespec, find_declared,
+                        plan, &lookup);
         if (lookup.found != SIZE_MAX) {
                 FileJob *set = &plan->jobs[lookup.found].job;
                 char *source = strdup(set->source);
@@ -320,8 +217,8 @@ static int find_source(FilePlan *plan, size_t group, FileJob *job) {
         if (snprintf(path, sizeof(path), "%s/%s", strcmp(job->directory, "/") == 0 ? "" : job->directory,
                      job->filespec) >= PATH_MAX)
                 return 0;
-        index_walk(&plan->jobs_at, path, directory_above(path, strlen(path)), job->filespec, find_declared,
-                   plan, &lookup);
+        file_index_walk(&plan->jobs_at, path, file_index_above(path, strlen(path)), job->filespec,
+                        find_declared, plan, &lookup);
         if (lookup.found == SIZE_MAX)
                 return 0;
         set = &plan->jobs[lookup.found].job;
@@ -337,7 +234,7 @@ static int add_partial(FilePlan *plan, size_t group, const vss_value *explicit_c
                 .kind = FILE_JOB_PARTIAL,
                 .needed = true,
                 .from_snapshot = true,
-                .filespec = filespec_of(entry),
+                .filespec = file_set_filespec(entry),
                 .reason = "Ranges of this file are taken.",
                 .entry = entry,
                 .explicit_component = explicit_component,
@@ -345,9 +242,9 @@ static int add_partial(FilePlan *plan, size_t group, const vss_value *explicit_c
         int r;
 
         if (!filespec_is_exact(job.filespec))
-                return add_problem(plan, explicit_component, path_of(entry),
+                return add_problem(plan, explicit_component, file_set_path(entry),
                                    "A partial file is one file, not a pattern.");
-        r = expand_paths(plan, explicit_component, path_of(entry), "", job.filespec, &job);
+        r = expand_paths(plan, explicit_component, file_set_path(entry), "", job.filespec, &job);
         if (r != 0)
                 return MIN(r, 0);
         r = find_source(plan, group, &job);
@@ -380,16 +277,15 @@ static int add_said(FilePlan *plan, size_t group, const vss_value *explicit_comp
 }
 
 static int index_jobs(FilePlan *plan, bool all) {
-        Index *index = &plan->jobs_at;
+        FileIndex *index = &plan->jobs_at;
 
-        free(index->places);
-        *index = (Index){ .places = calloc(plan->n + 1, sizeof(*index->places)) };
-        if (!index->places)
+        file_index_clear(index);
+        if (file_index_init(index, plan->n) < 0)
                 return -ENOMEM;
         for (size_t i = 0; i < plan->n; i++)
                 if (all || plan->jobs[i].job.needed)
-                        index_add(index, plan->jobs[i].job.directory, plan->jobs[i].job.filespec, i);
-        index_sort(index);
+                        file_index_add(index, plan->jobs[i].job.directory, plan->jobs[i].job.filespec, i);
+        file_index_sort(index);
         return 0;
 }
 
@@ -428,15 +324,14 @@ static int add_excludes(FilePlan *plan, const vss_value *list) {
         size_t n = vss_value_count(list);
 
         plan->excludes = calloc(n + 1, sizeof(*plan->excludes));
-        plan->excludes_at.places = calloc(n + 1, sizeof(*plan->excludes_at.places));
-        if (!plan->excludes || !plan->excludes_at.places)
+        if (!plan->excludes || file_index_init(&plan->excludes_at, n) < 0)
                 return -ENOMEM;
         for (size_t i = 0; i < n; i++) {
                 const vss_value *entry = vss_value_at(list, i);
                 Exclude *exclude = &plan->excludes[plan->n_excludes];
                 Why why = { "" };
-                vss_result result = filespec_expand(path_of(entry), plan->rules.lookup, plan->rules.userdata,
-                                                    &exclude->directory, &why);
+                vss_result result = filespec_expand(file_set_path(entry), plan->rules.lookup,
+                                                    plan->rules.userdata, &exclude->directory, &why);
 
                 if (result == VSS_E_OUTOFMEMORY)
                         return -ENOMEM;
@@ -445,11 +340,12 @@ static int add_excludes(FilePlan *plan, const vss_value *list) {
                                 return -ENOMEM;
                         continue;
                 }
-                exclude->filespec = filespec_of(entry);
-                exclude->recursive = is_recursive(entry);
-                index_add(&plan->excludes_at, exclude->directory, exclude->filespec, plan->n_excludes++);
+                exclude->filespec = file_set_filespec(entry);
+                exclude->recursive = file_set_is_recursive(entry);
+                file_index_add(&plan->excludes_at, exclude->directory, exclude->filespec,
+                               plan->n_excludes++);
         }
-        index_sort(&plan->excludes_at);
+        file_index_sort(&plan->excludes_at);
         return 0;
 }
 
@@ -469,11 +365,11 @@ static void drop_twins(FilePlan *plan) {
         bool seen[FILE_JOB_SET + 1][2] = { 0 };
 
         for (size_t i = 0; i < plan->jobs_at.n; i++) {
-                const Place *place = &plan->jobs_at.places[i];
-                FileJob *job = &plan->jobs[place->index].job;
+                const FileIndexEntry *entry = &plan->jobs_at.entries[i];
+                FileJob *job = &plan->jobs[entry->number].job;
 
-                if (i > 0 && (strcmp(place[-1].directory, place->directory) != 0 ||
-                              strcmp(place[-1].filespec, place->filespec) != 0))
+                if (i > 0 && (strcmp(entry[-1].directory, entry->directory) != 0 ||
+                              strcmp(entry[-1].filespec, entry->filespec) != 0))
                         memset(seen, 0, sizeof(seen));
                 if (seen[job->kind][job->recursive]) {
                         job->needed = false;
@@ -555,7 +451,8 @@ typedef struct Search {
         const FileJob *job;
 } Search;
 
-static bool find_exclude(const FilePlan *plan, size_t i, void *userdata) {
+static bool find_exclude(const void *owner, size_t i, void *userdata) {
+        const FilePlan *plan = owner;
         const Exclude *exclude = &plan->excludes[i];
         Search *search = userdata;
 
@@ -565,7 +462,8 @@ static bool find_exclude(const FilePlan *plan, size_t i, void *userdata) {
         return true;
 }
 
-static bool find_exclude_of_all(const FilePlan *plan, size_t i, void *userdata) {
+static bool find_exclude_of_all(const void *owner, size_t i, void *userdata) {
+        const FilePlan *plan = owner;
         const Exclude *exclude = &plan->excludes[i];
         Search *search = userdata;
 
@@ -576,7 +474,8 @@ static bool find_exclude_of_all(const FilePlan *plan, size_t i, void *userdata) 
 }
 
 /* The best job for the file; all have to be looked at. */
-static bool find_job(const FilePlan *plan, size_t i, void *userdata) {
+static bool find_job(const void *owner, size_t i, void *userdata) {
+        const FilePlan *plan = owner;
         const FileJob *job = &plan->jobs[i].job;
         Search *search = userdata;
 
@@ -587,12 +486,11 @@ static bool find_job(const FilePlan *plan, size_t i, void *userdata) {
         return false;
 }
 
-static void search_above(const FilePlan *plan, const Index *index, Search *search,
-                         bool (*each)(const FilePlan *plan, size_t i, void *userdata)) {
+static void search_above(const FilePlan *plan, const FileIndex *index, Search *search, FileIndexEach each) {
         const char *name = strrchr(search->path, '/');
 
-        index_walk(index, search->path, directory_above(search->path, strlen(search->path)),
-                   name ? name + 1 : "", each, plan, search);
+        file_index_walk(index, search->path, file_index_above(search->path, strlen(search->path)),
+                        name ? name + 1 : "", each, plan, search);
 }
 
 static bool default_path(const FileJob *job, const char *below, char *buffer) {
@@ -655,6 +553,6 @@ bool file_plan_excludes_directory(const FilePlan *plan, const FileJob *job, cons
                 return false;
         if (!*path)
                 (void)snprintf(path, sizeof(path), "/");
-        index_walk(&plan->excludes_at, path, strlen(path), "", find_exclude_of_all, plan, &search);
+        file_index_walk(&plan->excludes_at, path, strlen(path), NULL, find_exclude_of_all, plan, &search);
         return search.exclude;
 }

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include "model/component.h"
+#include "model/restore-items.h"
 #include "model/restore-plan.h"
 #include "model/selection.h"
 #include "util/utf8.h"
@@ -21,21 +22,6 @@ struct RestorePlan {
         RestoreAction *actions;
         size_t n_actions, allocated;
 };
-
-/* One file set of a component that is being decided. */
-typedef struct Item {
-        const vss_value *component, *set;
-        const char *ranges;
-        char *directory;  /* default path */
-        char *mapping;    /* where the writer's mapping sends it; NULL: it has none */
-        char *new_target; /* where the requester sends it */
-        bool directed;    /* all of it goes to directed targets */
-} Item;
-
-typedef struct Items {
-        Item *items;
-        size_t n;
-} Items;
 
 RestorePlan *restore_plan_free(RestorePlan *plan) {
         if (!plan)
@@ -52,27 +38,6 @@ RestorePlan *restore_plan_free(RestorePlan *plan) {
 
 DEFINE_CLEANUP(RestorePlan *, restore_plan_free)
 
-static void items_clear(Items *items) {
-        for (size_t i = 0; i < items->n; i++) {
-                free(items->items[i].directory);
-                free(items->items[i].mapping);
-                free(items->items[i].new_target);
-        }
-        free(items->items);
-}
-
-static const char *path_of(const vss_value *set) {
-        return vss_value_get_string(set, "path", "");
-}
-
-static const char *filespec_of(const vss_value *set) {
-        return vss_value_get_string(set, "filespec", "");
-}
-
-static bool is_recursive(const vss_value *set) {
-        return vss_value_get_boolean(set, "recursive", false);
-}
-
 static void set_reason(RestoreStep *step, RestoreOutcome outcome, const char *format, ...) _printf_(3, 4);
 
 static void set_reason(RestoreStep *step, RestoreOutcome outcome, const char *format, ...) {
@@ -85,111 +50,8 @@ static void set_reason(RestoreStep *step, RestoreOutcome outcome, const char *fo
         (void)text_make_utf8(step->reason);
 }
 
-/* Gathering the file sets of a step */
-
 static vss_result expand(const RestorePlan *plan, const char *path, char **ret_path, Why *why) {
         return filespec_expand(path, plan->input->lookup, plan->input->userdata, ret_path, why);
-}
-
-/* The place that a list of {path, filespec, recursive, alternate-path} gives for a file set; by text, as all
- * of the contract's comparisons of file sets. */
-static vss_result find_mapping(const RestorePlan *plan, const vss_value *list, const vss_value *set,
-                               char **ret_path, Why *why) {
-        for (size_t i = 0; i < vss_value_count(list); i++) {
-                const vss_value *mapping = vss_value_at(list, i);
-
-                if (file_set_is(mapping, path_of(set), filespec_of(set), is_recursive(set)))
-                        return expand(plan, vss_value_get_string(mapping, "alternate-path", ""), ret_path,
-                                      why);
-        }
-        return VSS_S_OK;
-}
-
-static Item *new_item(Items *items) {
-        Item *grown = reallocarray(items->items, items->n + 1, sizeof(*grown));
-
-        if (!grown)
-                return NULL;
-        items->items = grown;
-        grown[items->n] = (Item){ .ranges = "" };
-        return &grown[items->n++];
-}
-
-static vss_result add_item(const RestorePlan *plan, Items *items, const vss_value *component,
-                           const vss_value *set, const vss_value *explicit_component, Why *why) {
-        Item *item = new_item(items);
-        vss_result result;
-
-        if (!item)
-                return why_no_memory(why);
-        item->component = component;
-        item->set = set;
-        result = filespec_check(filespec_of(set), why);
-        if (result >= 0)
-                result = expand(plan, path_of(set), &item->directory, why);
-        if (result >= 0)
-                result = find_mapping(plan, vss_value_get(plan->input->metadata, "alternate-mappings"), set,
-                                      &item->mapping, why);
-        if (result >= 0)
-                result = find_mapping(plan, vss_value_get(explicit_component, "new-targets"), set,
-                                      &item->new_target, why);
-        return result;
-}
-
-/* The item whose files the entry of a writer's belongs to. */
-static const Item *covering_item(const Items *items, size_t n_sets, const char *directory,
-                                 const vss_value *entry) {
-        _cleanup_(freep) char *path = NULL;
-
-        if (asprintf(&path, "%s/%s", strcmp(directory, "/") == 0 ? "" : directory, filespec_of(entry)) < 0) {
-                path = NULL;
-                return NULL;
-        }
-        for (size_t i = 0; i < n_sets; i++)
-                if (filespec_covers(items->items[i].directory, filespec_of(items->items[i].set),
-                                    is_recursive(items->items[i].set), path))
-                        return &items->items[i];
-        return NULL;
-}
-
-/* Files that the writer named in the document and that no file set has go where they were. */
-static vss_result add_said(const RestorePlan *plan, Items *items, const vss_value *explicit_component,
-                           const char *key, Why *why) {
-        const vss_value *list = vss_value_get(explicit_component, key);
-        size_t n_sets = items->n;
-
-        for (size_t i = 0; i < vss_value_count(list); i++) {
-                const vss_value *entry = vss_value_at(list, i);
-                _cleanup_(freep) char *directory = NULL;
-                vss_result result = expand(plan, path_of(entry), &directory, why);
-
-                if (result >= 0 && !covering_item(items, n_sets, directory, entry))
-                        result = add_item(plan, items, NULL, entry, explicit_component, why);
-                if (result < 0)
-                        return result;
-        }
-        return VSS_S_OK;
-}
-
-static vss_result gather(const RestorePlan *plan, const ComponentTree *tree, const ssize_t *owners,
-                         ssize_t owner, const vss_value *explicit_component, Items *items, Why *why) {
-        vss_result result = VSS_S_OK;
-
-        for (size_t i = 0; i < tree->n && result >= 0; i++) {
-                const vss_value *component = tree->nodes[i].component;
-                const vss_value *files = vss_value_get(component, "files");
-
-                for (size_t j = 0; owners[i] == owner && j < vss_value_count(files) && result >= 0; j++)
-                        result = add_item(plan, items, component, vss_value_at(files, j), explicit_component,
-                                          why);
-        }
-        if (result >= 0 &&
-            vss_value_count(vss_value_get(explicit_component, "restore-subcomponents")) == 0) {
-                result = add_said(plan, items, explicit_component, "differenced-files", why);
-                if (result >= 0)
-                        result = add_said(plan, items, explicit_component, "partial-files", why);
-        }
-        return result;
 }
 
 /* Deciding */
@@ -202,18 +64,18 @@ typedef struct Survey {
         const char *without; /* a file set that has none */
 } Survey;
 
-static const char *place_of(const Item *item, RestorePlace place) {
+static const char *place_of(const RestoreItem *item, RestorePlace place) {
         if (item->new_target)
                 return item->new_target;
         return place == RESTORE_PLACE_MAPPING ? item->mapping : item->directory;
 }
 
-static Survey survey(const RestorePlan *plan, const Items *items, RestorePlace place) {
+static Survey survey(const RestorePlan *plan, const RestoreItems *items, RestorePlace place) {
         const RestorePlanInput *input = plan->input;
         Survey s = { .all_have_place = true, .replaceable = true };
 
         for (size_t i = 0; i < items->n; i++) {
-                const Item *item = &items->items[i];
+                const RestoreItem *item = &items->items[i];
                 const char *directory = place_of(item, place);
                 RestorePlace kind = item->new_target ? RESTORE_PLACE_NEW_TARGET : place;
                 RestoreFacts facts = { .replaceable = true };
@@ -249,8 +111,8 @@ static bool is_refused(RestoreStep *step, const Survey *s) {
 }
 
 /* To the mappings of all files, after something else was not possible; @why_not says what. */
-static void use_mappings(const RestorePlan *plan, RestoreStep *step, const Items *items, bool only_if_empty,
-                         const char *why_not) {
+static void use_mappings(const RestorePlan *plan, RestoreStep *step, const RestoreItems *items,
+                         bool only_if_empty, const char *why_not) {
         Survey s = survey(plan, items, RESTORE_PLACE_MAPPING);
 
         step->place = RESTORE_PLACE_MAPPING;
@@ -289,7 +151,8 @@ static void decide_stop(RestorePlan *plan, RestoreStep *step) {
         }
 }
 
-static void decide_restart(RestorePlan *plan, RestoreStep *step, const Items *items, const Survey *s) {
+static void decide_restart(RestorePlan *plan, RestoreStep *step, const RestoreItems *items,
+                           const Survey *s) {
         if (!unit_is_valid(plan->unit))
                 set_reason(step, RESTORE_NOTHING,
                            "The writer's unit is restarted after the restore, but it names none that can be "
@@ -305,7 +168,7 @@ static void decide_restart(RestorePlan *plan, RestoreStep *step, const Items *it
 }
 
 /* The restore method, for what goes to its original location. */
-static void decide_method(RestorePlan *plan, RestoreStep *step, const Items *items, bool may_map) {
+static void decide_method(RestorePlan *plan, RestoreStep *step, const RestoreItems *items, bool may_map) {
         Survey s = survey(plan, items, RESTORE_PLACE_ORIGINAL);
 
         step->place = RESTORE_PLACE_ORIGINAL;
@@ -357,31 +220,31 @@ static void decide_method(RestorePlan *plan, RestoreStep *step, const Items *ite
 }
 
 /* Directed targets first; what they do not have goes as the method says. */
-static void mark_directed(const RestorePlan *plan, const vss_value *targets, Items *items) {
+static void mark_directed(const RestorePlan *plan, const vss_value *targets, RestoreItems *items) {
         for (size_t i = 0; i < vss_value_count(targets); i++) {
                 const vss_value *target = vss_value_at(targets, i);
                 _cleanup_(freep) char *directory = NULL;
 
-                if (expand(plan, path_of(target), &directory, NULL) < 0)
+                if (expand(plan, file_set_path(target), &directory, NULL) < 0)
                         continue;
                 for (size_t j = 0; j < items->n; j++) {
-                        Item *item = &items->items[j];
+                        RestoreItem *item = &items->items[j];
 
-                        item->directed = item->directed ||
-                                         (strcmp(item->directory, directory) == 0 &&
-                                          strcmp(filespec_of(item->set), filespec_of(target)) == 0);
+                        item->directed = item->directed || (strcmp(item->directory, directory) == 0 &&
+                                                            strcmp(file_set_filespec(item->set),
+                                                                   file_set_filespec(target)) == 0);
                 }
         }
 }
 
-static bool has_rest(const Items *items) {
+static bool has_rest(const RestoreItems *items) {
         for (size_t i = 0; i < items->n; i++)
                 if (!items->items[i].directed)
                         return true;
         return false;
 }
 
-static void decide(RestorePlan *plan, RestoreStep *step, Items *items) {
+static void decide(RestorePlan *plan, RestoreStep *step, RestoreItems *items) {
         const vss_value *targets = vss_value_get(step->component, "directed-targets");
 
         switch (step->target) {
@@ -424,7 +287,7 @@ static int add_action(RestorePlan *plan, RestoreAction *action) {
 }
 
 /* Return: 0, -ENOMEM; 1 with the step's reason if one of them is not possible. */
-static int add_directed(RestorePlan *plan, RestoreStep *step, const Items *items) {
+static int add_directed(RestorePlan *plan, RestoreStep *step, const RestoreItems *items) {
         const vss_value *targets = vss_value_get(step->component, "directed-targets");
         const RestorePlanInput *input = plan->input;
 
@@ -433,18 +296,18 @@ static int add_directed(RestorePlan *plan, RestoreStep *step, const Items *items
                 RestoreAction action = {
                         .set = target,
                         .place = RESTORE_PLACE_DIRECTED,
-                        .filespec = filespec_of(target),
+                        .filespec = file_set_filespec(target),
                         .destination_filespec = vss_value_get_string(target, "destination-filespec", ""),
                         .ranges = vss_value_get_string(target, "ranges", ""),
                         .destination_ranges = vss_value_get_string(target, "destination-ranges", ""),
                 };
                 const char *refused = NULL;
-                const Item *item;
+                const RestoreItem *item;
                 Why why = { "" };
                 vss_result result = filespec_check(action.destination_filespec, &why);
 
                 if (result >= 0)
-                        result = expand(plan, path_of(target), &action.source, &why);
+                        result = expand(plan, file_set_path(target), &action.source, &why);
                 if (result >= 0)
                         result = expand(plan, vss_value_get_string(target, "destination-path", ""),
                                         &action.destination, &why);
@@ -461,7 +324,7 @@ static int add_directed(RestorePlan *plan, RestoreStep *step, const Items *items
                         free(action.destination);
                         return result == VSS_E_OUTOFMEMORY ? -ENOMEM : 1;
                 }
-                item = covering_item(items, items->n, action.source, target);
+                item = restore_items_find(items, items->n, action.source, target);
                 action.component = item ? item->component : NULL;
                 if (add_action(plan, &action) < 0)
                         return -ENOMEM;
@@ -469,7 +332,7 @@ static int add_directed(RestorePlan *plan, RestoreStep *step, const Items *items
         return 0;
 }
 
-static int add_actions(RestorePlan *plan, RestoreStep *step, const Items *items) {
+static int add_actions(RestorePlan *plan, RestoreStep *step, const RestoreItems *items) {
         int r = 0;
 
         step->first = plan->n_actions;
@@ -478,15 +341,15 @@ static int add_actions(RestorePlan *plan, RestoreStep *step, const Items *items)
         if (step->target == VSS_RT_DIRECTED)
                 r = add_directed(plan, step, items);
         for (size_t i = 0; i < items->n && r == 0; i++) {
-                const Item *item = &items->items[i];
+                const RestoreItem *item = &items->items[i];
                 RestoreAction action = {
                         .component = item->component,
                         .set = item->set,
                         .place = item->new_target ? RESTORE_PLACE_NEW_TARGET : step->place,
                         .at_reboot = step->outcome == RESTORE_AT_REBOOT && !item->new_target,
-                        .recursive = is_recursive(item->set),
-                        .filespec = filespec_of(item->set),
-                        .destination_filespec = filespec_of(item->set),
+                        .recursive = file_set_is_recursive(item->set),
+                        .filespec = file_set_filespec(item->set),
+                        .destination_filespec = file_set_filespec(item->set),
                         .ranges = "",
                         .destination_ranges = "",
                 };
@@ -513,7 +376,7 @@ static int add_actions(RestorePlan *plan, RestoreStep *step, const Items *items)
 }
 
 /* Does the writer have a part in this? */
-static void decide_writer(const RestorePlan *plan, RestoreStep *step, const Items *items) {
+static void decide_writer(const RestorePlan *plan, RestoreStep *step, const RestoreItems *items) {
         const vss_value *method = vss_value_get(plan->input->metadata, "restore-method");
         int64_t wants = vss_value_get_integer(method, "writer-restore", VSS_WRE_UNDEFINED);
 
@@ -538,7 +401,7 @@ static int make_step(RestorePlan *plan, const ComponentTree *tree, const ssize_t
         ssize_t owner = component_tree_find(tree, component_logical_path(component),
                                             component_name(component));
         bool stopped = plan->stop_unit, restarted = plan->restart_unit;
-        _cleanup_(items_clear) Items items = { 0 };
+        _cleanup_(restore_items_clear) RestoreItems items = { 0 };
         vss_result result;
         Why why = { "" };
         int r;
@@ -553,7 +416,7 @@ static int make_step(RestorePlan *plan, const ComponentTree *tree, const ssize_t
                            "known.");
                 return 0;
         }
-        result = gather(plan, tree, owners, owner, component, &items, &why);
+        result = restore_items_gather(plan->input, tree, owners, owner, component, &items, &why);
         if (result < 0) {
                 set_reason(step, RESTORE_NOTHING, "%.300s", why.text);
                 return result == VSS_E_OUTOFMEMORY ? -ENOMEM : 0;

@@ -159,7 +159,7 @@ static void test_excludes(void) {
         (void)add_set(f.metadata, "excludes", "/srv/a", "lock", false);
         (void)add_set(f.metadata, "excludes", "relative", "*", false);
         make_plan(&f);
-        expect_str("excluded below", taken(&f, "/srv/a/cache/x/y", 0),
+        expect_str("contract 9.3.25: excluded, whatever is chosen", taken(&f, "/srv/a/cache/x/y", 0),
                    "Its writer excludes \"*\" in \"/srv/a/cache\".");
         expect_str("by pattern", taken(&f, "/srv/a/d/x.tmp", 0),
                    "Its writer excludes \"*.tmp\" in \"/srv\".");
@@ -189,7 +189,8 @@ static void test_alternate_path(void) {
         (void)add_set(f.metadata, "excludes", "/dump/a/yes", "*", true);
         (void)add_set(choose(&f, "", "a"), "partial-files", "/srv/a/d", "big", false);
         make_plan(&f);
-        expect_str("sources", told(&f), "partial /dump/a/d>/srv/a/d big; /dump/a>/srv/a * r");
+        expect_str("contract 9.3.28, 9.3.29: read at the alternate path, known by the default one", told(&f),
+                   "partial /dump/a/d>/srv/a/d big; /dump/a>/srv/a * r");
         expect_str("excluded by the default path", taken(&f, "/srv/a/no/x", 0),
                    "Its writer excludes \"*\" in \"/srv/a/no\".");
         expect_str("not by the alternate one", taken(&f, "/srv/a/yes/x", 0), "1");
@@ -211,6 +212,7 @@ static void test_masks(void) {
 
         FOREACH_ELEMENT (c, cases) {
                 vss_value *component;
+                char label[64];
                 Fixture f;
 
                 fixture_init(&f);
@@ -225,7 +227,9 @@ static void test_masks(void) {
                 (void)choose(&f, "", "a");
                 f.rules.type = c->type;
                 make_plan(&f);
-                expect_str(backup_type_name(c->type), told(&f), c->told);
+                (void)snprintf(label, sizeof(label), "contract 9.3.24: by the kind of backup: %s",
+                               backup_type_name(c->type));
+                expect_str(label, told(&f), c->told);
                 fixture_clear(&f);
         }
 }
