@@ -512,6 +512,8 @@ static void test_short_descriptor(sd_bus *bus, Trace *t) {
         w.size = offsetof(struct vss_writer, prepare_backup);
         pid = start(bus, &w, t);
         expect_int("a call beyond its size", send(bus, "PrepareForSnapshot", SESSION_A), VSS_S_OK);
+        expect_int("PreRestore without a handler", send(bus, "PreRestore", SESSION_C), VSS_S_OK);
+        expect_int("PostRestore without a handler", send(bus, "PostRestore", SESSION_C), VSS_S_OK);
         expect_int("contract 9.3.12: BackupComplete without a handler",
                    send(bus, "BackupComplete", SESSION_B), VSS_S_OK);
         expect_trace(t, "is not made", "");
