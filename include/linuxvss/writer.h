@@ -108,10 +108,10 @@ VSS_PUBLIC int vss_writer_main(const struct vss_writer *writer, void *userdata);
 /*
  * Failing
  *
- * An event that returns a failure has failed: the service aborts the writer, its components count as
- * crash-consistent at best, and the others go on. A veto says the same of the data, but the event was carried
- * out, and the writer gets the events that follow. Codes are VSS_E_WRITERERROR_*: what they ask the requester to
- * do is in vss_result_remedy(). In identify nothing but fail() has an effect.
+ * An event that returns a failure has failed; a veto says the same, but the event was carried out. The service makes
+ * no difference: the writer's data counts as crash-consistent at best, what it holds is ended by abort, and the
+ * others go on. Codes are VSS_E_WRITERERROR_*: what they ask the requester to do is in vss_result_remedy(). In
+ * identify nothing but fail() has an effect.
  */
 
 /* Record why an event fails. Return: @code, to be returned by the handler. */

@@ -163,16 +163,16 @@ static int post_restore_main(int fd, void *userdata) {
                 (void)sqlite3_busy_timeout(db, LOCK_WAIT_MS);
                 result = sqlite3_exec(db, "PRAGMA quick_check(1)", keep_first, first, NULL);
         }
+        if (result != SQLITE_OK)
+                (void)snprintf(first, sizeof(first), "%s", db ? sqlite3_errmsg(db) : sqlite3_errstr(result));
+        /* Before the answer, which may be the end of this process: closing takes the log away. */
+        (void)sqlite3_close(db);
         /* Somebody works with it already, and will hear of what is wrong. */
         if (result == SQLITE_OK ? strcmp(first, "ok") == 0 : is_busy(result))
                 reply(fd, VSS_S_OK, "%s", "");
         else
                 reply(fd, VSS_E_WRITERERROR_NONRETRYABLE, "%s is not sound after its restore: %s",
-                      database->path,
-                      result == SQLITE_OK ? text_is_clean(first) ? first : "SQLite finds errors in it"
-                      : db                ? sqlite3_errmsg(db)
-                                          : sqlite3_errstr(result));
-        (void)sqlite3_close(db);
+                      database->path, text_is_clean(first) ? first : "SQLite finds errors in it");
         return 0;
 }
 
