@@ -57,6 +57,10 @@ int backup_choose_components(Backup *backup) {
         if (backup->options->writers.n == 0)
                 return EXIT_DONE;
         ret = selection_make(backup->writers, &backup->options->writers, &backup->selection, &problem);
+        /* What is excluded asks for no volume. */
+        if (ret >= 0 && backup->options->excluded.n > 0)
+                ret = selection_limit(&backup->selection, backup->writers, NULL, &backup->options->excluded,
+                                      &problem);
         return ret < 0 ? tell_problem(backup, ret, problem) : backup_check_interrupt(backup);
 }
 

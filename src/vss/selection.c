@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include "model/selection.h"
 #include "vss/selection.h"
@@ -38,58 +37,6 @@ void selection_clear(Selection *selection) {
         *selection = (Selection){};
 }
 
-/* ---- names ---- */
-
-/* What --writer says, in its parts. */
-typedef struct Spec {
-        char *writer, *logical_path, *name; /* the last two NULL for all of the writer */
-} Spec;
-
-static void spec_clear(Spec *spec) {
-        free(spec->writer);
-        free(spec->logical_path);
-        free(spec->name);
-}
-
-/* "SQLite:/srv/a", or as Windows writes it "{id}:\srv\a". Braces may be around a UUID. */
-static int spec_parse(const char *text, Spec *spec) {
-        const char *colon = strchr(text, ':');
-        size_t n = colon ? (size_t)(colon - text) : strlen(text);
-        char *slash;
-
-        if (n >= 2 && text[0] == '{' && text[n - 1] == '}') {
-                text++;
-                n -= 2;
-        }
-        spec->writer = strndup(text, n);
-        if (!spec->writer)
-                return -ENOMEM;
-        if (!colon)
-                return 0;
-        spec->logical_path = strdup(colon + 1 + strspn(colon + 1, "/\\"));
-        if (!spec->logical_path)
-                return -ENOMEM;
-        for (char *p = spec->logical_path; *p; p++)
-                if (*p == '\\')
-                        *p = '/';
-        slash = strrchr(spec->logical_path, '/');
-        spec->name = strdup(slash ? slash + 1 : spec->logical_path);
-        *(slash ?: spec->logical_path) = '\0';
-        return !spec->name ? -ENOMEM : *spec->name ? 0 : -EINVAL;
-}
-
-static bool is_writer(const vss_value *writer, const char *name) {
-        static const char *const keys[] = { "name", "friendly-name", "id", "instance-id" };
-        const char *own = text_of(writer, "name");
-
-        FOREACH_ELEMENT (key, keys)
-                if (*name && strcasecmp(text_of(writer, *key), name) == 0)
-                        return true;
-        /* the class of an instance */
-        return *name && strchr(own, '.') && strlen(name) == strcspn(own, ".") &&
-               strncasecmp(own, name, strlen(name)) == 0;
-}
-
 static int _printf_(2, 3) problem(char **ret_problem, const char *format, ...) {
         va_list args;
 
@@ -98,38 +45,6 @@ static int _printf_(2, 3) problem(char **ret_problem, const char *format, ...) {
                 *ret_problem = NULL;
         va_end(args);
         return -ENOENT;
-}
-
-static int append_key(vss_value *list, const char *writer, const Spec *spec) {
-        _cleanup_value_ vss_value *entry = vss_value_new_dict();
-
-        if (vss_value_set_string(entry, "writer", writer) < 0 ||
-            (spec->name && (vss_value_set_string(entry, "logical-path", spec->logical_path) < 0 ||
-                            vss_value_set_string(entry, "name", spec->name) < 0)) ||
-            vss_value_append(list, TAKE_PTR(entry)) < 0)
-                return -ENOMEM;
-        return 0;
-}
-
-/* The keys of all writers' components that @text names. */
-static int resolve(const vss_value *writers, const char *text, vss_value *list, char **ret_problem) {
-        _cleanup_(spec_clear) Spec spec = {};
-        bool found = false;
-        int r = spec_parse(text, &spec);
-
-        if (r == -EINVAL) {
-                (void)problem(ret_problem, "'%s' names no component; write WRITER:/LOGICAL/PATH/COMPONENT",
-                              text);
-                return r;
-        }
-        for (size_t i = 0; r >= 0 && i < vss_value_count(writers); i++)
-                if (is_writer(vss_value_at(writers, i), spec.writer)) {
-                        found = true;
-                        r = append_key(list, text_of(vss_value_at(writers, i), "name"), &spec);
-                }
-        if (r >= 0 && !found)
-                return problem(ret_problem, "there is no writer '%s' (see vss list writers)", spec.writer);
-        return r;
 }
 
 /* ---- what the model has chosen ---- */
@@ -258,12 +173,11 @@ static bool has_writer(const Selection *selection, const char *writer) {
 int selection_make(const vss_value *writers, const Strings *specs, Selection *ret_selection,
                    char **ret_problem) {
         _cleanup_(selection_clear) Selection selection = {};
-        _cleanup_value_ vss_value *wanted = vss_value_new_list(), *result = NULL;
-        int r = wanted ? start(&selection) : -ENOMEM;
+        _cleanup_value_ vss_value *wanted = NULL, *result = NULL;
+        int r = start(&selection);
 
-        *ret_problem = NULL;
-        for (size_t i = 0; r >= 0 && i < specs->n; i++)
-                r = resolve(writers, specs->items[i], wanted, ret_problem);
+        if (r >= 0)
+                r = selection_resolve(writers, specs, &wanted, ret_problem);
         if (r < 0)
                 return r;
         if (selection_expand(writers, wanted, NULL, &result) < 0)
@@ -332,35 +246,9 @@ static const char *drop_reason(const vss_value *choice, const char *writer, cons
         return whole;
 }
 
-bool selection_names(const vss_value *keys, const char *writer, const char *logical_path, const char *name) {
-        for (size_t i = 0; i < vss_value_count(keys); i++) {
-                const vss_value *key = vss_value_at(keys, i);
-
-                if (strcmp(text_of(key, "writer"), writer) == 0 &&
-                    (!vss_value_get(key, "name") ||
-                     (strcmp(text_of(key, "name"), name) == 0 &&
-                      strcmp(text_of(key, "logical-path"), logical_path) == 0)))
-                        return true;
-        }
-        return false;
-}
-
 static bool is_excluded(const vss_value *excluded, const vss_value *key) {
         return selection_names(excluded, text_of(key, "writer"), text_of(key, "logical-path"),
                                text_of(key, "name"));
-}
-
-int selection_resolve(const vss_value *writers, const Strings *specs, vss_value **ret_keys,
-                      char **ret_problem) {
-        _cleanup_value_ vss_value *keys = vss_value_new_list();
-        int r = keys ? 0 : -ENOMEM;
-
-        *ret_problem = NULL;
-        for (size_t i = 0; r >= 0 && i < specs->n; i++)
-                r = resolve(writers, specs->items[i], keys, ret_problem);
-        if (r >= 0)
-                *ret_keys = TAKE_PTR(keys);
-        return r;
 }
 
 int selection_add_part(Selection *selection, const char *writer, const char *logical_path, const char *name,
@@ -389,7 +277,7 @@ static void limits_clear(Limits *limits) {
 
 static int limits_make(Limits *limits, const vss_value *writers, const SelectionVolumes *volumes,
                        const Strings *excluded, char **ret_problem) {
-        SelectionOptions options = { .refuse = refuse_others, .userdata = (void *)volumes };
+        SelectionOptions options = { .refuse = volumes ? refuse_others : NULL, .userdata = (void *)volumes };
         int r = selection_resolve(writers, excluded, &limits->excluded, ret_problem);
 
         if (r < 0)
@@ -416,6 +304,9 @@ static int judge_part(Selection *selection, vss_value *rest, const Limits *limit
         vss_value *list = selection->participation;
         int r;
 
+        /* by an earlier call */
+        if (strcmp(text_of(entry, "part"), "left-out") == 0)
+                return vss_value_append(list, vss_value_copy(entry)) < 0 ? -ENOMEM : 0;
         if (!reason)
                 return vss_value_append(rest, vss_value_copy(entry)) < 0 ? -ENOMEM : 0;
         r = append_part(list, entry, "left-out", reason);
@@ -597,13 +488,10 @@ static int verify_writer(const Selection *selection, const char *writer, char **
 
 int selection_verify(const Selection *selection, const vss_value *writers, const char *spec,
                      char **ret_problem) {
-        _cleanup_value_ vss_value *keys = vss_value_new_list();
-        int r;
+        _cleanup_value_ vss_value *keys = NULL;
+        char *one = (char *)spec;
+        int r = selection_resolve(writers, &(const Strings){ &one, 1 }, &keys, ret_problem);
 
-        *ret_problem = NULL;
-        if (!keys)
-                return -ENOMEM;
-        r = resolve(writers, spec, keys, ret_problem);
         for (size_t i = 0; r >= 0 && i < vss_value_count(keys); i++) {
                 const vss_value *key = vss_value_at(keys, i);
 

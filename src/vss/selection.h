@@ -44,7 +44,8 @@ int selection_make(const vss_value *writers, const Strings *specs, Selection *re
                    char **ret_problem);
 /*
  * selection_limit() - takes back what @volumes do not have all files of, told in "left_out", and what @excluded name
- * @writers: the list it was made from. @excluded: specs as above. Return: as selection_make().
+ * @writers: the list it was made from. @volumes: NULL while they are not known. @excluded: specs as above.
+ * Return: as selection_make().
  */
 int selection_limit(Selection *selection, const vss_value *writers, const SelectionVolumes *volumes,
                     const Strings *excluded, char **ret_problem);

@@ -132,6 +132,8 @@ static int create(Cli *cli, const BackupOptions *o, const char *expose, const ch
         status = backup_make(&backup, cli, o);
         if (status == EXIT_DONE && documents)
                 status = backup_save_documents(&backup, documents, NULL);
+        if (status == EXIT_DONE && documents && vss_value_set_string(backup.set, "documents", documents) < 0)
+                return cli_out_of_memory(cli);
         if (status != EXIT_DONE)
                 return status;
 

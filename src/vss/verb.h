@@ -8,6 +8,7 @@
 #include "vss/cli.h"
 
 int verb_abort(Cli *cli, int argc, char **argv);
+int verb_break(Cli *cli, int argc, char **argv);
 int verb_complete(Cli *cli, int argc, char **argv);
 int verb_create(Cli *cli, int argc, char **argv);
 int verb_delete(Cli *cli, int argc, char **argv);
@@ -19,6 +20,7 @@ int verb_expose(Cli *cli, int argc, char **argv);
 int verb_freeze(Cli *cli, int argc, char **argv);
 int verb_list(Cli *cli, int argc, char **argv);
 int verb_plan(Cli *cli, int argc, char **argv);
+int verb_revert(Cli *cli, int argc, char **argv);
 int verb_script(Cli *cli, int argc, char **argv);
 int verb_thaw(Cli *cli, int argc, char **argv);
 int verb_unexpose(Cli *cli, int argc, char **argv);
