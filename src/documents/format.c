@@ -243,6 +243,12 @@ static void check_twice(Formatter *formatter, const char *scope, const char *a, 
                 fail(formatter, "it is there twice");
 }
 
+static void check_writer(Formatter *formatter, const vss_value *dict) {
+        const char *instance = vss_value_get_string(dict, "instance-id", "");
+
+        check_twice(formatter, "writer", instance, *instance ? "" : vss_value_get_string(dict, "name", ""));
+}
+
 static void check_open(Formatter *formatter, const Element *element, const vss_value *dict) {
         char scope[32] = CHECKS_COMPONENTS;
 
@@ -255,7 +261,7 @@ static void check_open(Formatter *formatter, const Element *element, const vss_v
                 check_twice(formatter, scope, vss_value_get_string(dict, "logical-path", ""),
                             vss_value_get_string(dict, "name", ""));
         } else if (element->role == ROLE_WRITER) {
-                check_twice(formatter, "writer", vss_value_get_string(dict, "instance-id", ""), "");
+                check_writer(formatter, dict);
         } else if (element->role == ROLE_SNAPSHOT) {
                 check_twice(formatter, "snapshot", vss_value_get_string(dict, "id", ""), "");
         }

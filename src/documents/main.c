@@ -28,6 +28,14 @@ enum { NOBODY = 65534 };
 #endif
 #endif
 
+#ifdef HAS_SANITIZER
+/* Leaks are looked for by means that are given up here. */
+VSS_PUBLIC const char *__asan_default_options(void);
+const char *__asan_default_options(void) {
+        return "detect_leaks=0";
+}
+#endif
+
 static void tell(const char *what, const char *why) {
         (void)fprintf(stderr, "vss-documents: %s: %s\n", what, why);
 }

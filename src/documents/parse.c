@@ -177,6 +177,14 @@ static void check_twice(Parser *parser, const Element *element, const char *scop
                             *a && *b ? "/" : "", b, line);
 }
 
+/* An instance comes once; of writers that tell of none, one of a name. */
+static void check_writer(Parser *parser, const Element *element, const vss_value *dict) {
+        const char *instance = vss_value_get_string(dict, "instance-id", "");
+
+        check_twice(parser, element, "writer", instance,
+                    *instance ? "" : vss_value_get_string(dict, "name", ""));
+}
+
 /* What can be told at the beginning of an element, when its attributes are known. */
 static void check_open(Parser *parser, const Frame *frame) {
         const vss_value *dict = frame->container;
@@ -188,8 +196,7 @@ static void check_open(Parser *parser, const Frame *frame) {
                 check_twice(parser, frame->element, scope, vss_value_get_string(dict, "logical-path", ""),
                             vss_value_get_string(dict, "name", ""));
         } else if (frame->element->role == ROLE_WRITER) {
-                check_twice(parser, frame->element, "writer", vss_value_get_string(dict, "instance-id", ""),
-                            "");
+                check_writer(parser, frame->element, dict);
         } else if (frame->element->role == ROLE_SNAPSHOT) {
                 check_twice(parser, frame->element, "snapshot", vss_value_get_string(dict, "id", ""), "");
         }

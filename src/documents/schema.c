@@ -220,7 +220,7 @@ static const Element backup_locations = { .name = "BACKUP_LOCATIONS",
                                           .lists = backup_locations_lists };
 static const Attribute identification_attributes[] = {
         PLAIN_REQUIRED("writerId", "id", FIELD_ID),
-        PLAIN_REQUIRED("instanceId", "instance-id", FIELD_ID),
+        PLAIN("instanceId", "instance-id", FIELD_ID_OR_NONE),
         PLAIN("instanceName", "instance-name", FIELD_DATA),
         PLAIN("friendlyName", "friendly-name", FIELD_DATA),
         PLAIN_NUMBERED("usage", "usage", usages),
@@ -426,7 +426,7 @@ static const Element component = { .name = "COMPONENT",
                                    .attributes = component_attributes,
                                    .children = component_children };
 static const Attribute writer_components_attributes[] = {
-        PLAIN_REQUIRED("instanceId", "instance-id", FIELD_ID),
+        PLAIN("instanceId", "instance-id", FIELD_ID_OR_NONE),
         PLAIN_REQUIRED("writerId", "id", FIELD_ID),
         PLAIN("instanceName", "instance-name", FIELD_DATA),
         PLAIN("backupSchema", "backup-schema", FIELD_INTEGER),

@@ -219,6 +219,9 @@ static void fill(const Element *element, vss_value *dict) {
         if ((element->role == ROLE_IDENTIFICATION || element->role == ROLE_WRITER) &&
             !vss_value_get(dict, "name"))
                 (void)vss_value_set_string(dict, "name", "Some");
+        /* Without an instance they tell writers from each other. */
+        if (element->role == ROLE_WRITER && !*vss_value_get_string(dict, "instance-id", ""))
+                (void)vss_value_set(dict, "name", any_name());
         for (size_t i = 0; element->lists && element->lists[i]; i++)
                 (void)value_require(dict, element->lists[i], VSS_KIND_LIST);
         for (size_t i = 0; element->children && element->children[i]; i++)

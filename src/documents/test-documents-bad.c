@@ -209,7 +209,11 @@ static void test_invalid_contents(void) {
 
 static void test_invalid_backup(void) {
         static const Row rows[] = {
-                { "no instance", BACKUP("<WRITER_COMPONENTS writerId='" ID "'/>"), "instanceId is missing" },
+                { "no identity", BACKUP("<WRITER_COMPONENTS instanceId='" ID "'/>"), "writerId is missing" },
+                { "no instance, and the name twice",
+                  BACKUP("<WRITER_COMPONENTS writerId='" ID "' l:name='a'/><WRITER_COMPONENTS writerId='" ID2
+                         "' l:name='a'/>"),
+                  "\"a\" is there already" },
                 { "the same writer twice", BACKUP(WRITER(ID, "") WRITER(ID, "")),
                   "is there already, in line 2" },
                 { "the same component twice",
