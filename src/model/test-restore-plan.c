@@ -76,6 +76,7 @@ static void fixture_init(Fixture *f, enum vss_restore_method method, bool mapped
                                        .look = look,
                                        .refuse = refuse,
                                        .userdata = f };
+        /* Its files were read in /dump. */
         (void)add_set(declare(f->metadata, "", "top", true), "files", "/a", "*", "/dump");
         (void)add_set(declare(f->metadata, "top", "low", false), "files", "/b", "x", "");
         if (mapped) {
@@ -234,6 +235,17 @@ static void test_methods(void) {
                                            strncmp(want, "reboot", 6) == 0);
                                 fixture_clear(&f);
                         }
+}
+
+/* Both have "alternate" in their names: one is where a backup reads, the other where a restore may go. */
+static void test_alternates(void) {
+        Fixture f;
+
+        fixture_init(&f, VSS_RME_RESTORE_IF_CAN_REPLACE, true);
+        expect_str(
+                "contract 9.3.28, 9.3.30: what was read at an alternate path returns to its normal location",
+                told(&f), ORIGINAL);
+        fixture_clear(&f);
 }
 
 static void test_partly_mapped(void) {
@@ -536,6 +548,7 @@ static void test_chains(void) {
 
 int main(void) {
         test_methods();
+        test_alternates();
         test_partly_mapped();
         test_targets();
         test_new_targets();

@@ -137,10 +137,12 @@ static void test_my_writer(void) {
                         _cleanup_value_ vss_value *wanted = vss_value_new_list(), *selection = NULL;
                         SelectionOptions options = { .top_level_only = top_level };
                         bool possible = c->paths > 0;
+                        char label[128];
 
                         want(wanted, "Mine", c->path, c->name);
-                        expect_int(c->name, selection_expand(writers, wanted, &options, &selection),
-                                   VSS_S_OK);
+                        (void)snprintf(label, sizeof(label),
+                                       "contract 9.3.24: by selectability and logical paths: %s", c->name);
+                        expect_int(label, selection_expand(writers, wanted, &options, &selection), VSS_S_OK);
                         expect_str("explicit", told(selection, "explicit"),
                                    top_level ? c->top_level : c->each);
                         expect_str("implicit", told(selection, "implicit"),
