@@ -225,7 +225,7 @@ static void explain(const Call *call, const sd_bus_error *error, CallAnswer *ans
         answer->result = bus_error_result(error);
         answer->message = error->message;
         if (is_late(call, error, answer)) {
-                answer->result = silent;
+                answer->result = call->participant->is_provider ? silent : VSS_E_WRITERERROR_TIMEOUT;
                 answer->late = true;
                 (void)snprintf(text, size, "%s did not answer %s within %.0f s. Look at its journal.",
                                call->participant->name, call->member,

@@ -228,11 +228,14 @@ static int hand_over_main(void *arg, WorkerAnswer *answer) {
         for (size_t i = 0; i < handover->n; i++) {
                 struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
                                                        MOUNT_ATTR_NOEXEC };
+                const SetVolume *volume = &handover->run->set->volumes[handover->mounts[i].volume];
                 int fd = handover->mounts[i].fd, r = 0;
 
+                /* What is to be imported elsewhere cannot be seen here. */
+                if (fd < 0 && !volume->attached)
+                        continue;
                 if (fd < 0) {
-                        r = mounts_clone(handover->run->set->volumes[handover->mounts[i].volume].id, answer,
-                                         &fd);
+                        r = mounts_clone(volume->id, answer, &fd);
                         if (r >= 0)
                                 answer->fds[answer->n_fds++] = fd;
                         if (r >= 0 && vss_value_append(indices, vss_value_new_integer((int64_t)i)) < 0)
