@@ -145,7 +145,7 @@ static void writer_let_go(void *userdata, const char *reason) {
 
                 if (state == SLOT_NONE)
                         continue;
-                (void)snprintf(id, sizeof(id), "%s", slot->id);
+                memcpy(id, slot->id, sizeof(id));
                 session_slots_leave(&w->sessions, id, EVENT_BACKUP_SHUTDOWN, true);
                 values = vss_value_new_dict();
                 (void)vss_value_set_string(values, "session", id);
