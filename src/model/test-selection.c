@@ -194,6 +194,112 @@ static void test_truth_table(void) {
         }
 }
 
+/* Trees by chance, against the definitions: what is chosen, who comes with it, who must be there. */
+
+#define TREES 300u
+
+static bool is_above(const vss_value *upper, const vss_value *lower) {
+        char above[128], below[128];
+
+        (void)snprintf(above, sizeof(above), "/%s/%s/", component_logical_path(upper),
+                       component_name(upper));
+        (void)snprintf(below, sizeof(below), "/%s/", component_logical_path(lower));
+        return strncmp(*component_logical_path(upper) ? above : above + 1, below,
+                       strlen(*component_logical_path(upper) ? above : above + 1)) == 0;
+}
+
+static bool is_selectable(const vss_value *component) {
+        return vss_value_get_boolean(component, "selectable", false);
+}
+
+/* Is there a selectable one above, of those in @among (NULL: all)? */
+static bool has_selectable_above(const vss_value *components, const vss_value *component,
+                                 const vss_value *among) {
+        for (size_t i = 0; i < vss_value_count(components); i++) {
+                const vss_value *upper = vss_value_at(components, i);
+
+                if (is_selectable(upper) && is_above(upper, component) &&
+                    (!among || component_find(among, component_logical_path(upper), component_name(upper))))
+                        return true;
+        }
+        return false;
+}
+
+/* What in this selection is not as the definitions have it; NULL if all is. */
+static const char *breach(const vss_value *components, const vss_value *wanted, const vss_value *selection) {
+        const vss_value *explicit_ones = vss_value_get(selection, "explicit");
+        bool any = vss_value_count(explicit_ones) > 0;
+
+        for (size_t i = 0; i < vss_value_count(components); i++) {
+                const vss_value *c = vss_value_at(components, i);
+                const char *path = component_logical_path(c), *name = component_name(c);
+                bool is_explicit = component_find(explicit_ones, path, name);
+                bool in = selection_includes(selection, "W", path, name);
+                bool below_explicit = has_selectable_above(components, c, explicit_ones);
+                bool required = !is_selectable(c) && !has_selectable_above(components, c, NULL);
+
+                if (component_find(wanted, path, name) && (is_selectable(c) || required) && !in)
+                        return "what was wanted is not in";
+                if (below_explicit && is_explicit)
+                        return "one is explicit below another";
+                if (below_explicit && !in)
+                        return "one does not come with that above it";
+                if (required && in != any)
+                        return "what must be there is not, or is for nothing";
+                if (in && !below_explicit && !required && !component_find(wanted, path, name))
+                        return "one is in that nobody wants";
+        }
+        return NULL;
+}
+
+static void test_by_chance(void) {
+        static const char *const names[] = { "a", "b", "ab" };
+        unsigned seed = 1, wrong = 0, differ = 0, noticed = 0, full = 0;
+
+        for (unsigned tree = 0; tree < TREES; tree++) {
+                _cleanup_value_ vss_value *writers = vss_value_new_list(), *wanted = vss_value_new_list(),
+                                          *each = NULL, *top_level = NULL;
+                vss_value *metadata = add_writer(writers, "W", NULL, 0);
+                const vss_value *components = vss_value_get(metadata, "components");
+                const char *why;
+
+                for (unsigned i = 0; i < 12; i++) {
+                        unsigned depth = (unsigned)rand_r(&seed) % 4;
+                        const char *name = names[(unsigned)rand_r(&seed) % ELEMENTS(names)];
+                        char path[32] = "";
+
+                        for (unsigned d = 0; d < depth; d++)
+                                (void)snprintf(path + strlen(path), sizeof(path) - strlen(path), "%s%s",
+                                               d > 0 ? "/" : "",
+                                               names[(unsigned)rand_r(&seed) % ELEMENTS(names)]);
+                        if (component_find(components, path, name))
+                                continue;
+                        (void)add_component(metadata, path, name, rand_r(&seed) % 2);
+                        if (rand_r(&seed) % 4 == 0)
+                                want(wanted, "W", path, name);
+                }
+                (void)selection_expand(writers, wanted, NULL, &each);
+                (void)selection_expand(writers, wanted, &(SelectionOptions){ .top_level_only = true },
+                                       &top_level);
+                why = breach(components, wanted, each) ?: breach(components, wanted, top_level);
+                wrong += why != NULL;
+                if (why)
+                        printf("# tree %u: %s\n", tree, why);
+                differ += !value_equals(vss_value_get(each, "paths"), vss_value_get(top_level, "paths"));
+                /* The check must notice one that is missing. */
+                if (vss_value_count(vss_value_get(each, "explicit")) > 0) {
+                        full++;
+                        (void)vss_value_set_string(value_at_mutable(value_get_mutable(each, "explicit"), 0),
+                                                   "name", "x");
+                        noticed += breach(components, wanted, each) != NULL;
+                }
+        }
+        expect_true("many trees have something chosen", full > TREES / 3);
+        expect_int("a selection with one missing is noticed", noticed, full);
+        expect_int("all are as the definitions have them", wrong, 0);
+        expect_int("both readings have the same files", differ, 0);
+}
+
 /* Ancestors that cannot be selected do not count, elements of paths need not exist. */
 static void test_ancestors(void) {
         static const Declared declared[] = {
@@ -466,6 +572,7 @@ static void test_restore(void) {
 int main(void) {
         test_truth_table();
         test_my_writer();
+        test_by_chance();
         test_ancestors();
         test_wanted();
         test_alternate_path();
