@@ -48,10 +48,10 @@ bool values_are_equal(const vss_value *a, const vss_value *b) {
         return true;
 }
 
-static void ignore_message(void *userdata, const char *format, ...) {
+static _printf_(2, 3) void ignore_message(void *userdata, const char *format, ...) {
 }
 
-static void print_message(void *userdata, const char *format, ...) {
+static _printf_(2, 3) void print_message(void *userdata, const char *format, ...) {
         va_list args;
 
         printf("# ");
