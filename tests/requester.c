@@ -16,7 +16,7 @@
  * Of components, component=WRITER:PATH/NAME and the calls of component_calls below, with what else they take
  * behind
  * '|'. Documents: save=FILE, save-metadata=WRITER@FILE, init-document=FILE, init-restore=FILE; and
- * restore-state=TYPE, pre-restore, post-restore. What these answer is for json: components, metadata,
+ * restore-state=TYPE, pre-restore, post-restore, import. What these answer is for json: components, metadata,
  * writer-status.
  */
 
@@ -62,6 +62,7 @@ static const struct {
         { "complete", vss_session_backup_complete },
         { "abort", vss_session_abort_backup },
         { "status", vss_session_gather_writer_status },
+        { "import", vss_session_import_snapshots },
         { "pre-restore", vss_session_pre_restore },
         { "post-restore", vss_session_post_restore },
 };

@@ -47,7 +47,8 @@ VSS_PUBLIC vss_result vss_service_process(vss_service *service);
  * Asynchronous operations
  *
  * vss_async_wait() - wait for the end, @timeout_ms at most (-1: no limit)
- * Return: VSS_S_ASYNC_FINISHED when the operation has succeeded, VSS_S_ASYNC_PENDING when the time is over
+ * Return: VSS_S_ASYNC_FINISHED when the operation has succeeded (VSS_S_SOME_SNAPSHOTS_NOT_IMPORTED when
+ * vss_session_import_snapshots() has in part), VSS_S_ASYNC_PENDING when the time is over
  * first, VSS_S_ASYNC_CANCELLED when it was cancelled, else the failure of the operation itself.
  * A signal that interrupts the wait makes it answer VSS_S_ASYNC_PENDING early.
  */
@@ -184,6 +185,14 @@ VSS_PUBLIC vss_result vss_session_backup_complete(vss_session *session, vss_asyn
 VSS_PUBLIC vss_result vss_session_save_as_xml(vss_session *session, char **ret_text, size_t *ret_size);
 VSS_PUBLIC vss_result vss_session_save_writer_metadata(vss_session *session, const char *writer, char **ret_text,
                                                        size_t *ret_size);
+/*
+ * The shadow copies of a transportable set, which another machine made, become this one's. Of a session that was begun
+ * with its document (vss_session_initialize_for_backup_with_document()), once. What is auto-release ends with this
+ * session, the rest is to be deleted. The result has "snapshots" and "failed" (dictionaries with "id", "volume",
+ * "reason"). VSS_E_NONTRANSPORTABLE_BCD if the document says of none where its storage is;
+ * VSS_S_SOME_SNAPSHOTS_NOT_IMPORTED, VSS_E_NO_SNAPSHOTS_IMPORTED. For administrators.
+ */
+VSS_PUBLIC vss_result vss_session_import_snapshots(vss_session *session, vss_async **ret_async);
 VSS_PUBLIC vss_result vss_session_abort_backup(vss_session *session, vss_async **ret_async);
 
 /*

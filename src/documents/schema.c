@@ -463,6 +463,7 @@ static const Attribute snapshot_attributes[] = {
         PLAIN("setId", "set", FIELD_ID_OR_NONE),
         PLAIN("provider", "provider", FIELD_DATA),
         PLAIN("volume", "volume", FIELD_ANY_PATH),
+        PLAIN("below", "below", FIELD_DATA),
         PLAIN("attributes", "attributes", FIELD_INTEGER),
         PLAIN("context", "context", FIELD_INTEGER),
         PLAIN("sequence", "sequence", FIELD_INTEGER),

@@ -55,7 +55,9 @@ void async_end(vss_async *async, vss_result code, const char *culprit, const cha
         if (async->done)
                 return;
         async->done = true;
-        async->code = code == VSS_S_ASYNC_CANCELLED || code < 0 ? code : VSS_S_ASYNC_FINISHED;
+        async->code = code == VSS_S_ASYNC_CANCELLED || code == VSS_S_SOME_SNAPSHOTS_NOT_IMPORTED || code < 0
+                              ? code
+                              : VSS_S_ASYNC_FINISHED;
         async->culprit = strdup(culprit);
         async->message = strdup(message);
 }

@@ -308,6 +308,10 @@ vss_result vss_session_backup_complete(vss_session *session, vss_async **ret_asy
         return SESSION_JOB(session, "BackupComplete", ret_async, "");
 }
 
+vss_result vss_session_import_snapshots(vss_session *session, vss_async **ret_async) {
+        return SESSION_JOB(session, "ImportSnapshots", ret_async, "");
+}
+
 vss_result vss_session_abort_backup(vss_session *session, vss_async **ret_async) {
         return SESSION_JOB(session, "AbortBackup", ret_async, "");
 }

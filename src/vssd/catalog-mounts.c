@@ -152,16 +152,21 @@ int catalog_unexpose(Manager *manager, const char *id, CatalogDone done, void *u
 
 typedef struct Return {
         Manager *manager;
+        CatalogDone done;
+        void *userdata;
+        Failure failure;
         char id[VSS_ID_SIZE];
         bool persistent;
         Calls calls;
         int fd;
 } Return;
 
-static Return *return_free(Return *back) {
+static void return_done(Return *back) {
+        if (back->done)
+                back->done(back->userdata, &back->failure, NULL);
+        failure_clear(&back->failure);
         closep(&back->fd);
         free(back);
-        return NULL;
 }
 
 static void on_exposed_again(void *userdata, const Failure *failure, vss_value *result) {
@@ -172,7 +177,7 @@ static void on_exposed_again(void *userdata, const Failure *failure, vss_value *
         else
                 log_info("shadow copy %s is exposed again, at %s", back->id,
                          vss_value_get_string(back->manager->catalog->exposed, back->id, "?"));
-        return_free(back);
+        return_done(back);
 }
 
 static void on_attached_again(void *userdata, const Failure *failure, vss_value *result) {
@@ -184,7 +189,8 @@ static void on_attached_again(void *userdata, const Failure *failure, vss_value 
         else if (directory && catalog_expose(back->manager, back->id, directory, back->persistent,
                                              on_exposed_again, back) >= 0)
                 return;
-        return_free(back);
+        failure_copy(&back->failure, failure);
+        return_done(back);
 }
 
 static void on_opened_again(void *userdata, const CallAnswer *answer) {
@@ -193,10 +199,13 @@ static void on_opened_again(void *userdata, const CallAnswer *answer) {
 
         if (answer->late)
                 participant_kill(answer->participant, answer->message);
-        if (answer->result < 0 || sd_bus_message_read(answer->reply, "h", &fd) < 0)
+        if (answer->result < 0 || sd_bus_message_read(answer->reply, "h", &fd) < 0) {
                 log_error("%s: its device object cannot be given back: %s", back->id,
                           answer->message ?: "no mount");
-        else
+                failure_set(&back->failure,
+                            answer->result < 0 ? answer->result : VSS_E_UNEXPECTED_PROVIDER_ERROR, back->id,
+                            "%s", answer->message ?: "no mount was given");
+        } else
                 back->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
@@ -205,10 +214,11 @@ static void on_returned(void *userdata) {
 
         if (back->fd >= 0 && catalog_attach(back->manager, back->id, back->fd, on_attached_again, back) >= 0)
                 return;
-        return_free(back);
+        return_done(back);
 }
 
-int catalog_return(Manager *manager, Participant *provider, const vss_value *snapshot) {
+int catalog_return(Manager *manager, Participant *provider, const vss_value *snapshot, CatalogDone done,
+                   void *userdata) {
         const char *id = vss_value_get_string(snapshot, "id", "");
         int64_t context = vss_value_get_integer(snapshot, "context", 0);
         _cleanup_message_ sd_bus_message *m = NULL;
@@ -218,16 +228,25 @@ int catalog_return(Manager *manager, Participant *provider, const vss_value *sna
         if (!back)
                 return -ENOMEM;
         *back = (Return){ .manager = manager,
+                          .done = done,
+                          .userdata = userdata,
                           .persistent = context & VSS_VOLSNAP_ATTR_PERSISTENT,
                           .fd = -1 };
         (void)snprintf(back->id, sizeof(back->id), "%s", id);
-        calls_begin(&back->calls, on_returned, back);
         r = participant_message(provider, "OpenSnapshot", &m);
         if (r >= 0)
                 r = sd_bus_message_append(m, "sb", id, false);
-        if (r >= 0)
-                r = calls_add(&back->calls, provider, m, manager->settings.provider_usec, on_opened_again,
-                              NULL);
+        if (r < 0) {
+                free(back);
+                return r;
+        }
+        calls_begin(&back->calls, on_returned, back);
+        r = calls_add(&back->calls, provider, m, manager->settings.provider_usec, on_opened_again, NULL);
+        if (r < 0) {
+                calls_cancel(&back->calls);
+                free(back);
+                return r;
+        }
         calls_drop(&back->calls);
-        return r;
+        return 0;
 }

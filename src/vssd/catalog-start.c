@@ -88,7 +88,7 @@ static bool needs_object(const Manager *manager, const vss_value *snapshot) {
 static void open_again(Startup *startup, const vss_value *snapshot) {
         Participant *provider = catalog_query_provider(startup->query, snapshot);
 
-        if (!provider || catalog_return(startup->manager, provider, snapshot) < 0)
+        if (!provider || catalog_return(startup->manager, provider, snapshot, NULL, NULL) < 0)
                 log_error("%s: its device object cannot be given back",
                           vss_value_get_string(snapshot, "id", ""));
 }

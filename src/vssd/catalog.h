@@ -39,9 +39,10 @@ int catalog_unexpose(Manager *manager, const char *id, CatalogDone done, void *u
  * handler. */
 typedef void (*CatalogOpened)(void *userdata, const Failure *failure, int fd);
 int catalog_open(Manager *manager, const char *id, CatalogOpened done, void *userdata);
-/* Gives a shadow copy its device object back, and exposes it where it is to be. Nobody waits for it; what
+/* Gives a shadow copy its device object back, and exposes it where it is to be. @done may be NULL; what
  * goes wrong is logged. */
-int catalog_return(Manager *manager, Participant *provider, const vss_value *snapshot);
+int catalog_return(Manager *manager, Participant *provider, const vss_value *snapshot, CatalogDone done,
+                   void *userdata);
 /* At start: delete this host's auto-release copies of services before us, give persistent ones their device
  * objects back. */
 int catalog_start(Manager *manager);

@@ -198,6 +198,7 @@ static const struct {
         { "SetRangesFilePath", SESSION_CALL_SET_RANGES_FILE_PATH, session_set_component, false },
         { "SetFileRestoreStatus", SESSION_CALL_SET_FILE_RESTORE_STATUS, session_set_component, false },
         { "PostRestore", SESSION_CALL_POST_RESTORE, session_post_restore, true },
+        { "ImportSnapshots", SESSION_CALL_IMPORT_SNAPSHOTS, session_import, true },
         { "AbortBackup", SESSION_CALL_ABORT_BACKUP, session_abort, true },
         { "Release", SESSION_CALL_RELEASE, release, true },
 };
@@ -235,6 +236,8 @@ static int dispatch(Manager *manager, sd_bus_message *m, sd_bus_error *error) {
 
 /* Whoever has a session may do all that a session is for, but for these. */
 static const char *action_of(const char *member) {
+        if (strcmp(member, "ImportSnapshots") == 0 || strcmp(member, "RecoverSet") == 0)
+                return DOOR_ADMIN;
         return strcmp(member, "InitializeForRestore") == 0 ? DOOR_RESTORE : NULL;
 }
 
@@ -316,6 +319,7 @@ const sd_bus_vtable session_vtable[] = {
         METHOD("SetRangesFilePath", "sssus", COMPONENT P(index) P(path), "", ),
         METHOD("SetFileRestoreStatus", "sssu", COMPONENT P(status), "", ),
         METHOD("PostRestore", "", , "o", P(job)),
+        METHOD("ImportSnapshots", "", , "o", P(job)),
         METHOD("AbortBackup", "", , "o", P(job)),
         METHOD_BARE("Release"),
         SD_BUS_PROPERTY("Id", "s", property_id, 0, SD_BUS_VTABLE_PROPERTY_CONST),

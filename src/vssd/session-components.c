@@ -108,6 +108,7 @@ static vss_value *make_snapshots(const Session *session) {
                 { "set", "set" },
                 { "provider", "provider" },
                 { "volume", "volume" },
+                { "below", "below" },
                 { "attributes", "attributes" },
                 { "context", "context" },
                 { "sequence", "sequence" },

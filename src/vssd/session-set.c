@@ -14,6 +14,7 @@
 #include "vssd/catalog.h"
 #include "vssd/farewell.h"
 #include "vssd/event.h"
+#include "vssd/import.h"
 #include "vssd/log.h"
 #include "vssd/session.h"
 #include "vssd/set-run.h"
@@ -27,8 +28,8 @@ static void cancel_job(void *userdata) {
         Failure failure = { 0 };
 
         failure_set(&failure, VSS_S_ASYNC_CANCELLED, "", "Cancelled.");
-        if (session->merge)
-                ; /* too late: all is done but for the record of it */
+        if (session->merge || session->import)
+                ; /* too late: all is done but for the record of it, or cannot be stopped */
         else if (session->running) {
                 failure.code = VSS_E_UNEXPECTED; /* told as cancelled, since the job is */
                 set_run_abort(session->manager->run, &failure);
@@ -55,7 +56,7 @@ void session_end_job(Session *session, const Failure *failure, const vss_value *
         if (!job)
                 return;
         session->facts = session_idle(session->facts);
-        if (!failure || failure->code == VSS_S_OK)
+        if (!failure || failure->code == VSS_S_OK || failure->code == VSS_S_SOME_SNAPSHOTS_NOT_IMPORTED)
                 session->facts = session_after(session->job_call, session->facts);
         if (job->cancelled && failure && failure->code != VSS_S_OK)
                 job_failed(job, failure);
@@ -70,6 +71,7 @@ void session_cancel_work(Session *session) {
         session->counting = catalog_query_cancel(session->counting);
         session->querying = catalog_query_cancel(session->querying);
         session->finding = support_find_cancel(session->finding);
+        session->import = import_abandon(session->import);
         worker_cancel(session->reading);
         session->reading = NULL;
         session->merge = merge_cancel(session->merge);

@@ -53,6 +53,7 @@ static Session *session_free(Session *session) {
         vss_value_free(session->result);
         failure_clear(&session->outcome);
         vss_value_free(session->standing);
+        vss_value_free(session->imported);
         sd_bus_message_unref(session->releasing);
         free(session->label);
         free(session->owner);
@@ -325,6 +326,8 @@ static void delete_copies(Session *session) {
         if ((session->facts & SESSION_SNAPSHOT_DONE) && !context_keeps(session->set.context))
                 for (size_t i = 0; i < session->set.n_volumes; i++)
                         (void)value_append_string(ids, session->set.volumes[i].id);
+        for (size_t i = 0; i < vss_value_count(session->imported); i++)
+                (void)value_append_string(ids, vss_value_string(vss_value_at(session->imported, i), ""));
         if (vss_value_count(ids) == 0 ||
             catalog_delete(session->manager, selection, on_deleted, session) < 0)
                 on_deleted(session, &none, NULL);

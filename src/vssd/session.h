@@ -59,6 +59,8 @@ struct Session {
 
         struct CatalogQuery *querying; /* Query */
         struct SupportFind *finding;   /* IsVolumeSupported */
+        struct Import *import;
+        vss_value *imported; /* ids of auto-release copies that end with this session */
         vss_value *standing; /* when the set was started: "PROVIDER VOLUME" -> number of shadow copies */
 
         bool running;   /* DoSnapshotSet is being carried out */
@@ -122,6 +124,7 @@ int session_open_snapshot(Session *session, sd_bus_message *m, sd_bus_error *err
 
 /* session-storage.c: the calls about volumes, and shadow copies from elsewhere */
 int session_is_volume_supported(Session *session, sd_bus_message *m, sd_bus_error *error);
+int session_import(Session *session, sd_bus_message *m, sd_bus_error *error);
 
 /* session-writers.c: the calls that ask the writers */
 int session_gather(Session *session, sd_bus_message *m, sd_bus_error *error);

@@ -143,7 +143,7 @@ static void on_all_broken(void *userdata) {
                 }
                 if (*exposed)
                         (void)vss_value_set_string(work->manager->catalog->wanted, id, exposed);
-                if (!provider || catalog_return(work->manager, provider, snapshot) < 0)
+                if (!provider || catalog_return(work->manager, provider, snapshot, NULL, NULL) < 0)
                         log_error("%s: its device object cannot be given back", id);
         }
         if (work->failure.code >= 0)
