@@ -279,7 +279,7 @@ static void test_keys(void) {
                       "destination-path destination-filespec destination-ranges file-restore-status "
                       "prepare-failure post-snapshot-failure pre-restore-failure post-restore-failure "
                       "failure code application-code message authoritative roll-forward point restore-name "
-                      "snapshots provider volume attributes sequence luns source destination";
+                      "snapshots provider volume below attributes sequence luns source destination";
         char *rest = NULL;
         const vss_value *all = vss_value_get(made, "keys");
 
