@@ -8,6 +8,7 @@
 #include "bus/marshal.h"
 #include "config.h"
 #include "model/component.h"
+#include "model/component-tree.h"
 #include "model/filespec.h"
 #include "util/clock.h"
 #include "vssd/cgroup.h"
@@ -177,35 +178,37 @@ static bool has_files_in(const Set *set, const vss_value *component) {
         return false;
 }
 
-/* Is it one of those that were chosen, or one that comes with them? A component brings along all below it
- * that do not belong to another one in between; one that cannot be chosen by itself brings only its like. */
-static bool is_chosen(const SetWriter *writer, const vss_value *declared, const vss_value *component) {
-        if (component_find(writer->chosen, component_logical_path(component), component_name(component)))
-                return true;
-        for (size_t i = 0; i < vss_value_count(writer->chosen); i++) {
-                const vss_value *chosen = vss_value_at(writer->chosen, i);
-                const char *path = component_logical_path(chosen), *name = component_name(chosen);
+/* For each declared component the chosen one that it is part of, -1 for none. NULL without memory. */
+static ssize_t *find_owners(const SetWriter *writer, const vss_value *declared) {
+        ComponentTree tree = { 0 };
+        ssize_t *owners = NULL;
 
-                if (!component_is_below(component, path, name))
-                        continue;
-                if (vss_value_get_boolean(component_find(declared, path, name), "selectable", false) ||
-                    (!vss_value_get_boolean(component, "selectable", false) &&
-                     !component_selectable_ancestor(declared, component)))
-                        return true;
-        }
-        return false;
+        if (component_tree_init(&tree, declared) < 0)
+                return NULL;
+        if (component_tree_owners_of(&tree, writer->chosen, &owners) < 0)
+                owners = NULL;
+        component_tree_clear(&tree);
+        return owners;
 }
 
 void set_each_component(const Set *set, const SetWriter *writer,
                         void (*each)(void *userdata, const SetWriter *writer, const vss_value *component),
                         void *userdata) {
         const vss_value *components = vss_value_get(writer->participant->info, "components");
+        _cleanup_(freep) ssize_t *owners = set->select_components ? find_owners(writer, components) : NULL;
 
         for (size_t i = 0; i < vss_value_count(components); i++) {
                 const vss_value *component = vss_value_at(components, i);
+                bool counts;
 
-                if (set->select_components ? is_chosen(writer, components, component)
-                                           : has_files_in(set, component))
+                if (!set->select_components)
+                        counts = has_files_in(set, component);
+                else if (owners)
+                        counts = owners[i] >= 0;
+                else
+                        counts = component_find(writer->chosen, component_logical_path(component),
+                                                component_name(component)) != NULL;
+                if (counts)
                         each(userdata, writer, component);
         }
 }
@@ -253,24 +256,44 @@ static vss_value *selected_components(const SetWriter *writer) {
         return TAKE_PTR(list);
 }
 
+static vss_result tell_failed(vss_value *list, const char *logical_path, const char *name) {
+        vss_value *told = component_find_mutable(list, logical_path, name);
+        vss_result result = VSS_S_OK;
+
+        if (!told) {
+                told = vss_value_new_dict();
+                result = vss_value_set_string(told, "logical-path", logical_path);
+                if (result >= 0)
+                        result = vss_value_set_string(told, "name", name);
+                if (result >= 0)
+                        result = vss_value_append(list, told);
+                else
+                        vss_value_free(told);
+        }
+        return result < 0 ? result : vss_value_set_boolean(told, "succeeded", false);
+}
+
 /* What a writer hears of components: those that were chosen, and in any mode those that failed alone, so
- * that it throws nothing away because of a copy that is not good. */
-static vss_value *event_components(const SetWriter *writer) {
+ * that it throws nothing away because of a copy that is not good. With one that came with another, that one
+ * failed, too. */
+static vss_value *event_components(const Set *set, const SetWriter *writer) {
+        const vss_value *declared = vss_value_get(writer->participant->info, "components");
         _cleanup_value_ vss_value *list = vss_value_copy(writer->chosen);
+        _cleanup_(freep) ssize_t *owners = set->select_components && vss_value_count(writer->failed) > 0
+                                                   ? find_owners(writer, declared)
+                                                   : NULL;
 
         for (size_t i = 0; i < vss_value_count(writer->failed); i++) {
-                const vss_value *failed = vss_value_at(writer->failed, i);
-                vss_value *told = component_find_mutable(list, component_logical_path(failed),
-                                                         component_name(failed));
+                const vss_value *failed = vss_value_at(writer->failed, i), *owner;
+                const char *path = component_logical_path(failed), *name = component_name(failed);
+                ssize_t index = owners ? component_index(declared, path, name) : -1;
 
-                if (!told) {
-                        told = vss_value_new_dict();
-                        (void)vss_value_set_string(told, "logical-path", component_logical_path(failed));
-                        (void)vss_value_set_string(told, "name", component_name(failed));
-                        if (vss_value_append(list, told) < 0)
-                                return NULL;
-                }
-                if (vss_value_set_boolean(told, "succeeded", false) < 0)
+                if (tell_failed(list, path, name) < 0)
+                        return NULL;
+                if (index < 0 || owners[index] < 0)
+                        continue;
+                owner = vss_value_at(declared, (size_t)owners[index]);
+                if (tell_failed(list, component_logical_path(owner), component_name(owner)) < 0)
                         return NULL;
         }
         return TAKE_PTR(list);
@@ -305,7 +328,7 @@ vss_value *set_event(const Set *set, const char *session, const SetWriter *write
             vss_value_set_string(event, "instance-id",
                                  vss_value_get_string(writer->participant->info, "instance-id", "")) < 0 ||
             vss_value_set(event, "components",
-                          set->restoring ? selected_components(writer) : event_components(writer)) < 0)
+                          set->restoring ? selected_components(writer) : event_components(set, writer)) < 0)
                 return NULL;
         return TAKE_PTR(event);
 }
