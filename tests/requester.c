@@ -8,10 +8,10 @@
  * Each is carried out in turn, on one connection, and told with its result, "add E_VETO: message"; the first
  * failure is the end, with exit status 1, unless the call is written with a leading "-". Calls:
  * lease=SECONDS (before the session), wait=SECONDS, context=NUMBER, init, state, select (as state, by
- * components), gather, disable=WRITER, start, supported=PATH[@PROVIDER], add=PATH[@PROVIDER], cgroup=PATH,
- * prepare, do, json (of the last result), complete, abort, release, adopt=TOKEN, token, sleep=MILLISECONDS,
- * query, properties=ID, free-metadata, free-status; and without a session: expose=ID@DIRECTORY, unexpose=ID,
- * break=SET[@FLAGS], revert=ID[@force], reverting=VOLUME.
+ * components), gather, disable=WRITER, disable-instance=WRITER, start, supported=PATH[@PROVIDER],
+ * add=PATH[@PROVIDER], cgroup=PATH, prepare, do, json (of the last result), complete, abort, release,
+ * adopt=TOKEN, token, sleep=MILLISECONDS, query, properties=ID, free-metadata, free-status; and without a
+ * session: expose=ID@DIRECTORY, unexpose=ID, break=SET[@FLAGS], revert=ID[@force], reverting=VOLUME.
  *
  * Of components, component=WRITER:PATH/NAME and the calls of component_calls below, with what else they take
  * behind
@@ -360,6 +360,8 @@ static vss_result carry_out(Requester *r, const char *name, const char *value) {
                 return vss_session_set_backup_state(r->session, true, false, VSS_BT_FULL, true);
         if (strcmp(name, "disable") == 0)
                 return vss_session_disable_writer_classes(r->session, &value, 1);
+        if (strcmp(name, "disable-instance") == 0)
+                return vss_session_disable_writer_instances(r->session, &value, 1);
         if (strcmp(name, "context") == 0)
                 return vss_session_set_context(r->session, (uint32_t)strtoul(value, NULL, 0));
         if (strcmp(name, "start") == 0)

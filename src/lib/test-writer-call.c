@@ -31,6 +31,7 @@ static vss_value *make_event(void) {
         (void)vss_value_set_string(partial, "metadata", "");
         (void)vss_value_append(value_require(component, "partial-files", VSS_KIND_LIST), partial);
         (void)vss_value_append(value_require(event, "components", VSS_KIND_LIST), component);
+        (void)vss_value_set_integer(event, "context", VSS_CTX_APP_ROLLBACK);
         (void)vss_value_set_boolean(event, "partial-file-support", true);
         (void)vss_value_set_boolean(event, "bootable-system-state", true);
         (void)vss_value_set_integer(event, "restore-type", VSS_RTYPE_IMPORT);
@@ -302,6 +303,7 @@ static void test_event(void) {
                                               !vss_writer_call_bootable_system_state(&bare));
         expect_true("partial files", vss_writer_call_partial_file_support(&call) &&
                                              !vss_writer_call_partial_file_support(&bare));
+        expect_int("the context", (int)vss_writer_call_context(&call), VSS_CTX_APP_ROLLBACK);
         expect_int("restore type", vss_writer_call_restore_type(&call), VSS_RTYPE_IMPORT);
         expect_int("or none", vss_writer_call_restore_type(&bare), VSS_RTYPE_UNDEFINED);
         expect_str("the service's version", vss_writer_call_service_version(&call), "1.2");
