@@ -10,7 +10,7 @@
 
 #define POLL_MS 20
 
-static void tell(const char *format, va_list args) {
+VSS_PRINTF(1, 0) static void tell(const char *format, va_list args) {
         (void)fputs("vss-test-requester: ", stderr);
         (void)vfprintf(stderr, format, args);
         (void)fputc('\n', stderr);

@@ -230,9 +230,9 @@ static int finish_command(ScriptRun *run, const ScriptCommand *command, unsigned
         if (vss_value_set_integer(entry, "line", line) < 0 ||
             vss_value_set_string(entry, "command", script_verb_name(command->verb)) < 0)
                 return cli_out_of_memory(run->cli);
-        for (size_t i = 0; i < vss_value_count(answer); i++)
-                if (vss_value_set(entry, vss_value_key_at(answer, i),
-                                  vss_value_copy(vss_value_at(answer, i))) < 0)
+        for (size_t i = 0; i < vss_value_count(owned); i++)
+                if (vss_value_set(entry, vss_value_key_at(owned, i),
+                                  vss_value_copy(vss_value_at(owned, i))) < 0)
                         return cli_out_of_memory(run->cli);
         return vss_value_append(run->commands, TAKE_PTR(entry)) < 0 ? cli_out_of_memory(run->cli)
                                                                     : EXIT_DONE;
