@@ -225,7 +225,7 @@ vss_result cli_wait(Cli *cli, vss_async *async, const char *step, vss_value **re
                 show_progress(async, cancelled > 0 ? "cancelling" : step, since);
         }
         progress_clear();
-        if (r != VSS_S_ASYNC_FINISHED)
+        if (r != VSS_S_ASYNC_FINISHED && r != VSS_S_SOME_SNAPSHOTS_NOT_IMPORTED)
                 return r == VSS_S_OK ? VSS_E_UNEXPECTED : r;
 
         if (ret_result && vss_async_result(async)) {
@@ -235,5 +235,5 @@ vss_result cli_wait(Cli *cli, vss_async *async, const char *step, vss_value **re
         }
         if (ret_result)
                 *ret_result = TAKE_PTR(result);
-        return VSS_S_OK;
+        return r == VSS_S_ASYNC_FINISHED ? VSS_S_OK : r;
 }

@@ -45,7 +45,7 @@ int cli_connect(Cli *cli);
  * cli_wait() - wait for an operation, showing @step and what the service reports meanwhile
  * A signal that ends the program cancels the operation first; a second one does not wait for that.
  * @ret_result: a copy of the answer, NULL where it has none; may be NULL itself
- * Return: VSS_S_OK, VSS_S_ASYNC_CANCELLED, or the failure.
+ * Return: VSS_S_OK, VSS_S_ASYNC_CANCELLED, the failure, or with a result VSS_S_SOME_SNAPSHOTS_NOT_IMPORTED.
  */
 vss_result cli_wait(Cli *cli, vss_async *async, const char *step, vss_value **ret_result);
 

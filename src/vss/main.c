@@ -22,6 +22,8 @@ static const Verb verbs[] = {
         { "delete", "[OPTION]... [ID]...", "Deletes shadow copies", verb_delete },
         { "expose", "[OPTION]... ID DIRECTORY", "Mounts a shadow copy at a directory", verb_expose },
         { "unexpose", "[OPTION]... ID", "Takes an exposed shadow copy from its directory", verb_unexpose },
+        { "import", "[OPTION]... DIRECTORY|DOCUMENT", "Brings shadow copies of another machine here",
+          verb_import },
         { "break", "[OPTION]... SET", "Makes plain volumes of the shadow copies of a set", verb_break },
         { "revert", "[OPTION]... ID | --status PATH", "Makes a volume what its shadow copy is",
           verb_revert },

@@ -8,6 +8,7 @@
  */
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include "vss/output.h"
 #include "vss/report.h"
@@ -236,6 +237,38 @@ static void print_components(FILE *stream, const vss_value *components) {
         }
 }
 
+void report_participation(FILE *stream, const vss_value *participation) {
+        _cleanup_(table_clear) Table table = {};
+
+        table_add(&table, "WRITER", "COMPONENT", "TAKES PART", "WHY", NULL);
+        for (size_t i = 0; i < vss_value_count(participation); i++) {
+                const vss_value *entry = vss_value_at(participation, i);
+                const char *part = vss_value_get_string(entry, "part", "");
+                _cleanup_(freep) char *path = component_path(vss_value_get_string(entry, "logical-path", ""),
+                                                             vss_value_get_string(entry, "name", ""));
+
+                table_add(&table, vss_value_get_string(entry, "writer", "?"), path ?: "?",
+                          strcmp(part, "left-out") == 0 ? "no" : part,
+                          vss_value_get_string(entry, "reason", ""), NULL);
+        }
+        table_print(&table, stream);
+}
+
+/* What the writer says, and what its application has told it. */
+static void print_failed_writer(FILE *stream, const vss_value *writer) {
+        const char *message = vss_value_get_string(writer, "message",
+                                                   vss_value_get_string(writer, "reason", "")),
+                   *said = vss_value_get_string(writer, "application-message", "");
+        int64_t code = vss_value_get_integer(writer, "application-code", 0);
+        _cleanup_(freep) char *both = NULL;
+
+        if ((*said || code != 0) && asprintf(&both, "%s (the application says: %s%s%" PRId64 ")", message,
+                                             said, *said ? ", " : "", code) < 0)
+                both = NULL;
+        print_line(stream, vss_value_get_string(writer, "name", "?"),
+                   vss_value_get_string(writer, "state-name", "failed"), both ?: message);
+}
+
 void report_set(FILE *stream, const vss_value *set) {
         const vss_value *snapshots = vss_value_get(set, "snapshots"),
                         *writers = vss_value_get(set, "writers");
@@ -265,10 +298,7 @@ void report_set(FILE *stream, const vss_value *set) {
                 const vss_value *writer = vss_value_at(writers, i);
 
                 if (writer_failed(writer))
-                        print_line(stream, vss_value_get_string(writer, "name", "?"),
-                                   vss_value_get_string(writer, "state-name", "failed"),
-                                   vss_value_get_string(writer, "message",
-                                                        vss_value_get_string(writer, "reason", "")));
+                        print_failed_writer(stream, writer);
         }
         print_components(stream, vss_value_get(set, "components"));
         print_left_out(stream, vss_value_get(set, "left-out"));

@@ -29,5 +29,7 @@ bool report_has_failures(const vss_value *set);
 bool report_component_failed(const vss_value *set, const char *writer, const char *logical_path,
                              const char *name);
 void report_set(FILE *stream, const vss_value *set);
+/* Who takes part and why, or why not; nothing for NULL. */
+void report_participation(FILE *stream, const vss_value *participation);
 /* "set ID: application-consistent; ...": to be freed; NULL without memory. */
 char *report_closing_line(const vss_value *set);

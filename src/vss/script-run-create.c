@@ -114,6 +114,8 @@ static int report(ScriptRun *run, const ScriptSet *set, vss_value *answer) {
         for (size_t i = 0; i < set->backup.n_volumes; i++)
                 if (run->volumes[i].alias)
                         printf("alias %s is %s\n", run->volumes[i].alias, set->backup.volumes[i].snapshot);
+        if (run->verbose)
+                report_participation(stdout, vss_value_get(result, "participation"));
         report_set(stdout, result);
         printf("%s\n", line ?: "");
         return EXIT_DONE;

@@ -6,9 +6,43 @@
 
 #include <string.h>
 #include "vss/script-run.h"
+#include "vss/transport.h"
+
+#define IMPORTS_MAX 64u
+
+/* The session is kept: copies that go with it go when the script ends. */
+static int keep_session(ScriptRun *run, vss_session *session) {
+        vss_session **imports = reallocarray(run->imports, run->n_imports + 1, sizeof(*imports));
+
+        if (!imports) {
+                (void)vss_session_release(session);
+                return cli_out_of_memory(run->cli);
+        }
+        run->imports = imports;
+        imports[run->n_imports++] = session;
+        return EXIT_DONE;
+}
 
 static int import(ScriptRun *run, vss_value *answer) {
-        return cli_error(run->cli, VSS_E_NOT_SUPPORTED, NULL, "this service does not import shadow copies");
+        _cleanup_value_ vss_value *result = NULL;
+        vss_session *session = NULL;
+        int kept, status;
+
+        if (!run->documents.document)
+                return cli_error(run->cli, VSS_E_BAD_STATE, NULL,
+                                 "documents say what there is to import; load metadata comes first");
+        if (run->n_imports == IMPORTS_MAX)
+                return cli_error(run->cli, VSS_E_BAD_STATE, NULL,
+                                 "%u imports are the most; reset gives them up", IMPORTS_MAX);
+        status = transport_import(run->cli, &run->documents, run->cli->script, 0, &session, &result);
+        if (status != EXIT_DONE && status != EXIT_PARTLY)
+                return status;
+        kept = keep_session(run, session);
+        if (kept == EXIT_DONE && script_in_words(run))
+                transport_show(result);
+        if (kept == EXIT_DONE)
+                kept = script_tell(run, answer, result);
+        return kept == EXIT_DONE ? status : kept;
 }
 
 static int break_set(ScriptRun *run, const char *set, uint32_t flags, vss_value *answer) {

@@ -148,6 +148,9 @@ void script_reset(ScriptRun *run) {
         metadata_clear(&run->documents);
         selection_clear(&run->restored);
         run->restore = vss_session_release(run->restore);
+        for (size_t i = run->n_imports; i-- > 0;)
+                (void)vss_session_release(run->imports[i]);
+        free(run->imports);
         *run = (ScriptRun){
                 .cli = run->cli,
                 .arguments = run->arguments,

@@ -69,11 +69,13 @@ typedef struct ScriptRun {
         ScriptSet **sets; /* the last one is that of the backup that was begun, if "set_made" */
         size_t n_sets;
         bool set_made;
-        Metadata documents;   /* `load metadata` */
-        Selection restored;   /* what the restore that was begun has */
-        vss_session *restore; /* or of an import: kept to the end */
-        bool partly;          /* something was done, but not all of it */
-        vss_value *commands;  /* for --json: what each said; NULL: in words */
+        Metadata documents; /* `load metadata` */
+        Selection restored; /* what the restore that was begun has */
+        vss_session *restore;
+        vss_session **imports; /* what was imported lives in them */
+        size_t n_imports;
+        bool partly;         /* something was done, but not all of it */
+        vss_value *commands; /* for --json: what each said; NULL: in words */
 } ScriptRun;
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * vss complete: the end of a session that `vss create --keep` left open
+ * vss complete: the end of a session that `vss create --keep` or `vss import --keep` left open
  *
  * The requester that made the set is gone, so what components it has is asked from the service.
  */
@@ -71,14 +71,43 @@ static int report(Cli *cli, const char *session_id, bool succeeded) {
         return cli_print_json(cli, answer, false);
 }
 
+/* What was imported has no writers here to be told: its end is that of the session. */
+static int is_imported(Cli *cli, const char *session_id, bool *ret_imported) {
+        _cleanup_value_ vss_value *sessions = NULL;
+        vss_result r = vss_service_list_sessions(cli->service, &sessions);
+
+        if (r < 0)
+                return cli_fail(cli, r);
+        *ret_imported = false;
+        for (size_t i = 0; i < vss_value_count(sessions); i++) {
+                const vss_value *session = vss_value_at(sessions, i);
+
+                if (strcmp(vss_value_get_string(session, "id", ""), session_id) == 0)
+                        *ret_imported = strcmp(vss_value_get_string(session, "state", ""), "imported") == 0;
+        }
+        return EXIT_DONE;
+}
+
+static int complete(Cli *cli, vss_session *session, bool succeeded) {
+        _cleanup_(selection_clear) Selection selection = {};
+        _cleanup_value_ vss_value *writers = NULL;
+        bool imported = false;
+        int status = is_imported(cli, vss_session_id(session) ?: "", &imported);
+
+        if (status != EXIT_DONE || imported)
+                return status;
+        status = gather_status(cli, session);
+        if (status == EXIT_DONE)
+                status = read_selection(cli, session, &selection, &writers);
+        return status == EXIT_DONE ? session_complete(cli, session, &selection, writers, succeeded) : status;
+}
+
 int verb_complete(Cli *cli, int argc, char **argv) {
         bool failed = false;
         const Option options[] = {
                 OPTION("failed", OPTION_FLAG, NULL,
                        "the backup failed: the writers must not truncate anything", &failed),
         };
-        _cleanup_(selection_clear) Selection selection = {};
-        _cleanup_value_ vss_value *writers = NULL;
         _cleanup_(freep) char *id = NULL;
         vss_session *session = NULL;
         int status = EXIT_DONE, index = options_parse(cli, options, ELEMENTS(options), argc, argv, &status);
@@ -87,7 +116,7 @@ int verb_complete(Cli *cli, int argc, char **argv) {
         if (index < 0)
                 return status;
         if (argc - index != 1)
-                return cli_usage(cli, "name the token that vss create --keep printed");
+                return cli_usage(cli, "name the token that --keep printed");
         status = cli_connect(cli);
         if (status != EXIT_DONE)
                 return status;
@@ -96,11 +125,7 @@ int verb_complete(Cli *cli, int argc, char **argv) {
         if (r < 0)
                 return cli_fail(cli, r);
         id = strdup(vss_session_id(session) ?: "");
-        status = gather_status(cli, session);
-        if (status == EXIT_DONE)
-                status = read_selection(cli, session, &selection, &writers);
-        if (status == EXIT_DONE)
-                status = session_complete(cli, session, &selection, writers, !failed);
+        status = complete(cli, session, !failed);
 
         /* What could not be completed stays with its lease, for another try. */
         if (status != EXIT_DONE && status != EXIT_PARTLY) {

@@ -12,35 +12,47 @@
 #include "vss/verb.h"
 
 typedef struct PlanOptions {
-        Strings paths, writers, wanted;
+        Strings paths, writers, excluded, wanted;
         const char *provider;
         uint32_t context;
+        vss_value *metadata; /* of the writers, with --writer or --exclude-writer */
+        Selection selection;
 } PlanOptions;
 
 static void plan_options_clear(PlanOptions *o) {
         strings_clear(&o->paths);
         strings_clear(&o->writers);
+        strings_clear(&o->excluded);
         strings_clear(&o->wanted);
+        selection_clear(&o->selection);
+        o->metadata = vss_value_free(o->metadata);
+}
+
+static int tell_problem(Cli *cli, const char *problem) {
+        return problem ? cli_error(cli, VSS_E_OBJECT_NOT_FOUND, NULL, "%s", problem)
+                       : cli_out_of_memory(cli);
 }
 
 /* The directories of the components that --writer names. */
 static int add_component_paths(Cli *cli, PlanOptions *o) {
-        _cleanup_(selection_clear) Selection selection = {};
         _cleanup_async_ vss_async *async = NULL;
-        _cleanup_value_ vss_value *result = NULL;
         _cleanup_(freep) char *problem = NULL;
         vss_result r;
 
         r = vss_service_list_writers(cli->service, &async);
         if (r >= 0)
-                r = cli_wait(cli, async, "asking the writers", &result);
+                r = cli_wait(cli, async, "asking the writers", &o->metadata);
         if (r != VSS_S_OK)
                 return cli_fail(cli, r);
-        if (selection_make(vss_value_get(result, "writers"), &o->writers, &selection, &problem) < 0)
-                return problem ? cli_error(cli, VSS_E_OBJECT_NOT_FOUND, NULL, "%s", problem)
-                               : cli_out_of_memory(cli);
-        for (size_t i = 0; i < selection.paths.n; i++) {
-                _cleanup_(freep) char *resolved = realpath(selection.paths.items[i], NULL);
+        if (o->writers.n == 0)
+                return EXIT_DONE;
+        if (selection_make(vss_value_get(o->metadata, "writers"), &o->writers, &o->selection, &problem) <
+                    0 ||
+            selection_limit(&o->selection, vss_value_get(o->metadata, "writers"), NULL, &o->excluded,
+                            &problem) < 0)
+                return tell_problem(cli, problem);
+        for (size_t i = 0; i < o->selection.paths.n; i++) {
+                _cleanup_(freep) char *resolved = realpath(o->selection.paths.items[i], NULL);
 
                 if (resolved && strings_add_once(&o->wanted, resolved) < 0)
                         return cli_out_of_memory(cli);
@@ -48,6 +60,32 @@ static int add_component_paths(Cli *cli, PlanOptions *o) {
         return o->wanted.n > 0
                        ? EXIT_DONE
                        : cli_error(cli, VSS_E_OBJECT_NOT_FOUND, NULL, "the components chosen have no files");
+}
+
+/* Which components could be had from the volumes that somebody takes. */
+static int add_participation(Cli *cli, PlanOptions *o, vss_value *plan) {
+        const vss_value *volumes = vss_value_get(plan, "volumes"),
+                        *writers = vss_value_get(o->metadata, "writers");
+        _cleanup_(freep) int64_t *devices = calloc(vss_value_count(volumes) + 1, sizeof(*devices));
+        SelectionVolumes supported = { devices, 0 };
+        _cleanup_(freep) char *problem = NULL;
+        int r;
+
+        if (!devices)
+                return cli_out_of_memory(cli);
+        for (size_t i = 0; i < vss_value_count(volumes); i++)
+                if (vss_value_get_boolean(vss_value_at(volumes, i), "supported", false))
+                        devices[supported.n++] = vss_value_get_integer(vss_value_at(volumes, i), "device",
+                                                                       -1);
+        if (o->writers.n > 0)
+                r = selection_limit(&o->selection, writers, &supported, &o->excluded, &problem);
+        else
+                r = selection_make_all(writers, &supported, &o->excluded, &o->selection, &problem);
+        if (r < 0)
+                return tell_problem(cli, problem);
+        return vss_value_set(plan, "participation", vss_value_copy(o->selection.participation)) < 0
+                       ? cli_out_of_memory(cli)
+                       : EXIT_DONE;
 }
 
 static int ask_plan(Cli *cli, const PlanOptions *o, vss_value **ret_plan) {
@@ -70,9 +108,11 @@ static int ask_plan(Cli *cli, const PlanOptions *o, vss_value **ret_plan) {
 }
 
 /* A plan with a volume that nobody takes is an answer all the same, but not a good one. */
-static int judge_plan(const vss_value *plan) {
+static int judge_plan(const PlanOptions *o, const vss_value *plan) {
         const vss_value *volumes = vss_value_get(plan, "volumes");
 
+        if (vss_value_count(o->selection.left_out) > 0)
+                return EXIT_PARTLY;
         for (size_t i = 0; i < vss_value_count(volumes); i++)
                 if (!vss_value_get_boolean(vss_value_at(volumes, i), "supported", false))
                         return EXIT_PARTLY;
@@ -84,6 +124,8 @@ int verb_plan(Cli *cli, int argc, char **argv) {
         const Option options[] = {
                 OPTION("writer", OPTION_LIST, "NAME[:/PATH]", "plan for this writer, or one component of it",
                        &o.writers),
+                OPTION("exclude-writer", OPTION_LIST, "NAME[:/PATH]", "leave this writer, or component, out",
+                       &o.excluded),
                 OPTION("provider", OPTION_TEXT, "NAME", "with this provider", &o.provider),
                 OPTION("context", OPTION_CONTEXT, "CONTEXT", "for this context (default app-rollback)",
                        &o.context),
@@ -102,10 +144,12 @@ int verb_plan(Cli *cli, int argc, char **argv) {
         status = paths_resolve(cli, &o.paths, &o.wanted);
         if (status == EXIT_DONE)
                 status = cli_connect(cli);
-        if (status == EXIT_DONE && o.writers.n > 0)
+        if (status == EXIT_DONE && o.writers.n + o.excluded.n > 0)
                 status = add_component_paths(cli, &o);
         if (status == EXIT_DONE)
                 status = ask_plan(cli, &o, &plan);
+        if (status == EXIT_DONE && o.metadata)
+                status = add_participation(cli, &o, plan);
         if (status != EXIT_DONE)
                 return status;
 
@@ -113,5 +157,7 @@ int verb_plan(Cli *cli, int argc, char **argv) {
                 status = cli_print_json(cli, plan, false);
         else
                 report_plan(stdout, plan);
-        return status == EXIT_DONE ? judge_plan(plan) : status;
+        if (status == EXIT_DONE && !cli->json)
+                report_participation(stdout, vss_value_get(plan, "participation"));
+        return status == EXIT_DONE ? judge_plan(&o, plan) : status;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * vss break, vss revert: shadow copies that become the volume
+ * vss import, vss break, vss revert: shadow copies from other machines, and those that become volumes
  */
 
 #include <inttypes.h>
@@ -9,6 +9,7 @@
 #include "vss/options.h"
 #include "vss/output.h"
 #include "vss/paths.h"
+#include "vss/transport.h"
 #include "vss/verb.h"
 
 static int await(Cli *cli, vss_result r, vss_async *async, const char *step, vss_value **ret_result) {
@@ -17,6 +18,51 @@ static int await(Cli *cli, vss_result r, vss_async *async, const char *step, vss
         if (r >= 0)
                 r = cli_wait(cli, owned, step, ret_result);
         return r == VSS_S_OK ? EXIT_DONE : cli_fail(cli, r);
+}
+
+/* The session ends here, or stays for its lease. */
+static int tell_imported(Cli *cli, vss_session *session, uint32_t lease, vss_value *result) {
+        if (lease > 0 && (vss_value_set_string(result, "session", vss_session_id(session)) < 0 ||
+                          vss_value_set_string(result, "token", vss_session_token(session)) < 0 ||
+                          vss_value_set_integer(result, "lease-seconds", lease) < 0))
+                return cli_out_of_memory(cli);
+        if (cli->json)
+                return cli_print_json(cli, result, false);
+        transport_show(result);
+        if (lease > 0)
+                printf("kept for %u s; end it with: vss complete %s\n", lease,
+                       vss_value_get_string(result, "token", ""));
+        return EXIT_DONE;
+}
+
+int verb_import(Cli *cli, int argc, char **argv) {
+        uint32_t lease = 0;
+        const Option options[] = {
+                OPTION_RANGE("keep", OPTION_NUMBER, "SECONDS",
+                             "leave the session open this long, for vss complete", &lease, 1, 604800),
+        };
+        _cleanup_(metadata_clear) Metadata metadata = {};
+        _cleanup_value_ vss_value *result = NULL;
+        vss_session *session = NULL;
+        int status = EXIT_DONE, told,
+            index = options_parse(cli, options, ELEMENTS(options), argc, argv, &status);
+
+        if (index < 0)
+                return status;
+        if (argc - index != 1)
+                return cli_usage(cli, "name a directory of documents, or a Backup Components Document");
+        status = metadata_load(cli, argv[index], &metadata);
+        if (status != EXIT_DONE)
+                return status;
+        if (transport_is_volatile(&metadata) && lease == 0)
+                return cli_usage(cli,
+                                 "these shadow copies are gone when the session ends; add --keep SECONDS");
+        status = transport_import(cli, &metadata, NULL, lease, &session, &result);
+        if (status != EXIT_DONE && status != EXIT_PARTLY)
+                return status;
+        told = tell_imported(cli, session, lease, result);
+        session = lease > 0 ? vss_session_free(session) : vss_session_release(session);
+        return told == EXIT_DONE ? status : told;
 }
 
 static int tell_broken(Cli *cli, const char *set, bool masked, const vss_value *result) {

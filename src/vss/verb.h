@@ -18,6 +18,7 @@ int verb_exec(Cli *cli, int argc, char **argv);
 int verb_explain(Cli *cli, int argc, char **argv);
 int verb_expose(Cli *cli, int argc, char **argv);
 int verb_freeze(Cli *cli, int argc, char **argv);
+int verb_import(Cli *cli, int argc, char **argv);
 int verb_list(Cli *cli, int argc, char **argv);
 int verb_plan(Cli *cli, int argc, char **argv);
 int verb_revert(Cli *cli, int argc, char **argv);
