@@ -16,7 +16,8 @@
  * Of components, component=WRITER:PATH/NAME and the calls of component_calls below, with what else they take
  * behind
  * '|'. Documents: save=FILE, save-metadata=WRITER@FILE, init-document=FILE, init-restore=FILE; and
- * restore-state=TYPE, pre-restore, post-restore, import. What these answer is for json: components, metadata,
+ * restore-state=TYPE, pre-restore, post-restore, import,
+ * recovery=ID[@DESTINATION], recover=FLAGS. What these answer is for json: components, metadata,
  * writer-status.
  */
 
@@ -134,6 +135,21 @@ static vss_result storage(Requester *r, const char *name, const char *what) {
                 begun = vss_service_revert_to_snapshot(r->service, subject, more != NULL, &async);
         else
                 begun = vss_service_query_revert_status(r->service, subject, &async);
+        return await(r, begun, async);
+}
+
+/* recovery=ID@DESTINATION, recover=FLAGS */
+static vss_result recover(Requester *r, const char *name, const char *what) {
+        _cleanup_(freep) char *id = strdup(what);
+        char *destination = strchr(id, '@');
+        vss_async *async = NULL;
+        vss_result begun;
+
+        if (destination)
+                *destination++ = '\0';
+        if (strcmp(name, "recovery") == 0)
+                return vss_session_add_snapshot_to_recovery_set(r->session, id, 0, destination);
+        begun = vss_session_recover_set(r->session, (uint32_t)strtoul(what, NULL, 0), &async);
         return await(r, begun, async);
 }
 
@@ -364,6 +380,8 @@ static vss_result carry_out(Requester *r, const char *name, const char *value) {
                 return vss_session_disable_writer_instances(r->session, &value, 1);
         if (strcmp(name, "context") == 0)
                 return vss_session_set_context(r->session, (uint32_t)strtoul(value, NULL, 0));
+        if (strcmp(name, "recovery") == 0 || strcmp(name, "recover") == 0)
+                return recover(r, name, value);
         if (strcmp(name, "start") == 0)
                 return vss_session_start_snapshot_set(r->session, set);
         if (strcmp(name, "add") == 0)

@@ -193,6 +193,17 @@ VSS_PUBLIC vss_result vss_session_save_writer_metadata(vss_session *session, con
  * VSS_S_SOME_SNAPSHOTS_NOT_IMPORTED, VSS_E_NO_SNAPSHOTS_IMPORTED. For administrators.
  */
 VSS_PUBLIC vss_result vss_session_import_snapshots(vss_session *session, vss_async **ret_async);
+/*
+ * A shadow copy of this session's set, or of its document's, is to be written back by vss_session_recover_set(): over
+ * its original (@destination NULL), or over another volume. @flags: 0. VSS_E_SNAPSHOT_NOT_IN_SET;
+ * VSS_E_LEGACY_PROVIDER if its provider cannot; VSS_E_OBJECT_NOT_FOUND if it is not on this machine;
+ * VSS_E_RESYNC_IN_PROGRESS.
+ */
+VSS_PUBLIC vss_result vss_session_add_snapshot_to_recovery_set(vss_session *session, const char *id, uint32_t flags,
+                                                               const char *destination);
+/* Whole LUNs are written. @flags: VSS_RECOVERY_*. VSS_E_UNSELECTED_VOLUME if a volume on one of them was not added.
+ * The copies stay. It cannot be stopped. For administrators. */
+VSS_PUBLIC vss_result vss_session_recover_set(vss_session *session, uint32_t flags, vss_async **ret_async);
 VSS_PUBLIC vss_result vss_session_abort_backup(vss_session *session, vss_async **ret_async);
 
 /*

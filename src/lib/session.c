@@ -308,6 +308,17 @@ vss_result vss_session_backup_complete(vss_session *session, vss_async **ret_asy
         return SESSION_JOB(session, "BackupComplete", ret_async, "");
 }
 
+vss_result vss_session_add_snapshot_to_recovery_set(vss_session *session, const char *id, uint32_t flags,
+                                                    const char *destination) {
+        if (!session || !id)
+                return service_invalid(session ? session->service : NULL, "a shadow copy is named by its id");
+        return SESSION_CALL(session, "AddSnapshotToRecoverySet", NULL, "sus", id, flags, destination ?: "");
+}
+
+vss_result vss_session_recover_set(vss_session *session, uint32_t flags, vss_async **ret_async) {
+        return SESSION_JOB(session, "RecoverSet", ret_async, "u", flags);
+}
+
 vss_result vss_session_import_snapshots(vss_session *session, vss_async **ret_async) {
         return SESSION_JOB(session, "ImportSnapshots", ret_async, "");
 }

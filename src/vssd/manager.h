@@ -35,6 +35,7 @@ struct Manager {
         struct Door *door;
         vss_value *express; /* express writers' documents as they were read last: express.h */
         uint64_t last_sequence;
+        bool resyncing; /* RecoverSet is being carried out */
 };
 
 /* Adds the objects and claims the name. Return: 0 or a negative errno. */

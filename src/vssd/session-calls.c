@@ -199,6 +199,9 @@ static const struct {
         { "SetFileRestoreStatus", SESSION_CALL_SET_FILE_RESTORE_STATUS, session_set_component, false },
         { "PostRestore", SESSION_CALL_POST_RESTORE, session_post_restore, true },
         { "ImportSnapshots", SESSION_CALL_IMPORT_SNAPSHOTS, session_import, true },
+        { "AddSnapshotToRecoverySet", SESSION_CALL_ADD_SNAPSHOT_TO_RECOVERY_SET, session_add_to_recovery_set,
+          true },
+        { "RecoverSet", SESSION_CALL_RECOVER_SET, session_recover_set, true },
         { "AbortBackup", SESSION_CALL_ABORT_BACKUP, session_abort, true },
         { "Release", SESSION_CALL_RELEASE, release, true },
 };
@@ -320,6 +323,8 @@ const sd_bus_vtable session_vtable[] = {
         METHOD("SetFileRestoreStatus", "sssu", COMPONENT P(status), "", ),
         METHOD("PostRestore", "", , "o", P(job)),
         METHOD("ImportSnapshots", "", , "o", P(job)),
+        METHOD("AddSnapshotToRecoverySet", "sus", P(id) P(flags) P(destination), "", ),
+        METHOD("RecoverSet", "u", P(flags), "o", P(job)),
         METHOD("AbortBackup", "", , "o", P(job)),
         METHOD_BARE("Release"),
         SD_BUS_PROPERTY("Id", "s", property_id, 0, SD_BUS_VTABLE_PROPERTY_CONST),

@@ -28,7 +28,7 @@ static void cancel_job(void *userdata) {
         Failure failure = { 0 };
 
         failure_set(&failure, VSS_S_ASYNC_CANCELLED, "", "Cancelled.");
-        if (session->merge || session->import)
+        if (session->merge || session->import || session->resync)
                 ; /* too late: all is done but for the record of it, or cannot be stopped */
         else if (session->running) {
                 failure.code = VSS_E_UNEXPECTED; /* told as cancelled, since the job is */
@@ -72,6 +72,8 @@ void session_cancel_work(Session *session) {
         session->querying = catalog_query_cancel(session->querying);
         session->finding = support_find_cancel(session->finding);
         session->import = import_abandon(session->import);
+        session_cancel_recovering(session);
+        session_abandon_resync(session);
         worker_cancel(session->reading);
         session->reading = NULL;
         session->merge = merge_cancel(session->merge);

@@ -54,6 +54,7 @@ static Session *session_free(Session *session) {
         failure_clear(&session->outcome);
         vss_value_free(session->standing);
         vss_value_free(session->imported);
+        vss_value_free(session->recovery);
         sd_bus_message_unref(session->releasing);
         free(session->label);
         free(session->owner);

@@ -61,6 +61,9 @@ struct Session {
         struct SupportFind *finding;   /* IsVolumeSupported */
         struct Import *import;
         vss_value *imported; /* ids of auto-release copies that end with this session */
+        vss_value *recovery; /* AddSnapshotToRecoverySet: list of {id, destination} */
+        struct Recovering *recovering;
+        struct Resync *resync;
         vss_value *standing; /* when the set was started: "PROVIDER VOLUME" -> number of shadow copies */
 
         bool running;   /* DoSnapshotSet is being carried out */
@@ -125,6 +128,13 @@ int session_open_snapshot(Session *session, sd_bus_message *m, sd_bus_error *err
 /* session-storage.c: the calls about volumes, and shadow copies from elsewhere */
 int session_is_volume_supported(Session *session, sd_bus_message *m, sd_bus_error *error);
 int session_import(Session *session, sd_bus_message *m, sd_bus_error *error);
+
+/* session-recovery.c: LUNs written back */
+int session_add_to_recovery_set(Session *session, sd_bus_message *m, sd_bus_error *error);
+int session_recover_set(Session *session, sd_bus_message *m, sd_bus_error *error);
+void session_cancel_recovering(Session *session);
+/* It goes on without the session. */
+void session_abandon_resync(Session *session);
 
 /* session-writers.c: the calls that ask the writers */
 int session_gather(Session *session, sd_bus_message *m, sd_bus_error *error);
