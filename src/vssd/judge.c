@@ -137,9 +137,10 @@ static bool owns_file(const char *directory, const char *filespec, uid_t uid) {
         char path[PATH_MAX];
         struct stat st;
 
-        if (strpbrk(filespec, "*?") ||
-            snprintf(path, sizeof(path), "%s/%s", directory, filespec) >= PATH_MAX)
-                return strpbrk(filespec, "*?") != NULL;
+        if (strpbrk(filespec, "*?"))
+                return true;
+        if (!directory || snprintf(path, sizeof(path), "%s/%s", directory, filespec) >= PATH_MAX)
+                return false;
         if (lstat(path, &st) < 0)
                 return errno == ENOENT;
         return st.st_uid == uid;
