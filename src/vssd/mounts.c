@@ -16,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include "config.h"
+#include "files/beneath.h"
 #include "model/id.h"
 #include "vssd/mounts.h"
 
@@ -88,13 +89,19 @@ int mounts_detach_main(void *arg, WorkerAnswer *answer) {
         return 0;
 }
 
-int mounts_clone(const char *id, WorkerAnswer *answer, int *ret_fd) {
-        _cleanup_(closep) int fd = -1;
+int mounts_clone(const char *id, const char *below, WorkerAnswer *answer, int *ret_fd) {
+        _cleanup_(closep) int object = -1, directory = -1, fd = -1;
         char path[256];
         int r;
 
         mounts_device_object(id, path, sizeof(path));
-        fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+        object = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (object < 0)
+                return explain(answer, -errno, path, "cannot be opened");
+        directory = beneath_open(object, below, O_PATH | O_DIRECTORY, 0, BENEATH_ONE_MOUNT);
+        if (directory < 0)
+                return explain(answer, directory, path, "what is wanted of it cannot be opened");
+        fd = open_tree(directory, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
         if (fd < 0)
                 return explain(answer, -errno, path, "cannot be opened");
         r = protect(fd);
@@ -106,7 +113,7 @@ int mounts_clone(const char *id, WorkerAnswer *answer, int *ret_fd) {
 
 int mounts_clone_main(void *arg, WorkerAnswer *answer) {
         const MountArgs *args = arg;
-        int fd, r = mounts_clone(args->id, answer, &fd);
+        int fd, r = mounts_clone(args->id, "", answer, &fd);
 
         if (r >= 0)
                 answer->fds[answer->n_fds++] = fd;
@@ -164,7 +171,7 @@ int mounts_expose_main(void *arg, WorkerAnswer *answer) {
         r = check_empty(target);
         if (r < 0)
                 return explain(answer, r, args->directory, "must be an empty directory");
-        r = mounts_clone(args->id, answer, &mount_fd);
+        r = mounts_clone(args->id, "", answer, &mount_fd);
         if (r < 0)
                 return r;
         /* Before the mount: a record without one is noticed, a mount without a record is not. */

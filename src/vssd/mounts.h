@@ -20,9 +20,9 @@ void mounts_device_object(const char *id, char *ret_path, size_t size);
 int mounts_attach_main(void *arg, WorkerAnswer *answer);
 /* Takes the device object away; fine if there is none. */
 int mounts_detach_main(void *arg, WorkerAnswer *answer);
-/* A detached read-only clone of the device object of @id; for workers. Return: 0, or a negative errno with
- * "message" in @answer. */
-int mounts_clone(const char *id, WorkerAnswer *answer, int *ret_fd);
+/* For workers: a detached read-only clone of the device object of @id, or of the directory @below in it.
+ * Return: 0, or a negative errno with "message" in @answer. */
+int mounts_clone(const char *id, const char *below, WorkerAnswer *answer, int *ret_fd);
 /* Answers with a detached read-only clone of the device object. */
 int mounts_clone_main(void *arg, WorkerAnswer *answer);
 /* Mounts the device object on @directory, which must be empty and not a link. */

@@ -35,6 +35,7 @@ struct StepWork {
 typedef struct Handed {
         size_t volume; /* index */
         int fd;        /* -1: there is none (yet) */
+        int root;      /* the volume's root in it, where that is not its own; -1: it is */
         bool writable; /* until the copy is complete */
 } Handed;
 

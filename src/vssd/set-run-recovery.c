@@ -13,6 +13,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include "bus/marshal.h"
+#include "files/beneath.h"
 #include "util/clock.h"
 #include "vssd/exclude.h"
 #include "vssd/log.h"
@@ -27,8 +28,10 @@ void set_run_drop_handovers(SetRun *run) {
                 Handover *handover = run->handovers;
 
                 run->handovers = handover->next;
-                for (size_t i = 0; i < handover->n; i++)
+                for (size_t i = 0; i < handover->n; i++) {
                         closep(&handover->mounts[i].fd);
+                        closep(&handover->mounts[i].root);
+                }
                 free(handover);
         }
         for (size_t i = 0; i < run->n_own; i++)
@@ -47,7 +50,7 @@ static void add_volume(Handover *handover, size_t index) {
                 if (handover->mounts[i].volume == index)
                         return;
         if (handover->n < ELEMENTS(handover->mounts))
-                handover->mounts[handover->n++] = (Handed){ .volume = index, .fd = -1 };
+                handover->mounts[handover->n++] = (Handed){ .volume = index, .fd = -1, .root = -1 };
         else
                 log_warning("%s is given %zu mounts, as many as one message carries",
                             handover->writer->participant->name, handover->n);
@@ -198,7 +201,7 @@ static void open_own(SetRun *run, const SetWriter *writer) {
                         there = run->own[k].volume == index;
                 if (there)
                         continue;
-                run->own[run->n_own] = (Handed){ .volume = index, .fd = -1 };
+                run->own[run->n_own] = (Handed){ .volume = index, .fd = -1, .root = -1 };
                 open_copy(run, &run->own[run->n_own++]);
         }
 }
@@ -220,63 +223,107 @@ void set_run_open_copies(SetRun *run) {
 
 /* PostSnapshot */
 
+/* The root of the volume, where only a part of the file system is mounted. */
+static const char *below_of(const SetVolume *volume) {
+        return vss_value_get_string(volume->properties, "below", "");
+}
+
+static int protect(int fd) {
+        struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC };
+
+        return mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ? -errno : 0;
+}
+
+static int answer_fd(WorkerAnswer *answer, const char *list, size_t index, int fd) {
+        vss_value *told = vss_value_new_dict();
+
+        answer->fds[answer->n_fds++] = fd;
+        return vss_value_set_integer(told, list, (int64_t)index) < 0 ||
+                               vss_value_append(value_require(answer->value, "fds", VSS_KIND_LIST), told) < 0
+                       ? -ENOMEM
+                       : 0;
+}
+
 /* What is opened for writing is only protected; of the others the device object is cloned. */
+static int hand_over(const SetVolume *volume, const Handed *handed, size_t index, WorkerAnswer *answer) {
+        int fd = handed->fd, r = 0;
+
+        if (fd < 0) {
+                r = mounts_clone(volume->id, below_of(volume), answer, &fd);
+                if (r >= 0)
+                        r = answer_fd(answer, "mount", index, fd);
+                return r < 0 ? r : protect(fd);
+        }
+        r = protect(fd);
+        if (r < 0 || !*below_of(volume))
+                return r;
+        fd = beneath_open(fd, below_of(volume), O_PATH | O_DIRECTORY, 0, BENEATH_ONE_MOUNT);
+        return fd < 0 ? fd : answer_fd(answer, "root", index, fd);
+}
+
 static int hand_over_main(void *arg, WorkerAnswer *answer) {
         const Handover *handover = arg;
-        vss_value *indices = value_require(answer->value, "mounts", VSS_KIND_LIST);
 
         for (size_t i = 0; i < handover->n; i++) {
-                struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-                                                       MOUNT_ATTR_NOEXEC };
-                const SetVolume *volume = &handover->run->set->volumes[handover->mounts[i].volume];
-                int fd = handover->mounts[i].fd, r = 0;
+                const Handed *handed = &handover->mounts[i];
+                const SetVolume *volume = &handover->run->set->volumes[handed->volume];
+                int r = 0;
 
                 /* What is to be imported elsewhere cannot be seen here. */
-                if (fd < 0 && !volume->attached)
-                        continue;
-                if (fd < 0) {
-                        r = mounts_clone(volume->id, answer, &fd);
-                        if (r >= 0)
-                                answer->fds[answer->n_fds++] = fd;
-                        if (r >= 0 && vss_value_append(indices, vss_value_new_integer((int64_t)i)) < 0)
-                                r = -ENOMEM;
-                }
-                if (r >= 0 && mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
-                        r = -errno;
+                if (handed->fd >= 0 || volume->attached)
+                        r = hand_over(volume, handed, i, answer);
                 if (r < 0)
                         return r;
         }
         return 0;
 }
 
+static void take_fds(Handover *handover, WorkerAnswer *answer) {
+        const vss_value *fds = vss_value_get(answer->value, "fds");
+
+        for (size_t i = 0; i < answer->n_fds; i++) {
+                const vss_value *told = vss_value_at(fds, i);
+                int64_t mount = vss_value_get_integer(told, "mount", -1);
+                int64_t root = vss_value_get_integer(told, "root", -1);
+
+                if (mount >= 0 && (size_t)mount < handover->n)
+                        handover->mounts[mount].fd = TAKE_FD(answer->fds[i]);
+                else if (root >= 0 && (size_t)root < handover->n)
+                        handover->mounts[root].root = TAKE_FD(answer->fds[i]);
+        }
+}
+
+/* Only what is to be made read-only later is kept; @all: nothing. */
+static void let_go(Handover *handover, bool all) {
+        for (size_t i = 0; i < handover->n; i++) {
+                Handed *handed = &handover->mounts[i];
+
+                closep(&handed->root);
+                handed->root = -1;
+                if (!all && handed->writable)
+                        continue;
+                closep(&handed->fd);
+                handed->fd = -1;
+        }
+}
+
 static void on_handed_over(void *userdata, int error, WorkerAnswer *answer) {
         StepWork *work = userdata;
         SetRun *run = work->run;
         Handover *handover = work->data;
-        const vss_value *indices = vss_value_get(answer->value, "mounts");
 
         set_run_work_unlink(work);
-        for (size_t i = 0; error >= 0 && i < answer->n_fds; i++) {
-                int64_t at = vss_value_integer(vss_value_at(indices, i), -1);
-
-                if (at >= 0 && (size_t)at < handover->n)
-                        handover->mounts[at].fd = TAKE_FD(answer->fds[i]);
-        }
-        /* Without protection it is not handed out. */
-        for (size_t i = 0; error < 0 && i < handover->n; i++) {
-                closep(&handover->mounts[i].fd);
-                handover->mounts[i].fd = -1;
-        }
-        if (error < 0)
+        if (error >= 0)
+                take_fds(handover, answer);
+        else {
+                /* Without protection it is not handed out. */
+                let_go(handover, true);
                 log_error("%s gets no mounts of the shadow copies: %s", handover->writer->participant->name,
                           vss_value_get_string(answer->value, "message", strerror(-error)));
+        }
         set_run_call_writer(run, handover->writer, "PostSnapshot", run->manager->settings.writer_usec,
                             handover);
-        for (size_t i = 0; i < handover->n; i++)
-                if (!handover->mounts[i].writable) {
-                        closep(&handover->mounts[i].fd);
-                        handover->mounts[i].fd = -1;
-                }
+        let_go(handover, false);
         set_run_work_free(work);
         calls_drop(&run->calls);
 }

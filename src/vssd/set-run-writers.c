@@ -112,11 +112,13 @@ static void on_writer(void *userdata, const CallAnswer *answer) {
 static int append_mounts(sd_bus_message *m, const SetRun *run, const Handover *handover) {
         int r = sd_bus_message_open_container(m, 'a', "{sh}");
 
-        for (size_t i = 0; r >= 0 && handover && i < handover->n; i++)
-                if (handover->mounts[i].fd >= 0)
-                        r = sd_bus_message_append(m, "{sh}",
-                                                  run->set->volumes[handover->mounts[i].volume].volume->path,
-                                                  handover->mounts[i].fd);
+        for (size_t i = 0; r >= 0 && handover && i < handover->n; i++) {
+                const Handed *handed = &handover->mounts[i];
+
+                if (handed->fd >= 0)
+                        r = sd_bus_message_append(m, "{sh}", run->set->volumes[handed->volume].volume->path,
+                                                  handed->root >= 0 ? handed->root : handed->fd);
+        }
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 

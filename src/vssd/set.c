@@ -306,11 +306,13 @@ vss_value *set_event(const Set *set, const char *session, const SetWriter *write
 
         for (size_t i = 0; i < set->n_volumes; i++) {
                 const char *path = set->volumes[i].volume->path;
+                const char *below = vss_value_get_string(set->volumes[i].properties, "below", "");
                 char device[256];
 
                 mounts_device_object(set->volumes[i].id, device, sizeof(device));
                 if (value_append_string(volumes, path) < 0 ||
-                    (set->volumes[i].attached && vss_value_set_string(devices, path, device) < 0))
+                    (set->volumes[i].attached &&
+                     value_set_printf(devices, path, "%s%s%s", device, *below ? "/" : "", below) < 0))
                         return NULL;
         }
         if (set->everywhere && value_append_string(volumes, "/") < 0)
