@@ -10,15 +10,14 @@
  * lease=SECONDS (before the session), wait=SECONDS, context=NUMBER, init, state, select (as state, by
  * components), gather, disable=WRITER, disable-instance=WRITER, start, supported=PATH[@PROVIDER],
  * add=PATH[@PROVIDER], cgroup=PATH, prepare, do, json (of the last result), complete, abort, release,
- * adopt=TOKEN, token, sleep=MILLISECONDS, query, properties=ID, free-metadata, free-status; and without a
- * session: expose=ID@DIRECTORY, unexpose=ID, break=SET[@FLAGS], revert=ID[@force], reverting=VOLUME.
+ * adopt=TOKEN, token, sleep=MILLISECONDS, later=CALL (a long one, which is not waited for), query,
+ * properties=ID, free-metadata, free-status; and without a session: expose=ID@DIRECTORY, unexpose=ID,
+ * break=SET[@FLAGS], revert=ID[@force], reverting=VOLUME.
  *
  * Of components, component=WRITER:PATH/NAME and the calls of component_calls below, with what else they take
- * behind
- * '|'. Documents: save=FILE, save-metadata=WRITER@FILE, init-document=FILE, init-restore=FILE; and
- * restore-state=TYPE, pre-restore, post-restore, import,
- * recovery=ID[@DESTINATION], recover=FLAGS. What these answer is for json: components, metadata,
- * writer-status.
+ * behind '|'. Documents: save=FILE, save-metadata=WRITER@FILE, init-document=FILE, init-restore=FILE; and
+ * restore-state=TYPE, pre-restore, post-restore, import, recovery=ID[@DESTINATION], recover=FLAGS. What these
+ * answer is for json: components, metadata, writer-status.
  */
 
 #include <jansson.h>
@@ -352,6 +351,13 @@ static vss_result carry_out(Requester *r, const char *name, const char *value) {
 
                         result = row->call(r->session, &async);
                         return await(r, result, async);
+                }
+        FOREACH_ELEMENT (row, long_calls)
+                if (strcmp(name, "later") == 0 && strcmp(value, row->name) == 0) {
+                        vss_async *async = NULL;
+
+                        result = row->call(r->session, &async);
+                        return vss_async_free(async), result;
                 }
         FOREACH_ELEMENT (row, list_calls)
                 if (strcmp(name, row->name) == 0)
