@@ -47,8 +47,7 @@ static bool are_paths(const vss_value *roots) {
         return true;
 }
 
-/* The units that may be stopped and started for the writer. */
-static bool are_units(const vss_value *units) {
+bool judge_are_units(const vss_value *units) {
         static const char *const suffixes[] = { ".service", ".socket", ".target", ".timer", ".path" };
         static const char letters[] =
                 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.\\@-";
@@ -130,7 +129,7 @@ static vss_value *read_descriptor(const char *path) {
                                        "%s: Roots= wants absolute paths without \"..\" or a '/' at the end",
                                        path);
         if (vss_value_set(descriptor, "units", words_to_list(conf_value(section, "Units", ""))) < 0 ||
-            !are_units(vss_value_get(descriptor, "units")))
+            !judge_are_units(vss_value_get(descriptor, "units")))
                 (void)value_set_printf(descriptor, "error", "%s: Units= wants names of units (x.service)",
                                        path);
         if (read_environment(section, environment) < 0)

@@ -13,6 +13,7 @@
 #include "model/id.h"
 #include "vssd/documents.h"
 #include "vssd/express.h"
+#include "vssd/judge.h"
 
 #define DIRECTORY "express.d"
 #define SUFFIX ".xml"
@@ -255,16 +256,21 @@ int express_take(Manager *manager, const vss_value *answer) {
 }
 
 vss_value *express_descriptor(const vss_value *metadata) {
-        _cleanup_value_ vss_value *descriptor = vss_value_new_dict();
+        _cleanup_value_ vss_value *descriptor = vss_value_new_dict(), *units = vss_value_new_list();
         const char *service = vss_value_get_string(vss_value_get(metadata, "restore-method"), "service", "");
 
+        if (*service && value_append_string(units, service) < 0)
+                return NULL;
+        /* Elsewhere a service has another kind of name. */
+        if (!judge_are_units(units)) {
+                vss_value_free(units);
+                units = vss_value_new_list();
+        }
         if (vss_value_set_string(descriptor, "user", "root") < 0 ||
             vss_value_set_integer(descriptor, "uid", 0) < 0 ||
             vss_value_set_boolean(descriptor, "express", true) < 0 ||
             value_append_string(value_require(descriptor, "roots", VSS_KIND_LIST), "/") < 0 ||
-            !value_require(descriptor, "units", VSS_KIND_LIST) ||
-            (*service &&
-             value_append_string(value_require(descriptor, "units", VSS_KIND_LIST), service) < 0))
+            vss_value_set(descriptor, "units", TAKE_PTR(units)) < 0)
                 return NULL;
         return TAKE_PTR(descriptor);
 }

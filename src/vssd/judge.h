@@ -32,6 +32,8 @@ typedef struct Judge {
  */
 int judge_metadata_main(void *arg, WorkerAnswer *answer);
 
+/* Is this a list of names of units that can be stopped and started? */
+bool judge_are_units(const vss_value *units);
 /* The number of a user by name. Return: 0 or -ESRCH. May ask the name service: for workers. */
 int judge_find_uid(const char *user, int64_t *ret_uid);
 
