@@ -25,8 +25,10 @@ static int enter_optional(Provider *p, sd_bus_message *m, bool there, sd_bus_err
         if (r < 0)
                 return r;
         if (!there)
-                return bus_error_setf(error, VSS_E_NOT_SUPPORTED, "provider %s has no %s", p->desc.name,
-                                      sd_bus_message_get_member(m));
+                return bus_error_setf(
+                        error, VSS_E_NOT_SUPPORTED,
+                        "provider %s cannot do this: it has no %s; vss list providers shows who has",
+                        p->desc.name, sd_bus_message_get_member(m));
         set = provider_find_critical(p);
         return set ? bus_error_setf(error, VSS_E_PROVIDER_VETO,
                                     "set %s waits for %s; nothing else is begun before that", set->id,

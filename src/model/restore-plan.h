@@ -60,7 +60,7 @@ typedef struct RestoreStep {
         bool needs_writer;  /* the writer wants the restore events for this */
         bool reboot;        /* the machine has to start anew for it to take effect */
         size_t first, n;    /* its actions */
-        char reason[320];
+        char reason[768];
 } RestoreStep;
 
 typedef struct RestoreAction {

@@ -76,13 +76,18 @@ static vss_value *list_wanted(const RequesterConf *conf) {
         return TAKE_PTR(list);
 }
 
-static void tell_problems(Requester *requester, const char *key, const char *what) {
+static void tell_problems(Requester *requester, const char *key, const char *what, bool everything) {
         const vss_value *list = vss_value_get(requester->selection, key);
 
         for (size_t i = 0; i < vss_value_count(list); i++) {
                 const vss_value *p = vss_value_at(list, i);
                 ComponentLabel label = component_label(component_logical_path(p), component_name(p));
+                const vss_value *writer = requester_metadata(requester,
+                                                             vss_value_get_string(p, "writer", ""));
 
+                /* Where everything is meant, nothing is missing of a writer that has nothing. */
+                if (everything && vss_value_count(vss_value_get(writer, "components")) == 0)
+                        continue;
                 requester_complain(requester, "%s:%s %s: %s", vss_value_get_string(p, "writer", "?"),
                                    label.text, what, vss_value_get_string(p, "reason", ""));
         }
@@ -102,8 +107,8 @@ static int make_selection(Requester *requester) {
                     : selection_choose(requester->metadata, &options, &requester->selection);
         if (r < 0)
                 return out_of_memory(requester);
-        tell_problems(requester, "problems", "cannot be backed up");
-        tell_problems(requester, "dropped", "is left out");
+        tell_problems(requester, "problems", "cannot be backed up", false);
+        tell_problems(requester, "dropped", "is left out", vss_value_count(wanted) == 0);
         return EXIT_DONE;
 }
 

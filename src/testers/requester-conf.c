@@ -6,6 +6,7 @@
 
 #include <getopt.h>
 #include <string.h>
+#include <strings.h>
 #include "config.h"
 #include "testers/requester-conf.h"
 
@@ -216,7 +217,7 @@ static RequesterComponent *find_settings(RequesterConf *conf, const char *writer
         for (size_t i = conf->n_components; i > 0; i--) {
                 RequesterComponent *c = &conf->components[i - 1];
 
-                if (c->name && strcmp(c->writer, writer) == 0 &&
+                if (c->name && strcasecmp(c->writer, writer) == 0 &&
                     strcmp(c->logical_path, logical_path) == 0 && strcmp(c->name, name) == 0)
                         return c;
         }
@@ -432,8 +433,11 @@ static int read_file(int argc, char **argv, RequesterConf *conf) {
         if (!path)
                 return 0;
         if (requester_conf_read(path, &error, conf) < 0) {
-                (void)fprintf(stderr, "vss-test-requester: %s, line %u: %s\n", path, error.line,
-                              error.message);
+                if (error.line == 0)
+                        (void)fprintf(stderr, "vss-test-requester: %s: %s\n", path, error.message);
+                else
+                        (void)fprintf(stderr, "vss-test-requester: %s, line %u: %s\n", path, error.line,
+                                      error.message);
                 return -EINVAL;
         }
         return 0;

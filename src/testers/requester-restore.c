@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include "model/backup-components.h"
@@ -297,7 +298,7 @@ static int select_of_writer(WriterRestore *w) {
                 const RequesterComponent *wanted = &conf->components[i];
 
                 anything = anything || wanted->select;
-                if (!wanted->select || strcmp(wanted->writer, w->name) != 0)
+                if (!wanted->select || strcasecmp(wanted->writer, w->name) != 0)
                         continue;
                 if (wanted->name) {
                         status = select_named(w, wanted);
@@ -322,6 +323,14 @@ static int select_of_writer(WriterRestore *w) {
         return status;
 }
 
+/* Names of writers are compared without regard to case. */
+static bool has_writer(const Restore *restore, const char *name) {
+        for (size_t i = 0; i < restore->n; i++)
+                if (strcasecmp(restore->writers[i].name, name) == 0)
+                        return true;
+        return false;
+}
+
 static int select_all(Restore *restore) {
         const RequesterConf *conf = restore->requester->conf;
         int status = EXIT_DONE;
@@ -329,9 +338,12 @@ static int select_all(Restore *restore) {
         for (size_t i = 0; i < conf->n_components; i++) {
                 const RequesterComponent *wanted = &conf->components[i];
 
-                if (wanted->select &&
-                    !find_writer(vss_value_get(restore->document, "writers"), wanted->writer))
-                        requester_complain(restore->requester, "%s is not in the backup", wanted->writer);
+                if (wanted->select && !has_writer(restore, wanted->writer))
+                        requester_complain(
+                                restore->requester,
+                                "%s: the backup has nothing of such a writer; its documents are of "
+                                "those named in %s",
+                                wanted->writer, conf->documents);
         }
         for (size_t i = 0; status == EXIT_DONE && i < restore->n; i++)
                 if (restore->writers[i].metadata) {

@@ -114,14 +114,14 @@ const char *vouch_refuse(Vouch *vouch, const char *directory) {
         _cleanup_(freep) char *real = locate_resolve(directory);
 
         if (!real)
-                return "it is no absolute path, or a variable in it is not set";
+                return "it is no absolute path, or a variable in it is not set.";
         if (vouch->trust || is_in_roots(vouch, real) || is_declared(vouch, real) || is_owned(vouch, real))
                 return NULL;
         (void)snprintf(
                 vouch->reason, sizeof(vouch->reason),
-                "%.200s lies outside of what the writer's descriptor (%.200s) and the running writer vouch "
-                "for; --trust-documents puts files there all the same",
-                real, vouch->path);
+                "neither the writer's descriptor (%.200s) nor the writer as it runs now vouches for it; "
+                "--trust-documents puts files there all the same.",
+                vouch->path);
         return vouch->reason;
 }
 

@@ -91,8 +91,11 @@ int main(int argc, char **argv) {
                 return r < 0 ? 2 : 0;
         r = test_writer_load(&writer, &error);
         if (r < 0) {
-                (void)fprintf(stderr, "vss-test-writer: %s, line %u: %s\n", writer.conf_path, error.line,
-                              error.message);
+                if (error.line == 0)
+                        (void)fprintf(stderr, "vss-test-writer: %s: %s\n", writer.conf_path, error.message);
+                else
+                        (void)fprintf(stderr, "vss-test-writer: %s, line %u: %s\n", writer.conf_path,
+                                      error.line, error.message);
                 return 1;
         }
         if (check)

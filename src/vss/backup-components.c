@@ -3,8 +3,8 @@
 /*
  * The components of a backup
  *
- * What is named is chosen once the writers have been asked; what of it can be had is known once the volumes are. What
- * cannot is left out and told, never in silence.
+ * What is named is chosen once the writers have been asked; what of it can be had is known once the volumes
+ * are. What cannot is left out and told, never in silence.
  */
 
 #include <errno.h>
@@ -103,10 +103,12 @@ int backup_limit_components(Backup *backup) {
         if (r < 0)
                 return tell_problem(backup, r, problem);
         if (o->writers.n > 0 && backup->selection.n == 0)
-                return cli_error(backup->cli, VSS_E_WRITERERROR_INCONSISTENTSNAPSHOT, NULL,
-                                 "nothing of what was chosen can be backed up: %s",
-                                 vss_value_get_string(vss_value_at(backup->selection.left_out, 0), "reason",
-                                                      "all of it was excluded"));
+                return cli_error_remedy(backup->cli, VSS_E_WRITERERROR_INCONSISTENTSNAPSHOT, NULL,
+                                        "vss plan with the same options shows the volumes, and why one of "
+                                        "them is not taken.",
+                                        "nothing of what was chosen can be backed up: %s",
+                                        vss_value_get_string(vss_value_at(backup->selection.left_out, 0),
+                                                             "reason", "all of it was excluded"));
         return verify_writers(backup);
 }
 

@@ -12,15 +12,6 @@
 #include "vss/output.h"
 #include "vss/selection.h"
 
-/* A class stands for all of its instances. */
-static bool is_filtered(const Filter *filter, const vss_value *writer) {
-        const char *name = vss_value_get_string(writer, "name", "?");
-
-        return filter->writer && strcasecmp(filter->writer, name) != 0 &&
-               (strncasecmp(filter->writer, name, strcspn(name, ".")) != 0 ||
-                strlen(filter->writer) != strcspn(name, "."));
-}
-
 static void print_labelled(const char *name, const char *label, const char *text) {
         print_text(stdout, name);
         printf(": %s: ", label);
@@ -120,8 +111,6 @@ void show_writers(const vss_value *result, const Filter *filter) {
                 _cleanup_(freep) char *notes = writer_notes(writer);
                 char components[24];
 
-                if (is_filtered(filter, writer))
-                        continue;
                 (void)snprintf(components, sizeof(components), "%zu",
                                vss_value_count(vss_value_get(writer, "components")));
                 table_add(&table, vss_value_get_string(writer, "name", "?"),
@@ -131,8 +120,7 @@ void show_writers(const vss_value *result, const Filter *filter) {
         }
         table_print(&table, stdout);
         for (size_t i = 0; i < vss_value_count(writers); i++)
-                if (!is_filtered(filter, vss_value_at(writers, i)))
-                        show_troubles(vss_value_at(writers, i));
+                show_troubles(vss_value_at(writers, i));
 }
 
 void show_writer_status(const vss_value *result, const Filter *filter) {
@@ -147,8 +135,6 @@ void show_writer_status(const vss_value *result, const Filter *filter) {
                 const char *said = vss_value_get_string(writer, "application-message", "");
                 _cleanup_(freep) char *application = NULL;
 
-                if (is_filtered(filter, writer))
-                        continue;
                 if (application_code != 0 && asprintf(&application, "%s%s(%" PRId64 ")", said,
                                                       *said ? " " : "", application_code) < 0)
                         application = NULL;
@@ -281,8 +267,6 @@ void show_components(const vss_value *result, const Filter *filter) {
                 const vss_value *writer = vss_value_at(writers, i);
                 _cleanup_(tree_clear) Tree tree = {};
 
-                if (is_filtered(filter, writer))
-                        continue;
                 tree_make(vss_value_get(writer, "components"), &tree);
                 table.failed |= tree.failed;
                 for (size_t j = 0; j < tree.n; j++)
@@ -376,8 +360,6 @@ void show_writer_metadata(const vss_value *result, const Filter *filter, bool fi
                 _cleanup_(freep) char *notes = writer_notes(writer);
                 _cleanup_(tree_clear) Tree tree = {};
 
-                if (is_filtered(filter, writer))
-                        continue;
                 fputs("writer ", stdout);
                 print_text(stdout, vss_value_get_string(writer, "name", "?"));
                 (void)fputc('\n', stdout);

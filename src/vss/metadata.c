@@ -30,8 +30,8 @@ void metadata_clear(Metadata *metadata) {
 }
 
 static int tell_exists(Cli *cli, const char *path) {
-        return cli_error(
-                cli, VSS_E_OBJECT_ALREADY_EXISTS, path,
+        return cli_error_remedy(
+                cli, VSS_E_OBJECT_ALREADY_EXISTS, path, "Name another directory, or take this one away.",
                 "there is something already; documents are saved in a directory of their own, which is made "
                 "for them");
 }
@@ -54,8 +54,8 @@ int metadata_check_new(Cli *cli, const char *path) {
                 return EXIT_DONE;
         *(slash == copy ? slash + 1 : slash) = '\0';
         if (stat(copy, &st) < 0 || !S_ISDIR(st.st_mode))
-                return cli_error(cli, VSS_E_OBJECT_NOT_FOUND, path, "there is no directory %s to make it in",
-                                 copy);
+                return cli_error_remedy(cli, VSS_E_OBJECT_NOT_FOUND, path, "Make that one first.",
+                                        "there is no directory %s to make it in", copy);
         return EXIT_DONE;
 }
 
@@ -251,10 +251,13 @@ static int parse(Cli *cli, const char *path, const char *file, const char *kind,
                 return cli_error(cli, r, path, "%s%s%s", file, *file ? ": " : "",
                                  error ?: vss_result_text(r));
         if (strcmp(vss_value_get_string(parsed, "kind", ""), kind) != 0)
-                return cli_error(cli, VSS_E_INVALID_XML_DOCUMENT, path, "%s%s%s", file, *file ? ": " : "",
-                                 strcmp(kind, "writer-metadata") == 0
-                                         ? "this is no Writer Metadata Document"
-                                         : "this is no Backup Components Document");
+                return cli_error_remedy(cli, VSS_E_INVALID_XML_DOCUMENT, path,
+                                        "Name the directory that the documents were saved in, or its "
+                                        "BCDocument.xml.",
+                                        "%s%s%s", file, *file ? ": " : "",
+                                        strcmp(kind, "writer-metadata") == 0
+                                                ? "this is no Writer Metadata Document"
+                                                : "this is no Backup Components Document");
         *ret_parsed = TAKE_PTR(parsed);
         return EXIT_DONE;
 }
@@ -326,8 +329,11 @@ int metadata_load(Cli *cli, const char *path, Metadata *ret_metadata) {
         int status;
 
         if (fd < 0 || fstat(fd, &st) < 0)
-                return cli_error(cli, errno == EACCES ? VSS_E_ACCESSDENIED : VSS_E_OBJECT_NOT_FOUND, path,
-                                 "%s", errno == ENOENT ? "there are no documents" : strerror(errno));
+                return cli_error_remedy(
+                        cli, errno == EACCES ? VSS_E_ACCESSDENIED : VSS_E_OBJECT_NOT_FOUND, path,
+                        "Name the directory that the documents were saved in.", "%s",
+                        errno == ENOENT ? "there are no documents: there is no such file or directory"
+                                        : strerror(errno));
         status = S_ISDIR(st.st_mode) ? load_directory(cli, fd, path, &metadata)
                                      : load_file(cli, fd, path, &metadata);
         if (status != EXIT_DONE)

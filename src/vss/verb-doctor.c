@@ -31,11 +31,14 @@ static void show(const vss_value *checks) {
                 const vss_value *check = vss_value_at(checks, i);
                 bool ok = vss_value_get_boolean(check, "ok", false);
                 const char *remedy = vss_value_get_string(check, "remedy", "");
+                const char *text = vss_value_get_string(check, "text", "");
 
                 printf("%-6s ", ok ? "ok" : "AMISS");
                 print_text(stdout, vss_value_get_string(check, "name", "?"));
-                fputs(": ", stdout);
-                print_text(stdout, vss_value_get_string(check, "text", ""));
+                if (*text) {
+                        fputs(": ", stdout);
+                        print_text(stdout, text);
+                }
                 (void)fputc('\n', stdout);
                 if (!ok && *remedy) {
                         fputs("       ", stdout);

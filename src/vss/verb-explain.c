@@ -46,26 +46,32 @@ static int merge(Cli *cli, vss_value *all, const vss_value *document) {
         return EXIT_DONE;
 }
 
+#define CONTEXT_REMEDY "Check the spelling; vss explain context shows all."
+#define ATTRIBUTE_REMEDY "Check the spelling; vss explain attributes shows all."
+
 typedef struct Subject {
         const char *word; /* NULL: results, which need none */
         const char *what;
+        const char *remedy;
         vss_value *(*explain)(const char *text);
 } Subject;
 
 static const Subject subjects[] = {
-        { "context", "context; vss explain context lists all", explain_context },
-        { "contexts", "context; vss explain context lists all", explain_context },
-        { "attribute", "attribute; vss explain attributes lists all", explain_attributes },
-        { "attributes", "attribute; vss explain attributes lists all", explain_attributes },
+        { "context", "context", CONTEXT_REMEDY, explain_context },
+        { "contexts", "context", CONTEXT_REMEDY, explain_context },
+        { "attribute", "attribute", ATTRIBUTE_REMEDY, explain_attributes },
+        { "attributes", "attribute", ATTRIBUTE_REMEDY, explain_attributes },
 };
 
-static const Subject results = { NULL, "result; vss explain lists all", explain_code };
+static const Subject results = { NULL, "result", "Check the spelling; vss explain shows all.",
+                                 explain_code };
 
 static int explain(Cli *cli, const Subject *subject, const char *text, vss_value *all) {
         _cleanup_value_ vss_value *document = subject->explain(text);
 
         if (!document)
-                return cli_error(cli, VSS_E_OBJECT_NOT_FOUND, text, "there is no such %s", subject->what);
+                return cli_error_remedy(cli, VSS_E_OBJECT_NOT_FOUND, text, subject->remedy,
+                                        "there is no such %s", subject->what);
         return merge(cli, all, document);
 }
 

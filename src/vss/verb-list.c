@@ -7,6 +7,7 @@
  */
 
 #include <string.h>
+#include <strings.h>
 #include "vss/listing.h"
 #include "vss/options.h"
 #include "vss/verb.h"
@@ -86,6 +87,33 @@ static const Kind kinds[] = {
         { "shadows", fetch_shadows, show_shadows },       { "sessions", fetch_sessions, show_sessions },
 };
 
+/* A name is that of a writer, of its class for all instances, what people call it, or one of its ids. */
+static bool is_called(const vss_value *writer, const char *wanted) {
+        const char *name = vss_value_get_string(writer, "name", "?");
+        size_t n = strcspn(name, ".");
+
+        return strcasecmp(wanted, name) == 0 || (strncasecmp(wanted, name, n) == 0 && strlen(wanted) == n) ||
+               strcasecmp(wanted, vss_value_get_string(writer, "friendly-name", "")) == 0 ||
+               strcasecmp(wanted, vss_value_get_string(writer, "id", "")) == 0 ||
+               strcasecmp(wanted, vss_value_get_string(writer, "instance-id", "")) == 0;
+}
+
+static int keep_writer(Cli *cli, const char *wanted, vss_value *result) {
+        const vss_value *writers = vss_value_get(result, "writers");
+        _cleanup_value_ vss_value *kept = vss_value_new_list();
+
+        for (size_t i = 0; kept && i < vss_value_count(writers); i++)
+                if (is_called(vss_value_at(writers, i), wanted) &&
+                    vss_value_append(kept, vss_value_copy(vss_value_at(writers, i))) < 0)
+                        return cli_out_of_memory(cli);
+        if (kept && vss_value_count(kept) == 0)
+                return cli_error_remedy(cli, VSS_E_OBJECT_NOT_FOUND, wanted,
+                                        "Check the spelling; vss list writers shows all.",
+                                        "there is no such writer");
+        return !kept || vss_value_set(result, "writers", TAKE_PTR(kept)) < 0 ? cli_out_of_memory(cli)
+                                                                             : EXIT_DONE;
+}
+
 /* Who did not answer, or may not take part, is missing in the list, and has to be known. */
 static int tell_left_out(const vss_value *result) {
         const vss_value *rejected = vss_value_get(result, "rejected");
@@ -117,7 +145,9 @@ int verb_list(Cli *cli, int argc, char **argv) {
 
         if (index < 0)
                 return status;
-        if (argc - index != 1)
+        if (argc - index > 1)
+                return cli_usage(cli, "'%s' is one word too many", argv[index + 1]);
+        if (argc - index < 1)
                 return cli_usage(cli,
                                  "name one of writers, components, providers, volumes, shadows, sessions");
         kind = find_kind(argv[index]);
@@ -134,6 +164,11 @@ int verb_list(Cli *cli, int argc, char **argv) {
         status = cli_connect(cli);
         if (status == EXIT_DONE)
                 status = kind->fetch(cli, &filter, &result);
+        if (status == EXIT_DONE && filter.writer && kind->fetch == fetch_writers) {
+                status = keep_writer(cli, filter.writer, result);
+                if (status == EXIT_FAILED)
+                        (void)tell_left_out(result); /* perhaps it is one of these */
+        }
         if (status != EXIT_DONE)
                 return status;
         if (cli->json)

@@ -47,8 +47,9 @@ static int read_script(Cli *cli, const char *path, Script *ret_script) {
         int r, status;
 
         if (fd < 0)
-                return cli_error(cli, errno == EACCES ? VSS_E_ACCESSDENIED : VSS_E_OBJECT_NOT_FOUND, NULL,
-                                 "%s", errno == ENOENT ? "there is no such script" : strerror(errno));
+                return cli_error_remedy(cli, errno == EACCES ? VSS_E_ACCESSDENIED : VSS_E_OBJECT_NOT_FOUND,
+                                        NULL, "Name a file with a script, or - for standard input.", "%s",
+                                        errno == ENOENT ? "there is no such script" : strerror(errno));
         status = read_text(cli, fd, &text, &size);
         if (status != EXIT_DONE)
                 return status;
