@@ -137,7 +137,8 @@ int script_exec(ScriptRun *run, const ScriptCommand *command, vss_value *answer)
                 return EXIT_FAILED;
         if (vss_value_set_integer(answer, "status", program.status) < 0)
                 return cli_out_of_memory(run->cli);
-        if (program.lost)
+        /* It may be over before anybody has looked. */
+        if (program.lost || (program.is_alive && !copies_stand(run)))
                 return cli_error(
                         run->cli, VSS_E_UNEXPECTED, command->object,
                         "the shadow copies were lost while it ran; what it read is not to be trusted");
