@@ -32,6 +32,9 @@ static vss_value *make_event(void) {
         (void)vss_value_append(value_require(component, "partial-files", VSS_KIND_LIST), partial);
         (void)vss_value_append(value_require(event, "components", VSS_KIND_LIST), component);
         (void)vss_value_set_integer(event, "context", VSS_CTX_APP_ROLLBACK);
+        (void)vss_value_set_string(event, "set", "a-set");
+        (void)vss_value_set_boolean(event, "select-components", true);
+        (void)value_append_string(value_require(event, "volumes", VSS_KIND_LIST), "/srv");
         (void)vss_value_set_boolean(event, "partial-file-support", true);
         (void)vss_value_set_boolean(event, "bootable-system-state", true);
         (void)vss_value_set_integer(event, "restore-type", VSS_RTYPE_IMPORT);
@@ -303,6 +306,14 @@ static void test_event(void) {
                                               !vss_writer_call_bootable_system_state(&bare));
         expect_true("partial files", vss_writer_call_partial_file_support(&call) &&
                                              !vss_writer_call_partial_file_support(&bare));
+        expect_str("the set", vss_writer_call_set_id(&call), "a-set");
+        expect_str("or none", vss_writer_call_set_id(&bare), "");
+        expect_true("components were selected", vss_writer_call_components_selected(&call) &&
+                                                        !vss_writer_call_components_selected(&bare));
+        expect_int("volumes", (int)vss_writer_call_volume_count(&call), 1);
+        expect_str("the first", vss_writer_call_volume(&call, 0), "/srv");
+        expect_str("no second", vss_writer_call_volume(&call, 1), NULL);
+        expect_int("no time is left after the deadline", (int)vss_writer_call_time_left_ms(&call), 0);
         expect_int("the context", (int)vss_writer_call_context(&call), VSS_CTX_APP_ROLLBACK);
         expect_int("restore type", vss_writer_call_restore_type(&call), VSS_RTYPE_IMPORT);
         expect_int("or none", vss_writer_call_restore_type(&bare), VSS_RTYPE_UNDEFINED);
