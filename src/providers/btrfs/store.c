@@ -5,16 +5,14 @@
  */
 
 #include <btrfsutil.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include "providers/btrfs/store.h"
+#include "providers/common/copies.h"
 #include "providers/common/info.h"
-
-DEFINE_CLEANUP(DIR *, closedir)
 
 static int open_directory_at(int dir_fd, const char *path, int *ret_fd) {
         struct open_how how = {
@@ -142,85 +140,23 @@ int store_open_snapshot(int store_fd, const char *id, int *ret_fd) {
         return 0;
 }
 
-static int set_state(vss_value *info, const char *state, const char *reason) {
-        if (vss_value_set_string(info, "state", state) < 0 ||
-            (reason && vss_value_set_string(info, "state-reason", reason) < 0))
-                return -ENOMEM;
-        return 0;
-}
-
-/* The properties of one directory of the store; something is always told of it. */
-static int describe(const Filesystem *fs, int store_fd, const char *id, const char *set_under_way,
-                    vss_value **ret_info) {
-        _cleanup_(closep) int dir_fd = -1, snapshot_fd = -1;
-        _cleanup_value_ vss_value *info = NULL;
-        const char *reason = "it is no directory";
+static int visit(void *userdata, int store_fd, vss_value *info) {
+        const Filesystem *fs = userdata;
+        _cleanup_(closep) int snapshot_fd = -1;
         vss_value *own;
-        int r;
 
-        r = open_directory_at(store_fd, id, &dir_fd);
-        if (r == 0)
-                r = info_read(dir_fd, id, &reason, &info);
-        if (r == -ENOMEM)
-                return r;
-        if (r < 0) {
-                info = vss_value_new_dict();
-                if (!info || vss_value_set_string(info, "id", id) < 0)
-                        return -ENOMEM;
-                r = set_state(info, "incomplete", reason);
-        } else if (strcmp(vss_value_get_string(info, "state", ""), "created") == 0)
-                r = store_open_snapshot(store_fd, id, &snapshot_fd) < 0
-                            ? set_state(info, "incomplete", "its subvolume is missing")
-                            : 0;
-        else if (set_under_way && strcmp(vss_value_get_string(info, "set", ""), set_under_way) == 0)
-                r = set_state(info, "preparing", NULL);
-        else
-                r = set_state(info, "incomplete", "it was never finished");
-        if (r < 0)
-                return r;
-
-        own = value_require(info, "btrfs", VSS_KIND_DICT);
-        if (!own || vss_value_set_string(own, "filesystem", fs->uuid) < 0)
+        if (strcmp(vss_value_get_string(info, "state", ""), "created") == 0 &&
+            store_open_snapshot(store_fd, vss_value_get_string(info, "id", ""), &snapshot_fd) < 0 &&
+            copies_set_incomplete(info, "its subvolume is missing") < 0)
                 return -ENOMEM;
-        *ret_info = TAKE_PTR(info);
-        return 0;
+        own = value_require(info, "btrfs", VSS_KIND_DICT);
+        return !own || vss_value_set_string(own, "filesystem", fs->uuid) < 0 ? -ENOMEM : 0;
 }
 
 int store_list(const Filesystem *fs, const char *set_under_way, vss_value *list) {
         _cleanup_(closep) int store_fd = -1;
-        _cleanup_(closedirp) DIR *dir = NULL;
-        unsigned n = 0;
-        int r, fd;
+        int r;
 
         r = store_open(fs, &store_fd);
-        if (r < 0)
-                return r;
-        fd = openat(store_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        dir = fdopendir(fd);
-        if (!dir) {
-                r = -errno;
-                (void)close(fd);
-                return r;
-        }
-
-        for (;;) {
-                vss_value *info;
-                struct dirent *entry;
-
-                errno = 0;
-                entry = readdir(dir);
-                if (!entry)
-                        return -errno;
-                if (!info_id_is_valid(entry->d_name))
-                        continue;
-                if (++n > STORE_COPIES_MAX)
-                        return -E2BIG;
-                r = describe(fs, store_fd, entry->d_name, set_under_way, &info);
-                if (r < 0)
-                        return r;
-                if (vss_value_append(list, info) < 0)
-                        return -ENOMEM;
-        }
+        return r < 0 ? r : copies_list(store_fd, set_under_way, STORE_COPIES_MAX, visit, (void *)fs, list);
 }

@@ -4,18 +4,16 @@
  * Where the null provider keeps its copies
  */
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include "providers/common/copies.h"
 #include "providers/common/info.h"
 #include "providers/null/memory.h"
 
 #define DATA_NAME "data"
 #define COPIES_MAX 4096u
-
-DEFINE_CLEANUP(DIR *, closedir)
 
 int memory_open(const char *path, int *ret_fd) {
         _cleanup_(freep) char *above = strdup(path);
@@ -137,64 +135,8 @@ int memory_remove(int memory_fd, const char *id) {
         return 0;
 }
 
-static int describe(int memory_fd, const char *id, const char *set_under_way, vss_value **ret_info) {
-        _cleanup_value_ vss_value *info = NULL;
-        const char *reason = "it was never finished", *state;
-        int r;
-
-        r = memory_read(memory_fd, id, &reason, &info);
-        if (r == -ENOMEM)
-                return r;
-        if (r < 0) {
-                info = vss_value_new_dict();
-                if (!info || vss_value_set_string(info, "id", id) < 0)
-                        return -ENOMEM;
-        }
-        state = vss_value_get_string(info, "state", "");
-        if (strcmp(state, "created") != 0) {
-                bool ours = set_under_way &&
-                            strcmp(vss_value_get_string(info, "set", ""), set_under_way) == 0;
-
-                if (vss_value_set_string(info, "state", ours ? "preparing" : "incomplete") < 0 ||
-                    (!ours && vss_value_set_string(info, "state-reason", reason) < 0))
-                        return -ENOMEM;
-        }
-        *ret_info = TAKE_PTR(info);
-        return 0;
-}
-
 int memory_list(int memory_fd, const char *set_under_way, vss_value *list) {
-        _cleanup_(closedirp) DIR *dir = NULL;
-        unsigned n = 0;
-        int fd, r;
-
-        fd = openat(memory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return -errno;
-        dir = fdopendir(fd);
-        if (!dir) {
-                r = -errno;
-                (void)close(fd);
-                return r;
-        }
-        for (;;) {
-                struct dirent *entry;
-                vss_value *info;
-
-                errno = 0;
-                entry = readdir(dir);
-                if (!entry)
-                        return -errno;
-                if (!info_id_is_valid(entry->d_name))
-                        continue;
-                if (++n > COPIES_MAX)
-                        return -E2BIG;
-                r = describe(memory_fd, entry->d_name, set_under_way, &info);
-                if (r < 0)
-                        return r;
-                if (vss_value_append(list, info) < 0)
-                        return -ENOMEM;
-        }
+        return copies_list(memory_fd, set_under_way, COPIES_MAX, NULL, NULL, list);
 }
 
 int memory_break(int memory_fd, const char *id, bool writable) {
