@@ -375,7 +375,7 @@ void show_writer_metadata(const vss_value *result, const Filter *filter, bool fi
                 if (files) {
                         show_files(4, "excluded", vss_value_get(writer, "excludes"));
                         show_files(4, "not in the copy", vss_value_get(writer, "excludes-from-snapshot"));
-                        show_files(4, "restored from", vss_value_get(writer, "alternate-mappings"));
+                        show_files(4, "mapping", vss_value_get(writer, "alternate-mappings"));
                 }
                 tree_make(vss_value_get(writer, "components"), &tree);
                 for (size_t j = 0; j < tree.n; j++)
