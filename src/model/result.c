@@ -44,7 +44,7 @@ static const struct {
           "Wait until its set is done." },
         { VSS_E_OBJECT_NOT_FOUND, "E_OBJECT_NOT_FOUND",
           "There is no such path, volume, shadow copy, set, component, session or name.",
-          "Check the spelling; vss list shows what there is." },
+          "Check the spelling; vss list shows what the service knows." },
         { VSS_E_VOLUME_NOT_SUPPORTED, "E_VOLUME_NOT_SUPPORTED", "No provider takes this volume.",
           "vss plan PATH shows who was asked and why each declined." },
         { VSS_E_OBJECT_ALREADY_EXISTS, "E_OBJECT_ALREADY_EXISTS", "It is there already.",

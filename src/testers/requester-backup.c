@@ -6,6 +6,7 @@
 
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "files/locate.h"
 #include "model/component.h"
 #include "model/path.h"
@@ -27,11 +28,25 @@ static bool has_writers(const Requester *requester) {
         return !(requester->conf->context & VSS_VOLSNAP_ATTR_NO_WRITERS);
 }
 
+/* The service takes a path that is not there for what will be below the directories that are. */
+static int check_paths(const RequesterConf *conf) {
+        for (size_t i = 0; i < conf->n_paths; i++)
+                if (access(conf->paths[i].path, F_OK) < 0) {
+                        (void)fprintf(stderr, "vss-test-requester: %s: %s; --path wants what is there\n",
+                                      conf->paths[i].path, strerror(errno));
+                        return EXIT_FAILED;
+                }
+        return EXIT_DONE;
+}
+
 static int begin_session(Requester *requester) {
         const RequesterConf *conf = requester->conf;
         vss_async *async = NULL;
         vss_result r;
-        int status = requester_connect(requester);
+        int status = check_paths(conf);
+
+        if (status == EXIT_DONE)
+                status = requester_connect(requester);
 
         if (status != EXIT_DONE)
                 return status;

@@ -10,6 +10,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linuxvss/documents.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -118,19 +119,23 @@ static int read_text(int fd, const char *name, char **ret_text, size_t *ret_size
 }
 
 /* A document of the kind that is wanted there. */
-static int read_document(int fd, const char *name, const char *kind, char **ret_text, size_t *ret_size,
-                         vss_value **ret_document) {
+static int read_document(const char *directory, int fd, const char *name, const char *kind, char **ret_text,
+                         size_t *ret_size, vss_value **ret_document) {
+        char path[PATH_MAX + NAME_MAX + 2];
         _cleanup_value_ vss_value *document = NULL;
         _cleanup_(freep) char *text = NULL, *why = NULL;
         size_t size = 0;
         int r = read_text(fd, name, &text, &size);
 
+        (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
+        if (r == -ENOENT)
+                return fail(path, "it is not there; --documents names the directory that a backup has made");
         if (r < 0)
-                return fail(name, strerror(-r));
+                return fail(path, strerror(-r));
         if (vss_document_parse(text, size, &document, &why) < 0)
-                return fail(name, why ?: "it cannot be read");
+                return fail(path, why ?: "it cannot be read");
         if (strcmp(vss_value_get_string(document, "kind", ""), kind) != 0)
-                return fail(name, "it is another kind of document");
+                return fail(path, "it is another kind of document");
         if (ret_text) {
                 *ret_text = TAKE_PTR(text);
                 *ret_size = size;
@@ -145,7 +150,7 @@ int requester_load_document(const Requester *requester, const char *directory, c
 
         if (fd < 0)
                 return fail(directory, strerror(errno));
-        return read_document(fd, DOCUMENT, "backup-components", ret_text, ret_size, ret_document);
+        return read_document(directory, fd, DOCUMENT, "backup-components", ret_text, ret_size, ret_document);
 }
 
 int requester_load_metadata(const Requester *requester, const char *directory, vss_value **ret_writers) {
@@ -163,7 +168,7 @@ int requester_load_metadata(const Requester *requester, const char *directory, v
 
                 if (strncmp(entry->d_name, "writer-", 7) != 0 || strcmp(entry->d_name + n - 4, ".xml") != 0)
                         continue;
-                status = read_document(fd, entry->d_name, "writer-metadata", NULL, NULL, &writer);
+                status = read_document(directory, fd, entry->d_name, "writer-metadata", NULL, NULL, &writer);
                 if (status == EXIT_DONE && vss_value_append(writers, writer) < 0)
                         status = EXIT_FAILED;
         }

@@ -67,6 +67,7 @@ static int parse_options(int argc, char **argv, TestWriter *writer, const char *
                         (void)puts("vss-test-writer " LINUXVSS_VERSION);
                         return 1;
                 default:
+                        (void)fprintf(stderr, "vss-test-writer: --help shows what can be said.\n");
                         return -EINVAL;
                 }
         if (optind < argc) {

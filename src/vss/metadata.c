@@ -217,9 +217,10 @@ static int read_file(Cli *cli, int directory, const char *path, const char *name
         if (r == -EFBIG)
                 return cli_error(cli, VSS_E_INVALIDARG, path, "%s has more than %zu MiB", name, limit >> 20);
         if (r < 0)
-                return cli_error(cli, r == -EACCES ? VSS_E_ACCESSDENIED : VSS_E_OBJECT_NOT_FOUND, path,
-                                 "%s: %s", name,
-                                 r == -ELOOP ? "a symbolic link is not followed here" : strerror(-r));
+                return cli_error_remedy(
+                        cli, r == -EACCES ? VSS_E_ACCESSDENIED : VSS_E_OBJECT_NOT_FOUND, path,
+                        "Name the directory that the documents were saved in, with all files that it had.",
+                        "%s: %s", name, r == -ELOOP ? "a symbolic link is not followed here" : strerror(-r));
         return EXIT_DONE;
 }
 

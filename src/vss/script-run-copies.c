@@ -209,7 +209,7 @@ static const char *member_id(const vss_value *member) {
 }
 
 /* One that could not be deleted fails the command: what follows may count on its being gone. */
-static int judge_deletion(ScriptRun *run, const vss_value *result) {
+static int judge_deletion(ScriptRun *run, const char *set, const vss_value *result) {
         const vss_value *deleted = vss_value_get(result, "deleted"),
                         *failed = vss_value_get(result, "failed");
 
@@ -219,6 +219,10 @@ static int judge_deletion(ScriptRun *run, const vss_value *result) {
                 (void)cli_error(run->cli, VSS_E_UNEXPECTED, member_id(vss_value_at(failed, i)),
                                 "could not be deleted: %s",
                                 vss_value_get_string(vss_value_at(failed, i), "reason", "no reason given"));
+        if (set && vss_value_count(deleted) == 0 && vss_value_count(failed) == 0)
+                return cli_error_remedy(run->cli, VSS_E_OBJECT_NOT_FOUND, set,
+                                        "Check the spelling; list shadows all shows the sets.",
+                                        "there is no such set");
         return vss_value_count(failed) > 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
@@ -236,5 +240,7 @@ int script_delete(ScriptRun *run, const ScriptCommand *command, vss_value *answe
         status = script_await(run, r, async, "deleting", &result);
         if (status == EXIT_DONE)
                 status = script_tell(run, answer, result);
-        return status == EXIT_DONE ? judge_deletion(run, result) : status;
+        return status == EXIT_DONE
+                       ? judge_deletion(run, vss_value_get_string(selection, "set", NULL), result)
+                       : status;
 }

@@ -97,5 +97,10 @@ int verb_delete(Cli *cli, int argc, char **argv) {
         r = vss_service_delete_snapshots(cli->service, selection, &async);
         if (r >= 0)
                 r = cli_wait(cli, async, "deleting", &result);
+        if (r == VSS_S_OK && o.set && vss_value_count(vss_value_get(result, "deleted")) == 0 &&
+            vss_value_count(vss_value_get(result, "failed")) == 0)
+                return cli_error_remedy(cli, VSS_E_OBJECT_NOT_FOUND, o.set,
+                                        "Check the spelling; vss list shadows shows the sets.",
+                                        "there is no such set");
         return r == VSS_S_OK ? report(cli, result) : cli_fail(cli, r);
 }
