@@ -33,7 +33,7 @@ void catalog_mark(Manager *manager, const char *id, bool attached) {
                 log_error("%s: out of memory", id);
 }
 
-static void remember(MountWork *work) {
+static void remember(MountWork *work, const vss_value *answer) {
         struct Catalog *catalog = work->manager->catalog;
         const char *id = work->args.id;
 
@@ -45,7 +45,9 @@ static void remember(MountWork *work) {
                 catalog_mark(work->manager, id, false);
                 break;
         case EXPOSE:
-                (void)vss_value_set_string(catalog->exposed, id, work->args.directory);
+                (void)vss_value_set_string(
+                        catalog->exposed, id,
+                        vss_value_get_string(answer, "directory", work->args.directory));
                 value_unset(catalog->wanted, id);
                 break;
         case UNEXPOSE:
@@ -71,7 +73,7 @@ static void on_mounted(void *userdata, int error, WorkerAnswer *answer) {
                                                  error == -ETIMEDOUT ? "Mounting took too long."
                                                                      : strerror(-error)));
         else
-                remember(work);
+                remember(work, answer->value);
         if (work->opened)
                 work->opened(work->userdata, &failure,
                              error < 0 || answer->n_fds < 1 ? -1 : TAKE_FD(answer->fds[0]));
@@ -126,15 +128,21 @@ int catalog_open(Manager *manager, const char *id, CatalogOpened done, void *use
         return mount_start(manager, OPEN, &args, NULL, done, userdata);
 }
 
-int catalog_expose(Manager *manager, const char *id, const char *directory, bool persistent,
-                   CatalogDone done, void *userdata) {
+static int expose(Manager *manager, const char *id, const char *directory, bool persistent, bool again,
+                  CatalogDone done, void *userdata) {
         MountArgs args = args_of(id);
 
         if (strlen(directory) >= sizeof(args.directory))
                 return -ENAMETOOLONG;
+        args.again = again;
         args.persistent = persistent;
         (void)snprintf(args.directory, sizeof(args.directory), "%s", directory);
         return mount_start(manager, EXPOSE, &args, done, NULL, userdata);
+}
+
+int catalog_expose(Manager *manager, const char *id, const char *directory, bool persistent,
+                   CatalogDone done, void *userdata) {
+        return expose(manager, id, directory, persistent, false, done, userdata);
 }
 
 int catalog_unexpose(Manager *manager, const char *id, CatalogDone done, void *userdata) {
@@ -186,8 +194,8 @@ static void on_attached_again(void *userdata, const Failure *failure, vss_value 
 
         if (failure->code < 0)
                 log_error("%s: %s", failure_culprit(failure), failure_message(failure));
-        else if (directory && catalog_expose(back->manager, back->id, directory, back->persistent,
-                                             on_exposed_again, back) >= 0)
+        else if (directory && expose(back->manager, back->id, directory, back->persistent, true, on_exposed_again,
+                                     back) >= 0)
                 return;
         failure_copy(&back->failure, failure);
         return_done(back);

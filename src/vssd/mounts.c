@@ -18,6 +18,7 @@
 #include "config.h"
 #include "files/beneath.h"
 #include "model/id.h"
+#include "util/utf8.h"
 #include "vssd/mounts.h"
 
 #define SHADOW_DIR LINUXVSS_RUNDIR "/shadow"
@@ -160,14 +161,42 @@ static int record_exposure(const MountArgs *args) {
         return 0;
 }
 
+/* What was exposed is found again by a path without links: whoever owns a directory on the way could have put
+ * one there since, to have it mounted, or unmounted, somewhere else. Return: a descriptor. */
+static int open_strictly(const char *path, int flags) {
+        _cleanup_(closep) int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        if (root < 0)
+                return -errno;
+        return path[0] == '/' ? beneath_open(root, path + 1, flags | O_DIRECTORY, 0, 0) : -EINVAL;
+}
+
+/* Where it is without links, for the record and for the answer. */
+static int note_directory(MountArgs *real, int target, WorkerAnswer *answer) {
+        char self[64];
+        ssize_t n;
+
+        (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", target);
+        n = readlink(self, real->directory, sizeof(real->directory) - 1);
+        if (n < 0)
+                return -errno;
+        real->directory[n] = '\0';
+        if (!text_is_utf8(real->directory))
+                return -EINVAL;
+        return vss_value_set_string(answer->value, "directory", real->directory) < 0 ? -ENOMEM : 0;
+}
+
 int mounts_expose_main(void *arg, WorkerAnswer *answer) {
         const MountArgs *args = arg;
         _cleanup_(closep) int mount_fd = -1, target = -1;
+        MountArgs real = *args;
         int r;
 
-        target = open(args->directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        target = args->again ? open_strictly(args->directory, O_RDONLY)
+                             : open(args->directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (target < 0)
-                return explain(answer, -errno, args->directory, "must be an empty directory");
+                return explain(answer, args->again ? target : -errno, args->directory,
+                               "must be an empty directory");
         r = check_empty(target);
         if (r < 0)
                 return explain(answer, r, args->directory, "must be an empty directory");
@@ -175,7 +204,9 @@ int mounts_expose_main(void *arg, WorkerAnswer *answer) {
         if (r < 0)
                 return r;
         /* Before the mount: a record without one is noticed, a mount without a record is not. */
-        r = record_exposure(args);
+        r = note_directory(&real, target, answer);
+        if (r >= 0)
+                r = record_exposure(&real);
         if (r < 0)
                 return explain(answer, r, args->persistent ? EXPOSED_DIR : EXPOSED_VOLATILE_DIR,
                                "cannot be written");
@@ -187,21 +218,23 @@ int mounts_expose_main(void *arg, WorkerAnswer *answer) {
         return 0;
 }
 
-static bool examine(const char *path, struct statx *ret_stx) {
-        return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_INO, ret_stx) == 0 &&
+static bool examine(int fd, struct statx *ret_stx) {
+        return fd >= 0 && statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_INO, ret_stx) == 0 &&
                (ret_stx->stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }
 
 /* Is it what is exposed that is mounted there, and nothing that came later? The device object tells, if it
  * stands. */
-static bool is_exposed(const char *id, const char *directory, bool without_object) {
+static bool is_exposed(const char *id, int directory_fd, bool without_object) {
+        _cleanup_(closep) int object_fd = -1;
         struct statx object, exposed;
         char path[256];
 
         mounts_device_object(id, path, sizeof(path));
-        if (!examine(directory, &exposed))
+        if (!examine(directory_fd, &exposed))
                 return false;
-        if (!examine(path, &object))
+        object_fd = open_strictly(path, O_PATH);
+        if (!examine(object_fd, &object))
                 return without_object;
         return object.stx_dev_major == exposed.stx_dev_major &&
                object.stx_dev_minor == exposed.stx_dev_minor && object.stx_ino == exposed.stx_ino;
@@ -209,8 +242,14 @@ static bool is_exposed(const char *id, const char *directory, bool without_objec
 
 int mounts_unexpose_main(void *arg, WorkerAnswer *answer) {
         const MountArgs *args = arg;
-        int r = is_exposed(args->id, args->directory, true) ? take_away(args->directory) : 0;
+        _cleanup_(closep) int fd = open_strictly(args->directory, O_PATH);
+        char self[64];
+        int r = 0;
 
+        /* By the descriptor: what was looked at, whatever lies at that path by now. */
+        (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+        if (is_exposed(args->id, fd, true) && umount2(self, MNT_DETACH) < 0)
+                r = -errno;
         if (r < 0)
                 return explain(answer, r, args->directory, "cannot be unmounted");
         forget_exposure(args->id);
@@ -224,6 +263,7 @@ static void read_exposures(const char *path, bool persistent, vss_value *exposed
         int n = 0;
 
         while (dir && n < SWEEP_MAX && (entry = readdir(dir))) {
+                _cleanup_(closep) int fd = -1;
                 char directory[4096];
                 ssize_t size;
                 bool stands;
@@ -233,7 +273,8 @@ static void read_exposures(const char *path, bool persistent, vss_value *exposed
                 n++;
                 size = readlinkat(dirfd(dir), entry->d_name, directory, sizeof(directory) - 1);
                 directory[MAX(size, 0)] = '\0';
-                stands = directory[0] == '/' && is_exposed(entry->d_name, directory, !persistent);
+                fd = open_strictly(directory, O_PATH);
+                stands = is_exposed(entry->d_name, fd, !persistent);
                 if (directory[0] == '/' && (stands || persistent))
                         (void)vss_value_set_string(stands ? exposed : wanted, entry->d_name, directory);
                 else
@@ -247,14 +288,14 @@ int mounts_sweep_main(void *arg, WorkerAnswer *answer) {
         vss_value *exposed = value_require(answer->value, "exposed", VSS_KIND_DICT);
         vss_value *wanted = value_require(answer->value, "wanted", VSS_KIND_DICT);
         DIR *dir = opendir(SHADOW_DIR);
+        int n = 0, r = dir || errno == ENOENT ? 0 : -errno;
         struct dirent *entry;
-        int n = 0;
 
         /* While the device objects stand, by which they are known. */
         read_exposures(EXPOSED_VOLATILE_DIR, false, exposed, wanted);
         read_exposures(EXPOSED_DIR, true, exposed, wanted);
         if (!dir)
-                return errno == ENOENT ? 0 : -errno;
+                return r;
         while (n < SWEEP_MAX && (entry = readdir(dir))) {
                 MountArgs args = { 0 };
 

@@ -11,6 +11,7 @@ typedef struct MountArgs {
         char id[VSS_ID_SIZE];
         char directory[4096]; /* expose, unexpose */
         bool persistent;      /* expose: also after the next boot */
+        bool again;      /* expose: the directory is from a record, and has no links in it */
         int fd;               /* attach */
 } MountArgs;
 
