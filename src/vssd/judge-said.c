@@ -6,6 +6,7 @@
 
 #include <string.h>
 #include "model/component.h"
+#include "model/filespec.h"
 #include "vssd/judge.h"
 
 enum { SETS_MAX = 100000 };
@@ -39,13 +40,16 @@ static const char *ranges_file(const vss_value *entry) {
 
 static const char *judge_entry(const Judge *judge, const char *owner, const char *list,
                                const vss_value *entry, const char **ret_path) {
-        const char *why = NULL, *file = ranges_file(entry);
+        const char *why = NULL, *file = ranges_file(entry), *filespec;
 
         FOREACH_ELEMENT (place, places) {
                 if (why || strcmp(place->list, list) != 0)
                         continue;
                 *ret_path = vss_value_get_string(entry, place->path, "");
-                why = judge_refuse(judge, owner, *ret_path, vss_value_get_string(entry, place->filespec, ""));
+                filespec = vss_value_get_string(entry, place->filespec, "");
+                why = filespec_check(filespec, NULL) < 0
+                              ? "its file specification is no name with * and ?"
+                              : judge_refuse(judge, owner, *ret_path, filespec);
         }
         if (!why && file) {
                 *ret_path = file;

@@ -33,8 +33,9 @@ typedef struct Judging {
 
 /* A path that was looked at. */
 typedef struct Place {
-        char *path; /* without variables */
-        char *real; /* NULL: it cannot be resolved */
+        char *path;    /* without variables */
+        char *real;    /* what of it is there; NULL: it cannot be resolved */
+        char *missing; /* the rest, with a leading slash; "" if all of it is there */
         struct statx st;
         uint64_t device;
 } Place;
@@ -42,6 +43,7 @@ typedef struct Place {
 static void place_done(Place *place) {
         free(place->path);
         free(place->real);
+        free(place->missing);
 }
 
 static const char *look_up(void *userdata, const char *name) {
@@ -49,14 +51,21 @@ static const char *look_up(void *userdata, const char *name) {
 }
 
 /* The nearest directory above that exists: a component's directory may not be there yet. */
-static char *resolve(const char *path) {
+static char *resolve(const char *path, char **ret_missing) {
         _cleanup_(freep) char *text = strdup(path);
 
         while (text) {
                 char *slash, *real = realpath(text, NULL);
 
-                if (real || (errno != ENOENT && errno != ENOTDIR))
+                if (real) {
+                        const char *rest = path + strlen(text);
+
+                        if (asprintf(ret_missing, "%s%s", *rest && *rest != '/' ? "/" : "", rest) < 0)
+                                *ret_missing = NULL;
                         return real;
+                }
+                if (errno != ENOENT && errno != ENOTDIR)
+                        return NULL;
                 slash = strrchr(text, '/');
                 slash[slash == text ? 1 : 0] = '\0';
         }
@@ -78,8 +87,8 @@ static const char *find_place(const Judging *judging, const char *path, Place *p
                 return "it is no absolute path, and the writer's descriptor has no variable (Environment=) "
                        "that "
                        "would make it one";
-        place->real = resolve(place->path);
-        if (!place->real || stat_place(place->real, &place->st) < 0)
+        place->real = resolve(place->path, &place->missing);
+        if (!place->real || !place->missing || stat_place(place->real, &place->st) < 0)
                 return "it cannot be resolved";
         place->device = device_of(&place->st);
         return NULL;
@@ -173,22 +182,6 @@ static const char *refuse(const Judging *judging, const Place *place, const char
         return "it lies outside the roots of the writer's descriptor and belongs to another user";
 }
 
-/* What is known of one path of @set, under keys that begin with @prefix. */
-static int note_place(Judging *judging, vss_value *set, const char *key, const char *prefix,
-                      const Place *place) {
-        char real[32], device[32], volume[32];
-
-        (void)snprintf(real, sizeof(real), "%sreal", prefix);
-        (void)snprintf(device, sizeof(device), "%sdevice", prefix);
-        (void)snprintf(volume, sizeof(volume), "%svolume", prefix);
-        return vss_value_set_string(set, key, place->path) < 0 ||
-                               vss_value_set_string(set, real, place->real) < 0 ||
-                               vss_value_set_integer(set, device, (int64_t)place->device) < 0 ||
-                               vss_value_set_string(set, volume, volume_of(judging, place)) < 0
-                       ? -ENOMEM
-                       : 0;
-}
-
 static int drop(Judging *judging, const char *path, const Place *place, const char *why) {
         vss_value *dropped = vss_value_new_dict();
 
@@ -197,6 +190,27 @@ static int drop(Judging *judging, const char *path, const Place *place, const ch
         if (place && place->real)
                 (void)vss_value_set_integer(dropped, "device", (int64_t)place->device);
         return vss_value_append(judging->dropped, dropped) < 0 ? -ENOMEM : 1;
+}
+
+/* What is known of one path of @set, under keys that begin with @prefix. */
+static int note_place(Judging *judging, vss_value *set, const char *key, const char *prefix,
+                      const Place *place) {
+        char real[32], device[32], volume[32], whole[PATH_MAX];
+        bool is_root = strcmp(place->real, "/") == 0;
+
+        /* What is not there yet belongs to it: it must not be taken for the directory above. */
+        if (snprintf(whole, sizeof(whole), "%s%s", is_root && *place->missing ? "" : place->real,
+                     place->missing) >= (int)sizeof(whole))
+                return drop(judging, place->path, place, "its path without links is too long");
+        (void)snprintf(real, sizeof(real), "%sreal", prefix);
+        (void)snprintf(device, sizeof(device), "%sdevice", prefix);
+        (void)snprintf(volume, sizeof(volume), "%svolume", prefix);
+        return vss_value_set_string(set, key, place->path) < 0 ||
+                               vss_value_set_string(set, real, whole) < 0 ||
+                               vss_value_set_integer(set, device, (int64_t)place->device) < 0 ||
+                               vss_value_set_string(set, volume, volume_of(judging, place)) < 0
+                       ? -ENOMEM
+                       : 0;
 }
 
 /* Return: 0; 1 if it was dropped; a negative errno. */
@@ -333,10 +347,16 @@ int judge_metadata_main(void *arg, WorkerAnswer *answer) {
         vss_value *metadata = vss_value_copy(judge->metadata);
         const vss_value *units = vss_value_get(judge->descriptor, "units");
         Judging judging = judging_by(judge->descriptor, metadata);
+        _cleanup_(freep) char *why = NULL;
         int r;
 
         if (vss_value_set(answer->value, "metadata", metadata) < 0)
                 return -ENOMEM;
+        r = judge_names(metadata, &why);
+        if (r > 0)
+                (void)vss_value_set_string(answer->value, "message", why);
+        if (r != 0)
+                return r > 0 ? -EINVAL : r;
         value_unset(metadata, "dropped");
         judging.dropped = value_require(metadata, "dropped", VSS_KIND_LIST);
         if (!judging.dropped ||

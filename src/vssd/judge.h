@@ -25,15 +25,21 @@ typedef struct Judge {
  * @arg: a Judge
  *
  * Answer: "metadata", in which every file set and exclude has "path" without variables, "real" (the
- * directory, resolved), "device" and "volume" (the root of the volume it lies on); with an alternate path
+ * directory, resolved as far as it is there), "device" and "volume" (the root of the volume it lies on); with an alternate path
  * also "alternate-real", "alternate-device" and "alternate-volume", and that is where it is read; what is
  * excluded from shadow copies has "uid", with whose rights it is deleted there. Those outside of the roots
- * and of what the user owns have gone to "dropped": {path, reason}. "units" are the descriptor's.
+ * and of what the user owns have gone to "dropped": {path, reason}. "units" are the descriptor's. -EINVAL with
+ * "message" if documents cannot carry its names.
  */
 int judge_metadata_main(void *arg, WorkerAnswer *answer);
 
 /* Is this a list of names of units that can be stopped and started? */
 bool judge_are_units(const vss_value *units);
+
+/* Can documents carry what a writer calls itself and its components? Return: 0; 1 with why not, allocated;
+ * -ENOMEM. */
+int judge_names(const vss_value *metadata, char **ret_why);
+
 /* The number of a user by name. Return: 0 or -ESRCH. May ask the name service: for workers. */
 int judge_find_uid(const char *user, int64_t *ret_uid);
 
