@@ -66,7 +66,7 @@ struct vss_writer {
         uint32_t size; /* sizeof(struct vss_writer): fields are only appended */
 
         const char *name;          /* [A-Za-z][A-Za-z0-9_]*: the last element of the bus name */
-        const char *id;            /* class id, a UUID that never changes */
+        const char *id;            /* class id, a UUID in lower-case letters that never changes */
         const char *friendly_name; /* for people */
         const char *version;
         enum vss_usage_type usage;

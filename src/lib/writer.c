@@ -458,6 +458,8 @@ static int check(const struct vss_writer *d) {
                         d->name, d->instance_name);
         else if (!d->id || !d->id[0])
                 fprintf(stderr, "writer %s: it has no id; give it a UUID that never changes\n", d->name);
+        else if (!id_is_valid(d->id))
+                fprintf(stderr, "writer %s: its id \"%s\" is no UUID in lower-case letters\n", d->name, d->id);
         else if (!backup_schema_is_valid(d->backup_schema))
                 fprintf(stderr, "writer %s: its backup schema 0x%x has bits that mean nothing\n", d->name,
                         d->backup_schema);

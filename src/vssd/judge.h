@@ -25,11 +25,11 @@ typedef struct Judge {
  * @arg: a Judge
  *
  * Answer: "metadata", in which every file set and exclude has "path" without variables, "real" (the
- * directory, resolved as far as it is there), "device" and "volume" (the root of the volume it lies on); with an alternate path
- * also "alternate-real", "alternate-device" and "alternate-volume", and that is where it is read; what is
- * excluded from shadow copies has "uid", with whose rights it is deleted there. Those outside of the roots
- * and of what the user owns have gone to "dropped": {path, reason}. "units" are the descriptor's. -EINVAL with
- * "message" if documents cannot carry its names.
+ * directory, resolved as far as it is there), "device" and "volume" (the root of the volume it lies on); with
+ * an alternate path also "alternate-real", "alternate-device" and "alternate-volume", and that is where it is
+ * read; what is excluded from shadow copies has "uid", with whose rights it is deleted there. Those outside of
+ * the roots and of what the user owns have gone to "dropped": {path, reason}. "units" are the descriptor's.
+ * -EINVAL with "message" if documents cannot carry its names.
  */
 int judge_metadata_main(void *arg, WorkerAnswer *answer);
 
