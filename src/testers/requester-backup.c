@@ -36,6 +36,14 @@ static int check_paths(const RequesterConf *conf) {
                                       conf->paths[i].path, strerror(errno));
                         return EXIT_FAILED;
                 }
+        /* Before everything is copied: files without documents cannot be restored. */
+        if (conf->documents && mkdir(conf->documents, 0700) < 0 && errno != EEXIST) {
+                (void)fprintf(stderr,
+                              "vss-test-requester: %s cannot be made: %s; --documents names a directory "
+                              "below one that is there\n",
+                              conf->documents, strerror(errno));
+                return EXIT_FAILED;
+        }
         return EXIT_DONE;
 }
 
