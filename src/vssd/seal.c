@@ -62,13 +62,26 @@ static bool process_writes_to(const char *pid, uint64_t mount) {
         return false;
 }
 
-static void kill_who_writes(int fd, const char *who) {
+/* By whom it was begun: what a writer calls with the rights of another is its own, too. */
+static bool is_of_user(const char *pid, uid_t uid) {
+        _cleanup_(fclosep) FILE *file = NULL;
+        char path[NAME_MAX + 32], line[256];
+        unsigned real = UINT_MAX;
+
+        (void)snprintf(path, sizeof(path), "/proc/%s/status", pid);
+        file = fopen(path, "re");
+        while (file && real == UINT_MAX && fgets(line, sizeof(line), file))
+                (void)sscanf(line, "Uid: %u", &real);
+        return real != UINT_MAX && (uid == 0 || real == uid);
+}
+
+static void kill_who_writes(const Seal *one) {
         _cleanup_(closedirp) DIR *dir = opendir("/proc");
         struct dirent *entry;
         struct statx st;
         int n = 0;
 
-        if (!dir || statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) < 0)
+        if (!dir || statx(one->fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) < 0)
                 return;
         while (n++ < PROCESSES_MAX && (entry = readdir(dir))) {
                 char *end;
@@ -81,8 +94,14 @@ static void kill_who_writes(int fd, const char *who) {
                 pidfd = pidfd_open(pid, 0);
                 if (pidfd < 0 || !process_writes_to(entry->d_name, st.stx_mnt_id))
                         continue;
+                if (!is_of_user(entry->d_name, one->uid)) {
+                        log_warning("process %d has a file of a shadow copy open for writing that was opened "
+                                    "for %s, and is of another user: it is left alone",
+                                    (int)pid, one->who);
+                        continue;
+                }
                 log_warning("process %d goes on writing to a shadow copy that was opened for %s: killed",
-                            (int)pid, who);
+                            (int)pid, one->who);
                 (void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
         }
 }
@@ -99,7 +118,7 @@ int seal_main(void *arg, WorkerAnswer *answer) {
                 int r = seal(one->fd);
 
                 while (r == -EBUSY && now_usec() < end) {
-                        kill_who_writes(one->fd, one->who);
+                        kill_who_writes(one);
                         (void)usleep(PAUSE_USEC);
                         r = seal(one->fd);
                 }

@@ -5,14 +5,17 @@
  * Making mounts read-only that were handed out for writing
  *
  * The kernel does not do it while a file in one is open for writing. Each mount was given to one writer, so
- * whoever has such a file is of that writer.
+ * whoever has such a file has it from that writer; but only processes of the writer's own user are killed for
+ * it: one that was hijacked may have passed such a file to whom it wants to see dead.
  */
 
+#include <sys/types.h>
 #include "vssd/worker.h"
 
 typedef struct Seal {
         int fd;          /* the mount */
         const char *who; /* it was given to */
+        uid_t uid;       /* as whom that one runs */
 } Seal;
 
 typedef struct SealArgs {

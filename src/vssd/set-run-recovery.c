@@ -396,7 +396,8 @@ static void seal(SetRun *run) {
                 for (size_t i = 0; i < handover->n; i++)
                         if (handover->mounts[i].fd >= 0)
                                 args->seals[args->n++] = (Seal){ handover->mounts[i].fd,
-                                                                 handover->writer->participant->name };
+                                                                 handover->writer->participant->name,
+                                                                 handover->writer->participant->uid };
         work->owned = args;
         set_run_work_start(work, seal_main, args, run->manager->settings.worker_usec, on_sealed);
 }
