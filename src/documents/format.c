@@ -244,9 +244,8 @@ static void check_twice(Formatter *formatter, const char *scope, const char *a, 
 }
 
 static void check_writer(Formatter *formatter, const vss_value *dict) {
-        const char *instance = vss_value_get_string(dict, "instance-id", "");
-
-        check_twice(formatter, "writer", instance, *instance ? "" : vss_value_get_string(dict, "name", ""));
+        check_twice(formatter, "writer", vss_value_get_string(dict, "instance-id", ""),
+                    vss_value_get_string(dict, "name", ""));
 }
 
 static void check_open(Formatter *formatter, const Element *element, const vss_value *dict) {

@@ -177,12 +177,10 @@ static void check_twice(Parser *parser, const Element *element, const char *scop
                             *a && *b ? "/" : "", b, line);
 }
 
-/* An instance comes once; of writers that tell of none, one of a name. */
+/* An instance comes once of a name, as does a writer that tells of none. */
 static void check_writer(Parser *parser, const Element *element, const vss_value *dict) {
-        const char *instance = vss_value_get_string(dict, "instance-id", "");
-
-        check_twice(parser, element, "writer", instance,
-                    *instance ? "" : vss_value_get_string(dict, "name", ""));
+        check_twice(parser, element, "writer", vss_value_get_string(dict, "instance-id", ""),
+                    vss_value_get_string(dict, "name", ""));
 }
 
 /* What can be told at the beginning of an element, when its attributes are known. */

@@ -31,8 +31,14 @@ typedef vss_result (*Rule)(const Subject *subject, const Arguments *arguments, W
 
 /* The tree */
 
-/* Numbers are not taken for names: instances are many, and have the number of their class. */
+/* Numbers are not taken for names: instances are many, and have the number of their class. But who has the
+ * number is not believed to be the writer of another name: his name is that of his descriptor, the number is
+ * what he says. Documents of elsewhere have no names. */
 static bool is_entry_of(const vss_value *entry, const Participant *writer) {
+        const char *name = vss_value_get_string(entry, "name", "");
+
+        if (*name && strcmp(name, writer->name) != 0)
+                return false;
         return strcasecmp(vss_value_get_string(entry, "id", ""),
                           vss_value_get_string(writer->info, "id", "-")) == 0 &&
                strcmp(vss_value_get_string(entry, "instance-name", ""),
