@@ -80,18 +80,19 @@ static int find_name(const FieldName *names, const char *name, size_t n, int64_t
         return -EINVAL;
 }
 
-static int read_flags(const Field *field, const ConfEntry *entry, uint32_t *ret_flags, ConfError *error) {
+int fields_flags(const FieldName *names, const char *key, const char *text, unsigned line,
+                 uint32_t *ret_flags, ConfError *error) {
         uint32_t flags = 0;
 
-        for (const char *word = entry->value; *word;) {
+        for (const char *word = text; *word;) {
                 size_t n = strcspn(word, " ,\t");
                 int64_t value;
 
-                if (n > 0 && strncmp(word, "none", n) != 0) {
-                        if (find_name(field->names, word, n, &value) < 0)
-                                return fields_error(error, entry->line, -EBADMSG,
-                                                    "%s= knows no \"%.*s\", only none, %s", entry->key,
-                                                    (int)MIN(n, 40u), word, list_names(field->names));
+                if (n > 0 && (n != 4 || strncmp(word, "none", n) != 0)) {
+                        if (find_name(names, word, n, &value) < 0)
+                                return fields_error(error, line, -EBADMSG,
+                                                    "%s= knows no \"%.*s\", only none, %s", key,
+                                                    (int)MIN(n, 40u), word, list_names(names));
                         flags |= (uint32_t)value;
                 }
                 word += n;
@@ -161,7 +162,7 @@ static int read_field(const Field *field, const ConfEntry *entry, void *record, 
                 *(int *)member = (int)value;
                 return 0;
         case FIELD_FLAGS:
-                return read_flags(field, entry, member, error);
+                return fields_flags(field->names, entry->key, entry->value, entry->line, member, error);
         case FIELD_TIME:
                 return read_time(entry, member, error);
         }

@@ -37,6 +37,9 @@ typedef struct Field {
 
 /* Return: 0, or a negative errno with @error. @record keeps what the section does not name. */
 int fields_read(const ConfSection *section, const Field *fields, size_t n, void *record, ConfError *error);
+/* The sum of the names in a text, parted by blanks or commas; "none" is 0. */
+int fields_flags(const FieldName *names, const char *key, const char *text, unsigned line,
+                 uint32_t *ret_flags, ConfError *error);
 int fields_error(ConfError *error, unsigned line, int r, const char *format, ...) _printf_(4, 5);
 /* The name of a value, "?" if it has none. */
 const char *field_name(const FieldName *names, int64_t value);

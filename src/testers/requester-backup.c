@@ -250,7 +250,8 @@ static int add_to_set(Requester *requester, RequesterVolume *volume) {
                 return requester_fail(requester, r, "AddToSnapshotSet");
         (void)snprintf(volume->reason, sizeof(volume->reason), "%s (%s)",
                        vss_service_error_message(requester->service), vss_result_name(r));
-        requester_complain(requester, "%s: %s", volume->path, volume->reason);
+        /* Components that must be read from there fail; others may do without. */
+        requester_say(requester, "%s: %s", volume->path, volume->reason);
         return EXIT_DONE;
 }
 
@@ -260,7 +261,7 @@ static int add_volume(Requester *requester, const vss_value *plan, const char *p
         RequesterVolume *volume;
 
         if (!planned) {
-                requester_complain(requester, "%s lies on no volume that the service knows", path);
+                requester_say(requester, "%s lies on no volume that the service knows", path);
                 return EXIT_DONE;
         }
         for (size_t i = 0; i < requester->n_volumes; i++)
@@ -392,34 +393,48 @@ static int open_copies(Requester *requester) {
         return EXIT_DONE;
 }
 
+/* Why a component is not good, whatever its files are: it or its writer has failed. NULL: it is. */
+static const char *find_failure(const Requester *requester, const char *writer, const vss_value *component) {
+        const vss_value *own = vss_value_get(component, "failure");
+
+        if (vss_value_get_integer(own, "code", 0) < 0)
+                return vss_value_get_string(own, "message", "its writer says that it has failed");
+        return requester_writer_failure(requester, writer);
+}
+
+static int save_component(Requester *requester, Store *store, const FilePlan *plan, const char *writer,
+                          const vss_value *component) {
+        const char *path = component_logical_path(component), *name = component_name(component);
+        const char *failure = find_failure(requester, writer, component);
+        bool succeeded = false;
+        vss_result r;
+        int status = requester_copy_component(requester, store, plan, writer, component, &succeeded);
+
+        if (status != EXIT_DONE)
+                return status;
+        /* Crash-consistent at best: kept, and not called good. */
+        if (failure) {
+                requester_complain(requester, "%s:%s: not called good: %s", writer,
+                                   component_label(path, name).text, failure);
+                succeeded = false;
+        }
+        r = vss_session_set_backup_succeeded(requester->session, writer, path, name, succeeded);
+        return r < 0 ? requester_fail(requester, r, "SetBackupSucceeded") : EXIT_DONE;
+}
+
 /* Only now, with the shadow copies standing, is it decided what is read. */
 static int copy_components(Requester *requester, Store *store) {
         for (size_t i = 0; i < vss_value_count(requester->components); i++) {
                 const vss_value *w = vss_value_at(requester->components, i);
                 const char *writer = vss_value_get_string(w, "name", "");
                 const vss_value *components = vss_value_get(w, "components");
-                const char *failure = requester_writer_failure(requester, writer);
                 _cleanup_(file_plan_freep) FilePlan *plan = NULL;
+                int status = requester_plan_files(requester, w, &plan);
 
-                if (requester_plan_files(requester, w, &plan) != EXIT_DONE)
-                        return EXIT_FAILED;
-                for (size_t j = 0; j < vss_value_count(components); j++) {
-                        const vss_value *c = vss_value_at(components, j);
-                        bool succeeded = false;
-                        vss_result r;
-                        int status = requester_copy_component(requester, store, plan, writer, c, &succeeded);
-
-                        if (status != EXIT_DONE)
-                                return status;
-                        /* Crash-consistent at best: kept, and not called good. */
-                        if (failure)
-                                succeeded = false;
-                        r = vss_session_set_backup_succeeded(requester->session, writer,
-                                                             component_logical_path(c), component_name(c),
-                                                             succeeded);
-                        if (r < 0)
-                                return requester_fail(requester, r, "SetBackupSucceeded");
-                }
+                for (size_t j = 0; status == EXIT_DONE && j < vss_value_count(components); j++)
+                        status = save_component(requester, store, plan, writer, vss_value_at(components, j));
+                if (status != EXIT_DONE)
+                        return status;
         }
         for (size_t i = 0; i < requester->conf->n_paths; i++) {
                 _cleanup_(freep) char *real = locate_resolve(requester->conf->paths[i].path);

@@ -25,6 +25,8 @@ static const char usage_text[] =
         "  --partial-files       save parts of files, where writers say so\n"
         "  --bootable            the system state can be booted from this backup\n"
         "  --no-components       whole volumes: no component is chosen\n"
+        "  --context=WORDS       backup (default), app-rollback, ... and attributes, as Context= of the "
+        "file\n"
         "  --retries=NUMBER      begin anew when a writer fails in a way that passes\n"
         "  --wait=SECONDS        wait while another set is being created (default: 60)\n"
         "  --cancel-at=EVENT     cancel the call under way when it gets to this event\n"
@@ -44,6 +46,13 @@ static const FieldName contexts[] = {
         { "app-rollback", VSS_CTX_APP_ROLLBACK },
         { "client-accessible", VSS_CTX_CLIENT_ACCESSIBLE },
         { "client-accessible-writers", VSS_CTX_CLIENT_ACCESSIBLE_WRITERS },
+        { "transportable", VSS_VOLSNAP_ATTR_TRANSPORTABLE },
+        { "differential", VSS_VOLSNAP_ATTR_DIFFERENTIAL },
+        { "plex", VSS_VOLSNAP_ATTR_PLEX },
+        { "no-autorecovery", VSS_VOLSNAP_ATTR_NO_AUTORECOVERY },
+        { "rollback-recovery", VSS_VOLSNAP_ATTR_ROLLBACK_RECOVERY },
+        { "not-transacted", VSS_VOLSNAP_ATTR_NOT_TRANSACTED },
+        { "txf-recovery", VSS_VOLSNAP_ATTR_TXF_RECOVERY },
         { NULL, 0 },
 };
 
@@ -284,6 +293,7 @@ enum {
         OPTION_PARTIAL_FILES,
         OPTION_BOOTABLE,
         OPTION_NO_COMPONENTS,
+        OPTION_CONTEXT,
         OPTION_RETRIES,
         OPTION_WAIT,
         OPTION_CANCEL_AT,
@@ -309,6 +319,7 @@ static const struct option options[] = {
         { "partial-files", no_argument, NULL, OPTION_PARTIAL_FILES },
         { "bootable", no_argument, NULL, OPTION_BOOTABLE },
         { "no-components", no_argument, NULL, OPTION_NO_COMPONENTS },
+        { "context", required_argument, NULL, OPTION_CONTEXT },
         { "retries", required_argument, NULL, OPTION_RETRIES },
         { "wait", required_argument, NULL, OPTION_WAIT },
         { "cancel-at", required_argument, NULL, OPTION_CANCEL_AT },
@@ -345,6 +356,14 @@ static int take_directory(const char *option, const char *value, const char **re
         return 0;
 }
 
+static int take_context(const char *value, uint32_t *ret_context) {
+        ConfError error = { 0 };
+
+        return fields_flags(contexts, "--context", value, 0, ret_context, &error) < 0
+                       ? wrong(error.message, value)
+                       : 0;
+}
+
 /* Options that have a value. */
 static int take_value(RequesterConf *conf, int option, const char *value) {
         switch (option) {
@@ -368,6 +387,8 @@ static int take_value(RequesterConf *conf, int option, const char *value) {
                 return take_name(field_backup_types, "--type does not know", value, &conf->type);
         case OPTION_CANCEL_AT:
                 return take_name(field_events, "--cancel-at knows no event", value, &conf->cancel_at);
+        case OPTION_CONTEXT:
+                return take_context(value, &conf->context);
         case OPTION_PROVIDER:
                 conf->provider = value;
                 return 0;

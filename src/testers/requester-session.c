@@ -183,7 +183,9 @@ const char *requester_writer_failure(const Requester *requester, const char *nam
         for (size_t i = 0; i < vss_value_count(requester->status); i++) {
                 const vss_value *writer = vss_value_at(requester->status, i);
 
-                if (strcmp(vss_value_get_string(writer, "name", ""), name) == 0 && failure_of(writer) < 0)
+                /* In part: its components tell. */
+                if (strcmp(vss_value_get_string(writer, "name", ""), name) == 0 && failure_of(writer) < 0 &&
+                    failure_of(writer) != VSS_E_WRITERERROR_PARTIAL_FAILURE)
                         return vss_value_get_string(writer, "message", "it has failed");
         }
         return NULL;

@@ -63,7 +63,7 @@ int requester_await(Requester *requester, vss_result begun, vss_async *async, co
 /* GatherWriterStatus, GetWriterStatus. Complains of every writer that has failed, if @event is not NULL.
  * EXIT_AGAIN if one has failed in a way that passes, and @retries is set. */
 int requester_check_status(Requester *requester, const char *event, bool retries);
-/* Has the writer failed, by the status last read? Its message, or NULL. */
+/* Has the writer failed as a whole, by the status last read? Its message, or NULL. */
 const char *requester_writer_failure(const Requester *requester, const char *writer);
 const vss_value *requester_metadata(const Requester *requester, const char *writer);
 int requester_read_components(Requester *requester);
