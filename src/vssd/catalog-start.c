@@ -15,14 +15,15 @@
 
 typedef struct Startup {
         Manager *manager;
+        char set[VSS_ID_SIZE]; /* only device objects of this one are given back; "": all that is found at
+                                  the start */
         CatalogQuery *query;
         sd_event_source *timer;
         unsigned tries;
         bool incomplete; /* a provider did not say what it has */
 } Startup;
 
-/* A provider that was busy, or died, while the service before this one did is asked again, later and later.
- */
+/* A provider that was busy, or died, is asked again, later and later. */
 #define STARTUP_TRIES 6u
 #define STARTUP_RETRY_USEC (500 * USEC_PER_MSEC)
 
@@ -78,11 +79,15 @@ static bool is_orphan(const Manager *manager, const vss_value *snapshot) {
 }
 
 /* What sessions make meanwhile has its own, and what is for another machine is not to be seen here. */
-static bool needs_object(const Manager *manager, const vss_value *snapshot) {
-        return strcmp(vss_value_get_string(snapshot, "host", ""), manager->host) == 0 &&
-               strcmp(vss_value_get_string(snapshot, "service", ""), manager->instance) != 0 &&
-               !vss_value_get(manager->catalog->attached, vss_value_get_string(snapshot, "id", "")) &&
-               !(vss_value_get_integer(snapshot, "attributes", 0) & VSS_VOLSNAP_ATTR_NOT_SURFACED);
+static bool needs_object(const Startup *startup, const vss_value *snapshot) {
+        const Manager *manager = startup->manager;
+
+        if (strcmp(vss_value_get_string(snapshot, "host", ""), manager->host) != 0 ||
+            vss_value_get(manager->catalog->attached, vss_value_get_string(snapshot, "id", "")) ||
+            (vss_value_get_integer(snapshot, "attributes", 0) & VSS_VOLSNAP_ATTR_NOT_SURFACED))
+                return false;
+        return *startup->set ? strcasecmp(vss_value_get_string(snapshot, "set", ""), startup->set) == 0
+                             : strcmp(vss_value_get_string(snapshot, "service", ""), manager->instance) != 0;
 }
 
 static void open_again(Startup *startup, const vss_value *snapshot) {
@@ -103,9 +108,9 @@ static void on_found_at_start(void *userdata, const Failure *failure, vss_value 
         for (size_t i = 0; i < vss_value_count(snapshots); i++) {
                 const vss_value *snapshot = vss_value_at(snapshots, i);
 
-                if (is_orphan(startup->manager, snapshot))
+                if (!*startup->set && is_orphan(startup->manager, snapshot))
                         (void)value_append_string(orphans, vss_value_get_string(snapshot, "id", ""));
-                else if (needs_object(startup->manager, snapshot))
+                else if (needs_object(startup, snapshot))
                         open_again(startup, snapshot);
         }
         if (vss_value_count(orphans) > 0)
@@ -146,6 +151,18 @@ static void on_mounts_swept(void *userdata, int error, WorkerAnswer *answer) {
                 take_over(catalog, vss_value_get(answer->value, "exposed"), catalog->exposed);
                 take_over(catalog, vss_value_get(answer->value, "wanted"), catalog->wanted);
         }
+        startup_query(startup);
+}
+
+void catalog_return_set(Manager *manager, const char *set) {
+        Startup *startup = calloc(1, sizeof(*startup));
+
+        if (!startup) {
+                log_error("set %s: its device objects cannot be given back: out of memory", set);
+                return;
+        }
+        *startup = (Startup){ .manager = manager };
+        (void)snprintf(startup->set, sizeof(startup->set), "%s", set);
         startup_query(startup);
 }
 

@@ -134,7 +134,6 @@ static void on_all_broken(void *userdata) {
                 const vss_value *snapshot = vss_value_at(work->snapshots, i);
                 const char *exposed = vss_value_get_string(snapshot, "exposed", "");
                 const char *id = vss_value_get_string(snapshot, "id", "");
-                Participant *provider = catalog_query_provider(work->query, snapshot);
 
                 if (work->failure.code >= 0) {
                         (void)value_append_string(value_require(work->result, "volumes", VSS_KIND_LIST),
@@ -143,9 +142,9 @@ static void on_all_broken(void *userdata) {
                 }
                 if (*exposed)
                         (void)vss_value_set_string(work->manager->catalog->wanted, id, exposed);
-                if (!provider || catalog_return(work->manager, provider, snapshot, NULL, NULL) < 0)
-                        log_error("%s: its device object cannot be given back", id);
         }
+        if (work->failure.code < 0)
+                catalog_return_set(work->manager, work->subject);
         if (work->failure.code >= 0)
                 event_send(work->manager, "set-broken", NULL,
                            "set %s was broken off; its shadow copies are plain volumes now", work->subject);

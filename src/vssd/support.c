@@ -240,12 +240,13 @@ static void on_providers(void *userdata, const Failure *failure, Discovery *prov
         if (failure->code >= 0) {
                 r = support_ask(find->manager, &find->providers, find->named, find->context, find->volume,
                                 on_asked, find, &find->ask);
-                if (r < 0)
-                        failure_set(&find->failure, VSS_E_OUTOFMEMORY, "",
-                                    "The providers cannot be asked: %s", strerror(-r));
+                /* If nobody could be asked, it is all over by now. */
+                if (r >= 0)
+                        return;
+                failure_set(&find->failure, VSS_E_OUTOFMEMORY, "", "The providers cannot be asked: %s",
+                            strerror(-r));
         }
-        if (find->failure.code < 0)
-                found(find, NULL);
+        found(find, NULL);
 }
 
 static void on_volume(void *userdata, int error, WorkerAnswer *answer) {
