@@ -12,6 +12,7 @@
 #include "bus/marshal.h"
 #include "model/context.h"
 #include "model/id.h"
+#include "model/path.h"
 #include "vssd/catalog-internal.h"
 #include "vssd/event.h"
 #include "vssd/import.h"
@@ -274,6 +275,16 @@ static vss_value *describe(Import *import, const vss_value *snapshot) {
         return vss_value_set_string(now, "session", import->session_id) < 0 ? vss_value_free(now) : now;
 }
 
+/* Requesters will look below the device object for what the document says. */
+static bool names_places(const vss_value *snapshot) {
+        const char *below = vss_value_get_string(snapshot, "below", "");
+        char rooted[4096];
+
+        return path_is_normal(vss_value_get_string(snapshot, "volume", "")) &&
+               (size_t)snprintf(rooted, sizeof(rooted), "/%s", below) < sizeof(rooted) &&
+               path_is_normal(rooted);
+}
+
 static int take_wanted(Import *import, const vss_value *document) {
         const vss_value *snapshots = vss_value_get(document, "snapshots");
 
@@ -287,6 +298,8 @@ static int take_wanted(Import *import, const vss_value *document) {
                          find(import->wanted, vss_value_get_string(snapshot, "id", "")))
                         note_failed(import, snapshot,
                                     "its identity is not one, or that of another one, too");
+                else if (!names_places(snapshot))
+                        note_failed(import, snapshot, "what it is a copy of is no path");
                 else if (vss_value_append(import->wanted, describe(import, snapshot)) < 0)
                         return -ENOMEM;
         }
