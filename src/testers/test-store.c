@@ -32,8 +32,8 @@ static void test_round(const char *path) {
                 "new\nline",
                 "a b%c",
                 "\xff\xfe",
-                "a very long name that goes on and on and on and on and on and on and on "
-                "and on and on and on and on and on and on and on and on to its end"
+                ("a very long name that goes on and on and on and on and on and on and on "
+                 "and on and on and on and on and on and on and on and on to its end")
         };
         _cleanup_value_ vss_value *lines = vss_value_new_dict();
         StoreComponent *components = NULL;
