@@ -76,6 +76,10 @@ raw_has_name() {
                 grep -q true
 }
 
+raw_has_no_name() {
+        ! raw_has_name "$1"
+}
+
 raw_start() {
         local as=()
         if [ -n "${2:-}" ]; then
@@ -92,6 +96,8 @@ raw_start() {
 raw_end() {
         [ -z "${RAW_PIDS[$1]:-}" ] || { kill -KILL "${RAW_PIDS[$1]}"; wait "${RAW_PIDS[$1]}"; } 2>/dev/null
         unset "RAW_PIDS[$1]"
+        # Until the bus has noticed, the next one would find the name taken.
+        wait_for 5 raw_has_no_name "$1"
 }
 
 raw_events() {
