@@ -5,12 +5,19 @@
  * What the service and the hold say to each other
  *
  * The service starts vss-hold with one end of a SOCK_SEQPACKET pair as descriptor 3 (HOLD_FD). Every message
- * is one HoldRequest or HoldReply. The order is: ADD once per target (its descriptor by SCM_RIGHTS), ARM
- * (answered by READY: memory locked, threads and watcher stand, /run/linuxvss/hold is written), FREEZE
- * (answered by HELD when everything stands still, or by RELEASED with the reason when something could not be
- * stopped: then nothing is held any more), RELEASE (answered by RELEASED). A RELEASED may come at any time
- * after FREEZE: the limit was reached, or one of the two hold processes died. When the service's end is
- * closed, whatever is held is released at once and the hold ends.
+ * is one HoldRequest or HoldReply. The order is: ADD once per target (its descriptor by SCM_RIGHTS),
+ * OPERATION for what a device target does while it is suspended, ARM (answered by READY: memory locked,
+ * threads and watcher stand, /run/linuxvss/hold is written), FREEZE (answered by HELD when everything stands
+ * still, or by RELEASED with the reason when something could not be stopped: then nothing is held any more),
+ * RELEASE or CUT (answered by RELEASED). A RELEASED may come at any time after FREEZE: the limit was
+ * reached, or one of the two hold processes died. When the service's end is closed, whatever is held is
+ * released at once and the hold ends.
+ *
+ * Device targets (VSS_HOLD_DEVICE, device-mapper) are suspended by CUT alone, while everything else stands:
+ * rank by rank, and when the last one stands each does its operations, in order, and is resumed, which makes
+ * its inactive table, if one was loaded, the live one. Everything else is released behind that. If anything
+ * fails or is late, the inactive tables are cleared and the devices resumed with their old ones; devices
+ * that were quicker run with their new ones then, and the set is void. Without CUT no device is suspended.
  *
  * After RELEASED the hold ends; one process pair serves one hold. RELEASED without a FREEZE before it says
  * that arming failed: cause FAILED, and every target has the errno (EALREADY: another hold stands). A second
@@ -32,6 +39,8 @@
 #define HOLD_FD 3
 #define HOLD_TARGETS_MAX 128u
 #define HOLD_LABEL_SIZE 256u
+#define HOLD_OPERATIONS_MAX 8u
+#define HOLD_MESSAGE_SIZE 128u
 
 typedef enum HoldCommand {
         HOLD_ADD = 1,
@@ -39,18 +48,32 @@ typedef enum HoldCommand {
         HOLD_FREEZE = 3,
         HOLD_RELEASE = 4,
         HOLD_RENEW = 5, /* while it stands: the limit counts from now on; not answered */
+        HOLD_OPERATION = 6,
+        HOLD_CUT = 7,
 } HoldCommand;
+
+/* What is done while a device target is suspended. */
+typedef enum HoldOperationKind {
+        HOLD_OP_RESUME = 1,  /* resume another device: its inactive table becomes the live one */
+        HOLD_OP_MESSAGE = 2, /* send a message to the target of another device, at sector 0 */
+} HoldOperationKind;
 
 typedef struct HoldRequest {
         uint32_t command;
-        uint32_t kind; /* ADD: enum vss_hold, FILESYSTEM or CGROUP; the descriptor: a directory of the
-                        file system (not O_PATH), or the control group's directory */
+        uint32_t kind; /* ADD: enum vss_hold; the descriptor: a directory of the file system (not O_PATH),
+                        or the control group's directory; none for a device */
         uint32_t rank; /* ADD */
+        uint32_t operation;  /* OPERATION: HoldOperationKind */
+        uint64_t limit_usec; /* ARM: how long the hold may last from FREEZE on; RENEW: from now on; 600 s in
+                                all */
+        uint64_t device;     /* ADD: st_dev, for the release after a disaster; 0 for control groups; what
+                                is suspended, for a device */
+        uint64_t operation_device; /* OPERATION: on this device-mapper device */
+        uint32_t target;           /* OPERATION: of this target, in the order of ADD */
         uint32_t reserved;
-        uint64_t limit_usec; /* ARM: how long the hold may last from FREEZE on; RENEW: from now on; 600 s in all */
-        uint64_t device;     /* ADD: st_dev, for the release after a disaster; 0 for control groups */
-        char label[HOLD_LABEL_SIZE]; /* ADD: mount point or control group, for people and for
-                                        /run/linuxvss/hold */
+        char message[HOLD_MESSAGE_SIZE]; /* OPERATION: MESSAGE */
+        char label[HOLD_LABEL_SIZE];     /* ADD: mount point or control group, for people and for
+                                            /run/linuxvss/hold */
 } HoldRequest;
 
 typedef enum HoldAnswer {
@@ -80,8 +103,12 @@ typedef enum HoldCause {
 typedef struct HoldTargetReply {
         int32_t freeze_error;  /* 0, or an errno: EBUSY somebody else froze it, EDEADLK it would freeze us,
                                 * ETIMEDOUT it had not come to stand in time, EOPNOTSUPP it cannot be frozen
-                                */
+                                * (a device: there is no device-mapper), ENXIO there is no such device */
         int32_t release_error; /* 0, or an errno: EINVAL somebody else released it under us */
+        int32_t cut_error;     /* a device: 0, or the errno of the operation that failed; ECANCELED: it did
+                                  not come to its operations, or to their end, since something else failed */
+        uint32_t n_done;       /* a device: how many operations were done */
+        uint64_t began_usec;   /* a device: CLOCK_MONOTONIC when its suspend was called */
         uint64_t frozen_usec;  /* CLOCK_MONOTONIC when it stood; 0: never */
         uint64_t released_usec;
 } HoldTargetReply;
@@ -91,7 +118,9 @@ typedef struct HoldReply {
         uint32_t cause;       /* RELEASED */
         uint32_t unprotected; /* READY */
         uint32_t n_targets;
-        uint64_t began_usec; /* CLOCK_MONOTONIC of the first freeze */
+        uint64_t began_usec; /* CLOCK_MONOTONIC of FREEZE */
         uint64_t ended_usec; /* RELEASED: of the last release */
+        /* RELEASED: page faults of the acting process between the first suspend and the last resume */
+        uint64_t minor_faults, major_faults;
         HoldTargetReply targets[HOLD_TARGETS_MAX];
 } HoldReply;

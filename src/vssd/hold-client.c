@@ -220,6 +220,20 @@ int hold_client_add(HoldClient *client, enum vss_hold kind, uint32_t rank, int f
         return send_request(client, &request, fd);
 }
 
+int hold_client_operation(HoldClient *client, uint32_t target, HoldOperationKind operation, uint64_t device,
+                          const char *message) {
+        HoldRequest request = { .command = HOLD_OPERATION,
+                                .target = target,
+                                .operation = operation,
+                                .operation_device = device };
+
+        if (message && strlen(message) >= sizeof(request.message))
+                return -E2BIG;
+        if (message)
+                memcpy(request.message, message, strlen(message) + 1);
+        return send_request(client, &request, -1);
+}
+
 static int command(HoldClient *client, HoldCommand what, uint64_t limit_usec, uint64_t answer_usec) {
         HoldRequest request = { .command = what, .limit_usec = limit_usec };
         int q, r = send_request(client, &request, -1);
@@ -278,6 +292,10 @@ int hold_client_freeze(HoldClient *client) {
 
 int hold_client_renew(HoldClient *client, uint64_t limit_usec) {
         return command(client, HOLD_RENEW, limit_usec, limit_usec + ANSWER_USEC);
+}
+
+int hold_client_cut(HoldClient *client) {
+        return command(client, HOLD_CUT, 0, client->limit_usec + ANSWER_USEC);
 }
 
 int hold_client_release(HoldClient *client) {

@@ -27,10 +27,19 @@ int hold_client_new(Manager *manager, HoldHandler handler, void *userdata, HoldC
 /* @fd: stays the caller's. */
 int hold_client_add(HoldClient *client, enum vss_hold kind, uint32_t rank, int fd, uint64_t device,
                     const char *label);
+/*
+ * hold_client_operation() - what is done while a device target is suspended, in this order
+ * @target: index in the order of hold_client_add()
+ * @message: for HOLD_OP_MESSAGE; NULL otherwise
+ */
+int hold_client_operation(HoldClient *client, uint32_t target, HoldOperationKind operation, uint64_t device,
+                          const char *message);
 int hold_client_arm(HoldClient *client, uint64_t limit_usec);
 int hold_client_freeze(HoldClient *client);
 /* While it stands: @limit_usec from now on. */
 int hold_client_renew(HoldClient *client, uint64_t limit_usec);
+/* Instead of releasing: suspends the device targets, does their operations and releases everything. */
+int hold_client_cut(HoldClient *client);
 int hold_client_release(HoldClient *client);
 /* Closing its end makes the hold let go of everything. */
 HoldClient *hold_client_free(HoldClient *client);
