@@ -103,6 +103,7 @@ int main(void) {
         const struct vss_provider provider = {
                 VSS_PROVIDER_INIT, .name = "Image", .friendly_name = "Loop images", .version = "1",
                 .id = "0d5a6a0e-9f43-4f0c-8d27-7a8c0fd1f7c4", .type = VSS_PROV_SOFTWARE, .query = query,
+                .holds = 1u << VSS_HOLD_FILESYSTEM, .changed = VSS_CHANGED_NONE,
                 .is_volume_supported = is_volume_supported, .begin_prepare_snapshot = begin_prepare_snapshot,
                 .commit_snapshots = commit_snapshots, .abort_snapshots = abort_snapshots,
                 .delete_snapshot = delete_snapshot, .open_snapshot = open_snapshot };

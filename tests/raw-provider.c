@@ -46,7 +46,7 @@ static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (strcmp(member, "Query") == 0)
                 return sd_bus_reply_method_return(m, "aa{sv}", 0);
         if (strcmp(member, "GetInfo") == 0 || strcmp(member, "IsVolumeSupported") == 0 ||
-            strcmp(member, "PostFinalCommitSnapshots") == 0)
+            strcmp(member, "EndPrepareSnapshots") == 0 || strcmp(member, "PostFinalCommitSnapshots") == 0)
                 return reply_dict(m, dict);
         return sd_bus_reply_method_return(m, "");
 }

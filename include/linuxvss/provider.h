@@ -10,12 +10,12 @@
  *
  *     is_volume_supported          fast, no side effects; also names the hold the volume needs
  *     begin_prepare_snapshot       once per volume; may start slow work
- *     end_prepare_snapshots        slow work ends here; everything still runs
+ *     end_prepare_snapshots        slow work ends here; everything still runs; what the hold is to do is handed over
  *       -- writers are frozen --
- *     pre_commit_snapshots         set up so that commit is instant
+ *     pre_commit_snapshots         a last look that commit will be instant
  *       -- file systems are held, if asked for --
  *     commit_snapshots             the point in time: system calls only, no I/O to the originals, no logs
- *       -- released --
+ *       -- devices are suspended, cut and resumed by the hold, if asked for; then all is released --
  *     post_commit_snapshots
  *       -- writers are thawed --
  *     pre_final_commit_snapshots   the copy may be written to from here
@@ -52,6 +52,23 @@ extern "C" {
 /* Shadow copies of one volume at one time, whatever a provider says. */
 #define VSS_PROVIDER_SNAPSHOTS_MAX 512u
 
+/* The cut of a device (VSS_HOLD_DEVICE): operations on one volume, and bytes of a message. */
+#define VSS_PROVIDER_OPERATIONS_MAX 8u
+#define VSS_PROVIDER_MESSAGE_MAX 127u
+
+/* How much of a copy is of one point in time. Less is better. */
+enum vss_atomic_scope {
+        VSS_ATOMIC_VOLUME = 0, /* each copy is of one instant */
+        VSS_ATOMIC_FILE = 1    /* only each file is; the tree is as consistent as its frozen writers make it */
+};
+
+/* What could tell two copies of a volume apart. Declared for requesters to come: there are no calls for it yet. */
+enum vss_changed {
+        VSS_CHANGED_NONE = 0,
+        VSS_CHANGED_RANGES = 1, /* byte ranges of the block device */
+        VSS_CHANGED_FILES = 2
+};
+
 typedef struct vss_provider_call vss_provider_call; /* one request; gone when it returns */
 
 /* A volume as the service sees it. Borrowed for the call. */
@@ -73,6 +90,7 @@ struct vss_volume_support {
         /* Root of the volume inside the file system (malloc'ed, taken over; NULL: "/"). For btrfs the path of
          * the subvolume from the top level. */
         char *volume_root;
+        enum vss_atomic_scope atomic_scope; /* the provider's own unless it says less here */
 };
 
 struct vss_provider {
@@ -84,7 +102,10 @@ struct vss_provider {
         const char *friendly_name; /* for people */
         const char *version;
         enum vss_provider_type type;
-        uint64_t flags; /* VSS_PROVIDER_* */
+        uint64_t flags;                     /* VSS_PROVIDER_* */
+        uint32_t holds;                     /* 1u << enum vss_hold for each that it may ask for; never 0 */
+        enum vss_atomic_scope atomic_scope; /* the best that it offers */
+        enum vss_changed changed;
 
         /* Required. Answer VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER, with the reason, to decline. */
         vss_result (*is_volume_supported)(vss_provider_call *call, const struct vss_volume *volume,
@@ -94,7 +115,13 @@ struct vss_provider {
                                              const struct vss_volume *volume, const vss_value *properties);
         vss_result (*commit_snapshots)(vss_provider_call *call, const char *set_id);
         void (*abort_snapshots)(vss_provider_call *call, const char *set_id);
-        /* Append the properties of every copy that stands to @list, of every context. */
+        /*
+         * Append the properties of every copy that stands to @list, of every context: those it was given, and of its
+         * own "block-device" (a device with the copy's bytes), "hidden" (a list of paths below the copy's root that
+         * nobody is shown: the provider's own files), "state" ("incomplete", or "lost" with "reason": the copy exists no
+         * more or cannot be believed; open_snapshot of it fails with VSS_E_OBJECT_NOT_FOUND, delete_snapshot removes
+         * what is left).
+         */
         vss_result (*query)(vss_provider_call *call, vss_value *list);
         vss_result (*delete_snapshot)(vss_provider_call *call, const char *snapshot_id);
         /* A detached mount (fsmount(2), open_tree(2)) of the copy, read-only unless @writable. */
@@ -104,11 +131,21 @@ struct vss_provider {
         /* Optional: NULL answers VSS_S_OK and does nothing. */
         vss_result (*list_nested_volumes)(vss_provider_call *call, const struct vss_volume *volume,
                                           vss_value *list); /* strings: paths below volume->path, relative */
-        vss_result (*end_prepare_snapshots)(vss_provider_call *call, const char *set_id);
+        /*
+         * @results: dictionary. For each volume whose hold is VSS_HOLD_DEVICE "cut", a list, has a dictionary
+         * {"snapshot": id, "device": "MAJOR:MINOR" (the device-mapper device that the volume is mounted from),
+         * "operations": a list, in order, of {"do": "resume", "device": "MAJOR:MINOR"} and {"do": "message", "device":
+         * "MAJOR:MINOR", "message": text}}. The hold suspends that device, does them, and resumes it: tables that are to
+         * take effect then are loaded by now. Where the cut fails or comes too late, the inactive table of the device is
+         * cleared before it is resumed; abort_snapshots puts the rest right. "suspended": a list of {"what", "usec",
+         * "why"}, what this call has suspended by other means.
+         */
+        vss_result (*end_prepare_snapshots)(vss_provider_call *call, const char *set_id, vss_value *results);
         vss_result (*pre_commit_snapshots)(vss_provider_call *call, const char *set_id);
         vss_result (*post_commit_snapshots)(vss_provider_call *call, const char *set_id, uint32_t count);
         vss_result (*pre_final_commit_snapshots)(vss_provider_call *call, const char *set_id);
-        /* @results: dictionary; set "one-instant" to a list of lists of snapshot ids that provably share one. */
+        /* @results: dictionary; set "one-instant" to a list of lists of snapshot ids that provably share one;
+         * "suspended" as in end_prepare_snapshots. */
         vss_result (*post_final_commit_snapshots)(vss_provider_call *call, const char *set_id, vss_value *results);
 
         /* Shadow copies of one volume at one time; 0: VSS_PROVIDER_SNAPSHOTS_MAX. The service counts. */
@@ -145,6 +182,39 @@ struct vss_provider {
          * the original)}, and "flags", VSS_RECOVERY_*. The copies stay. VSS_E_RESYNC_IN_PROGRESS, and
          * VSS_E_UNSELECTED_VOLUME if a LUN holds volumes that are not in the list. */
         vss_result (*resync_snapshots)(vss_provider_call *call, const vss_value *request);
+
+        /* Difference areas: where the differences of a volume's copies are kept. */
+
+        /* Append {"volume", "diff-volume" (paths), "maximum", "allocated", "used" (bytes; maximum -1: no limit),
+         * "explicit" (boolean: somebody has set it), "snapshots" (ids)} to @list, for each volume and place. */
+        vss_result (*query_diff_areas)(vss_provider_call *call, vss_value *list);
+        /* Those of @volume lie on @diff_volume from now on. @maximum: bytes, UINT64_MAX: no limit. */
+        vss_result (*add_diff_area)(vss_provider_call *call, const struct vss_volume *volume,
+                                    const struct vss_volume *diff_volume, uint64_t maximum);
+        /* 0: they no longer lie there. VSS_E_VOLUME_IN_USE while there are any. */
+        vss_result (*change_diff_area_maximum_size)(vss_provider_call *call, const struct vss_volume *volume,
+                                                    const struct vss_volume *diff_volume, uint64_t maximum);
+        /*
+         * Look after what stands: how full it is, what has to grow or go. Set in @results "next-usec" (it is asked again
+         * then; absent or 0: nothing stands that needs it), "suspended" as in end_prepare_snapshots, and "events", a list
+         * of {"event": "storage-low", "storage-grown", "storage-grow-failed", "snapshot-lost", "snapshot-deleted" or
+         * "suspended", and of "snapshot", "volume", "message", "used", "allocated", "maximum", "usec" what there is to
+         * say}. What delete_snapshot has suspended is told here.
+         */
+        vss_result (*check_storage)(vss_provider_call *call, vss_value *results);
+
+        /* Devices that have to be set up before their volumes can be copied. */
+
+        /* @options: "name", "remount" (boolean: what is mounted from it is mounted anew), "boot" (boolean, true if not
+         * there: it is attached again at the next start). Set in @result "device", "name", "mapped" (the device to use
+         * instead) and "mounted", a list of mount points. VSS_E_VOLUME_IN_USE. */
+        vss_result (*attach_device)(vss_provider_call *call, const char *device, const vss_value *options,
+                                    vss_value *result);
+        /* @options: "remount". VSS_E_VOLUME_IN_USE, also while copies of it stand. */
+        vss_result (*detach_device)(vss_provider_call *call, const char *device, const vss_value *options,
+                                    vss_value *result);
+        /* Append {"device", "name", "mapped", "boot" (boolean), "mounted" (mount points), "snapshots" (ids)} to @list. */
+        vss_result (*query_attached)(vss_provider_call *call, vss_value *list);
 };
 
 #define VSS_PROVIDER_INIT .abi = VSS_PROVIDER_ABI, .size = (uint32_t)sizeof(struct vss_provider)

@@ -16,9 +16,7 @@ static int check_id(const char *id, const char *what, sd_bus_error *error) {
                        : bus_error_setf(error, VSS_E_INVALIDARG, "\"%s\" is no identity of %s", id, what);
 }
 
-/* May an optional call come in? @there: it is in the table. Return: 0, or a negative errno with @error
- * filled in. */
-static int enter_optional(Provider *p, sd_bus_message *m, bool there, sd_bus_error *error) {
+int provider_enter_optional(Provider *p, sd_bus_message *m, bool there, sd_bus_error *error) {
         const Set *set;
         int r = provider_enter(p, m, error);
 
@@ -49,6 +47,13 @@ static int list_capabilities(const struct vss_provider *d, vss_value *info) {
                 { d->revert_to_snapshot, "revert-to-snapshot" },
                 { d->query_revert_status, "query-revert-status" },
                 { d->resync_snapshots, "resync-snapshots" },
+                { d->query_diff_areas, "query-diff-areas" },
+                { d->add_diff_area, "add-diff-area" },
+                { d->change_diff_area_maximum_size, "change-diff-area-maximum-size" },
+                { d->check_storage, "check-storage" },
+                { d->attach_device, "attach-device" },
+                { d->detach_device, "detach-device" },
+                { d->query_attached, "query-attached" },
         };
         vss_value *list = value_require(info, "capabilities", VSS_KIND_LIST);
 
@@ -58,6 +63,35 @@ static int list_capabilities(const struct vss_provider *d, vss_value *info) {
                 if (o->there && value_append_string(list, o->name) < 0)
                         return -ENOMEM;
         return 0;
+}
+
+static const char *atomic_scope_name(enum vss_atomic_scope scope) {
+        return scope == VSS_ATOMIC_VOLUME ? "volume" : "file";
+}
+
+/* What it promises beyond its calls. */
+static int list_promises(const struct vss_provider *d, vss_value *info) {
+        static const char *const holds[] = {
+                [VSS_HOLD_NONE] = "none",
+                [VSS_HOLD_WRITERS] = "writers",
+                [VSS_HOLD_FILESYSTEM] = "filesystem",
+                [VSS_HOLD_DEVICE] = "device",
+        };
+        static const char *const changed[] = { "none", "ranges", "files" };
+        vss_value *list = value_require(info, "holds", VSS_KIND_LIST);
+
+        if (!list)
+                return -ENOMEM;
+        for (size_t i = 0; i < ELEMENTS(holds); i++)
+                if ((d->holds & (1u << i)) && value_append_string(list, holds[i]) < 0)
+                        return -ENOMEM;
+        return vss_value_set_string(info, "atomic-scope", atomic_scope_name(d->atomic_scope)) < 0 ||
+                               vss_value_set_string(info, "changed",
+                                                    (size_t)d->changed < ELEMENTS(changed)
+                                                            ? changed[d->changed]
+                                                            : "none") < 0
+                       ? -ENOMEM
+                       : 0;
 }
 
 int provider_on_get_info(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -74,7 +108,7 @@ int provider_on_get_info(sd_bus_message *m, void *userdata, sd_bus_error *error)
             vss_value_set_integer(info, "type", p->desc.type) < 0 ||
             vss_value_set_integer(info, "flags", (int64_t)p->desc.flags) < 0 ||
             vss_value_set_integer(info, "max-snapshots", (int64_t)p->desc.max_snapshots) < 0 ||
-            list_capabilities(&p->desc, info) < 0)
+            list_promises(&p->desc, info) < 0 || list_capabilities(&p->desc, info) < 0)
                 return -ENOMEM;
         return provider_reply_dict(m, info);
 }
@@ -82,7 +116,8 @@ int provider_on_get_info(sd_bus_message *m, void *userdata, sd_bus_error *error)
 int provider_on_is_volume_supported(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Provider *p = userdata;
         _cleanup_value_ vss_value *dict = NULL, *answer = vss_value_new_dict();
-        struct vss_volume_support support = { .size = sizeof(support) };
+        struct vss_volume_support support = { .size = sizeof(support),
+                                              .atomic_scope = p->desc.atomic_scope };
         _cleanup_(freep) char *root = NULL;
         struct vss_volume volume;
         PROVIDER_CALL(call, p);
@@ -98,7 +133,15 @@ int provider_on_is_volume_supported(sd_bus_message *m, void *userdata, sd_bus_er
         r = provider_finish(&call, "IsVolumeSupported", result, error);
         if (r < 0)
                 return r;
+        if ((unsigned)support.hold >= 32 || !(p->desc.holds & (1u << support.hold)) ||
+            support.atomic_scope < p->desc.atomic_scope)
+                return bus_error_setf(
+                        error, VSS_E_UNEXPECTED_PROVIDER_ERROR,
+                        "provider %s asked for a hold (%d) or an atomic scope (%d) that it has "
+                        "not declared",
+                        p->desc.name, (int)support.hold, (int)support.atomic_scope);
         if (vss_value_set_integer(answer, "hold", support.hold) < 0 ||
+            vss_value_set_string(answer, "atomic-scope", atomic_scope_name(support.atomic_scope)) < 0 ||
             vss_value_set_string(answer, "volume-root", root ?: "/") < 0)
                 return -ENOMEM;
         return provider_reply_dict(m, answer);
@@ -131,7 +174,6 @@ int provider_on_list_nested_volumes(sd_bus_message *m, void *userdata, sd_bus_er
 int provider_on_query(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Provider *p = userdata;
         _cleanup_value_ vss_value *list = vss_value_new_list();
-        _cleanup_message_ sd_bus_message *reply = NULL;
         PROVIDER_CALL(call, p);
         int r = provider_enter(p, m, error);
 
@@ -139,11 +181,7 @@ int provider_on_query(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 return -ENOMEM;
         if (r >= 0)
                 r = provider_finish(&call, "Query", p->desc.query(&call, list), error);
-        if (r >= 0)
-                r = sd_bus_message_new_method_return(m, &reply);
-        if (r >= 0)
-                r = marshal_append_dicts(reply, list);
-        return r < 0 ? r : sd_bus_message_send(reply);
+        return r < 0 ? r : provider_reply_dicts(m, list);
 }
 
 int provider_on_delete_snapshot(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -195,7 +233,7 @@ int provider_on_set_snapshot_property(sd_bus_message *m, void *userdata, sd_bus_
         _cleanup_value_ vss_value *properties = NULL;
         const char *snapshot;
         PROVIDER_CALL(call, p);
-        int r = enter_optional(p, m, p->desc.set_snapshot_property, error);
+        int r = provider_enter_optional(p, m, p->desc.set_snapshot_property, error);
 
         if (r >= 0)
                 r = sd_bus_message_read(m, "s", &snapshot);
@@ -231,7 +269,7 @@ int provider_on_get_target_luns(sd_bus_message *m, void *userdata, sd_bus_error 
         _cleanup_value_ vss_value *luns = vss_value_new_dict();
         const char *set;
         PROVIDER_CALL(call, p);
-        int r = enter_optional(p, m, p->desc.get_target_luns, error);
+        int r = provider_enter_optional(p, m, p->desc.get_target_luns, error);
 
         if (r >= 0)
                 r = read_set(p, m, &set, error);
@@ -246,7 +284,7 @@ int provider_on_import_snapshots(sd_bus_message *m, void *userdata, sd_bus_error
         Provider *p = userdata;
         _cleanup_value_ vss_value *set = NULL, *result = vss_value_new_dict();
         PROVIDER_CALL(call, p);
-        int r = enter_optional(p, m, p->desc.import_snapshots, error);
+        int r = provider_enter_optional(p, m, p->desc.import_snapshots, error);
 
         if (r >= 0)
                 r = marshal_read_dict(m, &set);
@@ -264,7 +302,7 @@ int provider_on_break_snapshot_set(sd_bus_message *m, void *userdata, sd_bus_err
         const char *set;
         uint32_t flags;
         PROVIDER_CALL(call, p);
-        int r = enter_optional(p, m, p->desc.break_snapshot_set, error);
+        int r = provider_enter_optional(p, m, p->desc.break_snapshot_set, error);
 
         if (r >= 0)
                 r = read_set(p, m, &set, error);
@@ -283,7 +321,7 @@ int provider_on_revert_to_snapshot(sd_bus_message *m, void *userdata, sd_bus_err
         const char *snapshot;
         int force;
         PROVIDER_CALL(call, p);
-        int r = enter_optional(p, m, p->desc.revert_to_snapshot, error);
+        int r = provider_enter_optional(p, m, p->desc.revert_to_snapshot, error);
 
         if (r >= 0)
                 r = sd_bus_message_read(m, "sb", &snapshot, &force);
@@ -300,7 +338,7 @@ int provider_on_query_revert_status(sd_bus_message *m, void *userdata, sd_bus_er
         _cleanup_value_ vss_value *dict = NULL, *status = vss_value_new_dict();
         struct vss_volume volume;
         PROVIDER_CALL(call, p);
-        int r = enter_optional(p, m, p->desc.query_revert_status, error);
+        int r = provider_enter_optional(p, m, p->desc.query_revert_status, error);
 
         if (r >= 0)
                 r = provider_read_volume(m, false, &dict, &volume);
@@ -315,7 +353,7 @@ int provider_on_resync_snapshots(sd_bus_message *m, void *userdata, sd_bus_error
         Provider *p = userdata;
         _cleanup_value_ vss_value *request = NULL;
         PROVIDER_CALL(call, p);
-        int r = enter_optional(p, m, p->desc.resync_snapshots, error);
+        int r = provider_enter_optional(p, m, p->desc.resync_snapshots, error);
 
         if (r >= 0)
                 r = marshal_read_dict(m, &request);

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * The provider's main loop: what provider.c (sets, step by step) and provider-calls.c (all other calls)
- * share
+ * The provider's main loop: what provider.c (sets, step by step), provider-calls.c (all other calls) and
+ * provider-storage.c (difference areas, attached devices) share
  */
 
 #include <linuxvss/provider.h>
@@ -40,7 +40,10 @@ void provider_call_done(vss_provider_call *call);
 int provider_enter(Provider *p, sd_bus_message *m, sd_bus_error *error);
 /* Return: 0 when the call succeeded, else a negative errno with @error filled in. */
 int provider_finish(vss_provider_call *call, const char *member, vss_result result, sd_bus_error *error);
+/* In place of provider_enter(), of an optional call. @there: it is in the table. */
+int provider_enter_optional(Provider *p, sd_bus_message *m, bool there, sd_bus_error *error);
 int provider_reply_dict(sd_bus_message *m, const vss_value *dict);
+int provider_reply_dicts(sd_bus_message *m, const vss_value *list);
 /* NULL if it is not under way. */
 Set *provider_find_set(Provider *p, const char *id);
 /* The set that waits for its cut, or for the end of it; NULL if there is none. */
@@ -63,3 +66,12 @@ int provider_on_break_snapshot_set(sd_bus_message *m, void *userdata, sd_bus_err
 int provider_on_revert_to_snapshot(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int provider_on_query_revert_status(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int provider_on_resync_snapshots(sd_bus_message *m, void *userdata, sd_bus_error *error);
+
+/* provider-storage.c */
+int provider_on_query_diff_areas(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int provider_on_add_diff_area(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int provider_on_change_diff_area_maximum_size(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int provider_on_check_storage(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int provider_on_attach_device(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int provider_on_detach_device(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int provider_on_query_attached(sd_bus_message *m, void *userdata, sd_bus_error *error);

@@ -136,6 +136,15 @@ int provider_reply_dict(sd_bus_message *m, const vss_value *dict) {
         return r < 0 ? r : sd_bus_message_send(reply);
 }
 
+int provider_reply_dicts(sd_bus_message *m, const vss_value *list) {
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        int r = sd_bus_message_new_method_return(m, &reply);
+
+        if (r >= 0)
+                r = marshal_append_dicts(reply, list);
+        return r < 0 ? r : sd_bus_message_send(reply);
+}
+
 int provider_read_volume(sd_bus_message *m, bool with_fd, vss_value **ret_dict,
                          struct vss_volume *ret_volume) {
         _cleanup_value_ vss_value *dict = NULL;
@@ -242,7 +251,7 @@ static vss_result run_step(Provider *p, vss_provider_call *call, ProviderStep st
 
         switch (step) {
         case PROVIDER_END_PREPARE:
-                return d->end_prepare_snapshots ? d->end_prepare_snapshots(call, set) : VSS_S_OK;
+                return d->end_prepare_snapshots ? d->end_prepare_snapshots(call, set, results) : VSS_S_OK;
         case PROVIDER_PRE_COMMIT:
                 return d->pre_commit_snapshots ? d->pre_commit_snapshots(call, set) : VSS_S_OK;
         case PROVIDER_COMMIT:
@@ -293,12 +302,21 @@ static int on_step(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         say_now(p);
         if (r < 0)
                 return r;
-        return step == PROVIDER_POST_FINAL_COMMIT ? provider_reply_dict(m, results)
-                                                  : sd_bus_reply_method_return(m, "");
+        return step == PROVIDER_END_PREPARE || step == PROVIDER_POST_FINAL_COMMIT
+                       ? provider_reply_dict(m, results)
+                       : sd_bus_reply_method_return(m, "");
 }
 
 #define STEP(member) \
         SD_BUS_METHOD_WITH_NAMES(member, "s", SD_BUS_PARAM(set), NULL, , on_step, SD_BUS_VTABLE_UNPRIVILEGED)
+#define STEP_WITH_RESULTS(member)                                                                         \
+        SD_BUS_METHOD_WITH_NAMES(member, "s", SD_BUS_PARAM(set), "a{sv}", SD_BUS_PARAM(results), on_step, \
+                                 SD_BUS_VTABLE_UNPRIVILEGED)
+#define OPTIONAL(member, in, in_params, out, out_params, handler) \
+        SD_BUS_METHOD_WITH_NAMES(member, in, in_params, out, out_params, handler, SD_BUS_VTABLE_UNPRIVILEGED)
+#define DIFF_AREA_PARAMS     \
+        SD_BUS_PARAM(volume) \
+        SD_BUS_PARAM(root) SD_BUS_PARAM(diff_volume) SD_BUS_PARAM(diff_root) SD_BUS_PARAM(maximum)
 
 /* Who may call is checked by enter(): sd-bus's own check would ask the bus in the middle of a freeze. */
 static const sd_bus_vtable vtable[] = {
@@ -315,14 +333,13 @@ static const sd_bus_vtable vtable[] = {
                                  SD_BUS_PARAM(set) SD_BUS_PARAM(snapshot) SD_BUS_PARAM(volume)
                                          SD_BUS_PARAM(root) SD_BUS_PARAM(properties),
                                  NULL, , on_begin_prepare, SD_BUS_VTABLE_UNPRIVILEGED),
-        STEP("EndPrepareSnapshots"),
+        STEP_WITH_RESULTS("EndPrepareSnapshots"),
         STEP("PreCommitSnapshots"),
         STEP("CommitSnapshots"),
         SD_BUS_METHOD_WITH_NAMES("PostCommitSnapshots", "su", SD_BUS_PARAM(set) SD_BUS_PARAM(count), NULL, ,
                                  on_step, SD_BUS_VTABLE_UNPRIVILEGED),
         STEP("PreFinalCommitSnapshots"),
-        SD_BUS_METHOD_WITH_NAMES("PostFinalCommitSnapshots", "s", SD_BUS_PARAM(set), "a{sv}",
-                                 SD_BUS_PARAM(results), on_step, SD_BUS_VTABLE_UNPRIVILEGED),
+        STEP_WITH_RESULTS("PostFinalCommitSnapshots"),
         STEP("AbortSnapshots"),
         SD_BUS_METHOD_WITH_NAMES("Query", NULL, , "aa{sv}", SD_BUS_PARAM(snapshots), provider_on_query,
                                  SD_BUS_VTABLE_UNPRIVILEGED),
@@ -330,23 +347,29 @@ static const sd_bus_vtable vtable[] = {
                                  provider_on_delete_snapshot, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_NAMES("OpenSnapshot", "sb", SD_BUS_PARAM(snapshot) SD_BUS_PARAM(writable), "h",
                                  SD_BUS_PARAM(mount), provider_on_open_snapshot, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_NAMES("SetSnapshotProperty", "sa{sv}",
-                                 SD_BUS_PARAM(snapshot) SD_BUS_PARAM(properties), NULL, ,
-                                 provider_on_set_snapshot_property, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_NAMES("GetTargetLuns", "s", SD_BUS_PARAM(set), "a{sv}", SD_BUS_PARAM(luns),
-                                 provider_on_get_target_luns, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_NAMES("ImportSnapshots", "a{sv}", SD_BUS_PARAM(set), "a{sv}",
-                                 SD_BUS_PARAM(result), provider_on_import_snapshots,
-                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_NAMES("BreakSnapshotSet", "su", SD_BUS_PARAM(set) SD_BUS_PARAM(flags), NULL, ,
-                                 provider_on_break_snapshot_set, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_NAMES("RevertToSnapshot", "sb", SD_BUS_PARAM(snapshot) SD_BUS_PARAM(force), NULL,
-                                 , provider_on_revert_to_snapshot, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_NAMES("QueryRevertStatus", "a{sv}", SD_BUS_PARAM(volume), "a{sv}",
-                                 SD_BUS_PARAM(status), provider_on_query_revert_status,
-                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_NAMES("ResyncSnapshots", "a{sv}", SD_BUS_PARAM(request), NULL, ,
-                                 provider_on_resync_snapshots, SD_BUS_VTABLE_UNPRIVILEGED),
+        OPTIONAL("SetSnapshotProperty", "sa{sv}", SD_BUS_PARAM(snapshot) SD_BUS_PARAM(properties), NULL, ,
+                 provider_on_set_snapshot_property),
+        OPTIONAL("GetTargetLuns", "s", SD_BUS_PARAM(set), "a{sv}", SD_BUS_PARAM(luns),
+                 provider_on_get_target_luns),
+        OPTIONAL("ImportSnapshots", "a{sv}", SD_BUS_PARAM(set), "a{sv}", SD_BUS_PARAM(result),
+                 provider_on_import_snapshots),
+        OPTIONAL("BreakSnapshotSet", "su", SD_BUS_PARAM(set) SD_BUS_PARAM(flags), NULL, ,
+                 provider_on_break_snapshot_set),
+        OPTIONAL("RevertToSnapshot", "sb", SD_BUS_PARAM(snapshot) SD_BUS_PARAM(force), NULL, ,
+                 provider_on_revert_to_snapshot),
+        OPTIONAL("QueryRevertStatus", "a{sv}", SD_BUS_PARAM(volume), "a{sv}", SD_BUS_PARAM(status),
+                 provider_on_query_revert_status),
+        OPTIONAL("ResyncSnapshots", "a{sv}", SD_BUS_PARAM(request), NULL, , provider_on_resync_snapshots),
+        OPTIONAL("QueryDiffAreas", NULL, , "aa{sv}", SD_BUS_PARAM(areas), provider_on_query_diff_areas),
+        OPTIONAL("AddDiffArea", "a{sv}ha{sv}ht", DIFF_AREA_PARAMS, NULL, , provider_on_add_diff_area),
+        OPTIONAL("ChangeDiffAreaMaximumSize", "a{sv}ha{sv}ht", DIFF_AREA_PARAMS, NULL, ,
+                 provider_on_change_diff_area_maximum_size),
+        OPTIONAL("CheckStorage", NULL, , "a{sv}", SD_BUS_PARAM(results), provider_on_check_storage),
+        OPTIONAL("AttachDevice", "sa{sv}", SD_BUS_PARAM(device) SD_BUS_PARAM(options), "a{sv}",
+                 SD_BUS_PARAM(result), provider_on_attach_device),
+        OPTIONAL("DetachDevice", "sa{sv}", SD_BUS_PARAM(device) SD_BUS_PARAM(options), "a{sv}",
+                 SD_BUS_PARAM(result), provider_on_detach_device),
+        OPTIONAL("QueryAttached", NULL, , "aa{sv}", SD_BUS_PARAM(devices), provider_on_query_attached),
         SD_BUS_VTABLE_END,
 };
 
@@ -370,6 +393,10 @@ static int check(const struct vss_provider *d) {
                         d->name ?: "");
         else if (!d->id || !d->id[0])
                 fprintf(stderr, "provider %s: it has no id; give it a UUID that never changes\n", d->name);
+        else if (d->holds == 0)
+                fprintf(stderr,
+                        "provider %s: holds is 0; name each hold it may ask for, also VSS_HOLD_NONE\n",
+                        d->name);
         else if (missing)
                 fprintf(stderr, "provider %s: the required call %s is missing\n", d->name, missing);
         else

@@ -24,7 +24,10 @@ static vss_result on_supported(vss_provider_call *call, const struct vss_volume 
                                               volume->path);
         if (fstat(volume->fd, &st) < 0 || !S_ISDIR(st.st_mode) || volume->size != sizeof(*volume))
                 return VSS_E_UNEXPECTED;
-        ret_support->hold = VSS_HOLD_FILESYSTEM;
+        /* A mount point of "w" asks for what is not declared, "v" claims more than is. */
+        ret_support->hold = *volume->mount_point == 'w' ? VSS_HOLD_WRITERS : VSS_HOLD_FILESYSTEM;
+        if (*volume->mount_point == 'v')
+                ret_support->atomic_scope = VSS_ATOMIC_VOLUME;
         return VSS_S_OK;
 }
 
@@ -39,6 +42,12 @@ static vss_result on_begin(vss_provider_call *call, const char *set_id, const ch
 static vss_result on_commit(vss_provider_call *call, const char *set_id) {
         trace(vss_provider_call_userdata(call), 'C');
         return VSS_S_OK;
+}
+
+static vss_result on_end_prepare(vss_provider_call *call, const char *set_id, vss_value *results) {
+        return value_append_string(value_require(results, "suspended", VSS_KIND_LIST), set_id) < 0
+                       ? VSS_E_OUTOFMEMORY
+                       : VSS_S_OK;
 }
 
 static vss_result on_post_commit(vss_provider_call *call, const char *set_id, uint32_t count) {
@@ -110,6 +119,40 @@ static vss_result on_revert_status(vss_provider_call *call, const struct vss_vol
         return vss_value_set_integer(status, "percent", 40);
 }
 
+static vss_result on_areas(vss_provider_call *call, vss_value *list) {
+        return vss_value_append(list, vss_value_new_dict());
+}
+
+/* Told by the number that it got both. */
+static vss_result on_area(vss_provider_call *call, const struct vss_volume *volume,
+                          const struct vss_volume *diff_volume, uint64_t maximum) {
+        if (volume->fd < 0 || diff_volume->fd < 0 || volume->fd == diff_volume->fd ||
+            strcmp(volume->path, "/") != 0 || strcmp(diff_volume->path, "/diff") != 0)
+                return VSS_E_VOLUME_NOT_SUPPORTED;
+        return maximum == UINT64_MAX ? VSS_S_OK : VSS_E_OBJECT_ALREADY_EXISTS;
+}
+
+static vss_result on_maximum(vss_provider_call *call, const struct vss_volume *volume,
+                             const struct vss_volume *diff_volume, uint64_t maximum) {
+        return maximum == 0 ? vss_provider_call_fail(call, VSS_E_VOLUME_IN_USE, "copies stand") : VSS_S_OK;
+}
+
+static vss_result on_check_storage(vss_provider_call *call, vss_value *results) {
+        return vss_value_set_integer(results, "next-usec", 5);
+}
+
+static vss_result on_attach(vss_provider_call *call, const char *device, const vss_value *options,
+                            vss_value *result) {
+        if (!vss_value_get_boolean(options, "remount", false))
+                return vss_provider_call_fail(call, VSS_E_VOLUME_IN_USE, "%s is mounted", device);
+        return vss_value_set_string(result, "device", device);
+}
+
+static vss_result on_detach(vss_provider_call *call, const char *device, const vss_value *options,
+                            vss_value *result) {
+        return VSS_E_OBJECT_NOT_FOUND;
+}
+
 static const struct vss_provider provider = {
         VSS_PROVIDER_INIT,
         .name = "Test",
@@ -117,6 +160,9 @@ static const struct vss_provider provider = {
         .version = "1",
         .type = VSS_PROV_SOFTWARE,
         .flags = VSS_PROVIDER_EXPLICIT_ONLY | VSS_PROVIDER_TRANSPORTABLE,
+        .holds = 1u << VSS_HOLD_NONE | 1u << VSS_HOLD_FILESYSTEM,
+        .atomic_scope = VSS_ATOMIC_FILE,
+        .changed = VSS_CHANGED_RANGES,
         .is_volume_supported = on_supported,
         .begin_prepare_snapshot = on_begin,
         .commit_snapshots = on_commit,
@@ -124,6 +170,7 @@ static const struct vss_provider provider = {
         .query = on_query,
         .delete_snapshot = on_delete,
         .open_snapshot = on_open,
+        .end_prepare_snapshots = on_end_prepare,
         .post_commit_snapshots = on_post_commit,
         .post_final_commit_snapshots = on_post_final,
         .max_snapshots = 12,
@@ -133,6 +180,12 @@ static const struct vss_provider provider = {
         .break_snapshot_set = on_break,
         .revert_to_snapshot = on_revert,
         .query_revert_status = on_revert_status,
+        .query_diff_areas = on_areas,
+        .add_diff_area = on_area,
+        .change_diff_area_maximum_size = on_maximum,
+        .check_storage = on_check_storage,
+        .attach_device = on_attach,
+        .detach_device = on_detach,
 };
 
 static pid_t start(sd_bus *bus, const struct vss_provider *p, Trace *t) {
@@ -166,13 +219,18 @@ static sd_bus_message *make(sd_bus *bus, const char *member) {
         return m;
 }
 
-static void append_volume(sd_bus_message *m, const char *path) {
+static void append_volume_at(sd_bus_message *m, const char *path, const char *mount_point) {
         _cleanup_value_ vss_value *volume = vss_value_new_dict();
         _cleanup_(closep) int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         (void)vss_value_set_string(volume, "path", path);
+        (void)vss_value_set_string(volume, "mount-point", mount_point);
         (void)marshal_append_dict(m, volume);
         (void)sd_bus_message_append(m, "h", fd);
+}
+
+static void append_volume(sd_bus_message *m, const char *path) {
+        append_volume_at(m, path, path);
 }
 
 static vss_result begin(sd_bus *bus, const char *set, int64_t fail) {
@@ -211,7 +269,12 @@ static void test_answers(sd_bus *bus) {
                    VSS_PROVIDER_EXPLICIT_ONLY | VSS_PROVIDER_TRANSPORTABLE);
         expect_int("its limit", vss_value_get_integer(dict, "max-snapshots", 0), 12);
         expect_int("the optional calls that are there", vss_value_count(vss_value_get(dict, "capabilities")),
-                   6);
+                   12);
+        expect_true("its holds", vss_value_count(vss_value_get(dict, "holds")) == 2 &&
+                                         value_contains(vss_value_get(dict, "holds"), "none") &&
+                                         value_contains(vss_value_get(dict, "holds"), "filesystem"));
+        expect_str("its atomic scope", vss_value_get_string(dict, "atomic-scope", NULL), "file");
+        expect_str("what it can tell apart", vss_value_get_string(dict, "changed", NULL), "ranges");
         expect_true("are named",
                     value_contains(vss_value_get(dict, "capabilities"), "revert-to-snapshot") &&
                             !value_contains(vss_value_get(dict, "capabilities"), "resync-snapshots"));
@@ -220,6 +283,7 @@ static void test_answers(sd_bus *bus) {
         (void)marshal_read_dict(good, &support);
         expect_int("the hold", vss_value_get_integer(support, "hold", -1), VSS_HOLD_FILESYSTEM);
         expect_str("the root", vss_value_get_string(support, "volume-root", NULL), "/");
+        expect_str("the scope", vss_value_get_string(support, "atomic-scope", NULL), "file");
         append_volume(m3, "/other");
         expect_int("one it does not", finish(bus, m3, NULL), VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER);
         expect_int("Query", finish(bus, m4, &query), VSS_S_OK);
@@ -255,6 +319,63 @@ static sd_bus_message *make_with(sd_bus *bus, const char *member, const char *ty
 
         (void)sd_bus_message_append(m, types, id, number);
         return m;
+}
+
+/* What a provider has not declared it cannot ask for. */
+static void test_undeclared(sd_bus *bus) {
+        static const char *const odd[] = { "w", "v" };
+
+        FOREACH_ELEMENT (mount_point, odd) {
+                _cleanup_message_ sd_bus_message *m = make(bus, "IsVolumeSupported");
+
+                append_volume_at(m, "/", *mount_point);
+                expect_int(*mount_point, finish(bus, m, NULL), VSS_E_UNEXPECTED_PROVIDER_ERROR);
+        }
+}
+
+static vss_result call_area(sd_bus *bus, const char *member, const char *diff_path, uint64_t maximum) {
+        _cleanup_message_ sd_bus_message *m = make(bus, member);
+
+        append_volume(m, "/");
+        append_volume(m, diff_path);
+        (void)sd_bus_message_append(m, "t", maximum);
+        return finish(bus, m, NULL);
+}
+
+static void test_areas(sd_bus *bus) {
+        _cleanup_message_ sd_bus_message *m = make(bus, "QueryDiffAreas"), *reply = NULL;
+        _cleanup_value_ vss_value *list = NULL, *results = NULL;
+
+        expect_int("difference areas", finish(bus, m, &reply), VSS_S_OK);
+        (void)marshal_read_dicts(reply, &list);
+        expect_int("one", (int64_t)vss_value_count(list), 1);
+        expect_int("add one", call_area(bus, "AddDiffArea", "/diff", UINT64_MAX), VSS_S_OK);
+        expect_int("with a maximum", call_area(bus, "AddDiffArea", "/diff", 1), VSS_E_OBJECT_ALREADY_EXISTS);
+        expect_int("where there can be none", call_area(bus, "AddDiffArea", "/else", 1),
+                   VSS_E_VOLUME_NOT_SUPPORTED);
+        expect_int("its maximum", call_area(bus, "ChangeDiffAreaMaximumSize", "/diff", 7), VSS_S_OK);
+        expect_int("remove it", call_area(bus, "ChangeDiffAreaMaximumSize", "/diff", 0),
+                   VSS_E_VOLUME_IN_USE);
+        expect_int("look after it", call_dict(bus, make(bus, "CheckStorage"), NULL, &results), VSS_S_OK);
+        expect_int("again then", vss_value_get_integer(results, "next-usec", 0), 5);
+}
+
+static void test_devices(sd_bus *bus) {
+        _cleanup_value_ vss_value *options = vss_value_new_dict(), *result = NULL;
+        _cleanup_message_ sd_bus_message *m = make(bus, "QueryAttached");
+
+        expect_int("attach what is mounted",
+                   call_dict(bus, make_with(bus, "AttachDevice", "s", "/dev/x", 0), options, NULL),
+                   VSS_E_VOLUME_IN_USE);
+        (void)vss_value_set_boolean(options, "remount", true);
+        expect_int("and may be mounted anew",
+                   call_dict(bus, make_with(bus, "AttachDevice", "s", "/dev/x", 0), options, &result),
+                   VSS_S_OK);
+        expect_str("its name arrives", vss_value_get_string(result, "device", NULL), "/dev/x");
+        expect_int("detach what is not attached",
+                   call_dict(bus, make_with(bus, "DetachDevice", "s", "/dev/x", 0), options, NULL),
+                   VSS_E_OBJECT_NOT_FOUND);
+        expect_int("a list that it has not", finish(bus, m, NULL), VSS_E_NOT_SUPPORTED);
 }
 
 static void test_import(sd_bus *bus) {
@@ -323,6 +444,8 @@ static void test_narrow(sd_bus *bus) {
                 expect_int("  a revert after it",
                            call_dict(bus, make_with(bus, "RevertToSnapshot", "sb", SNAPSHOT, 1), NULL, NULL),
                            VSS_E_PROVIDER_VETO);
+                expect_int("  a look at the storage", call_dict(bus, make(bus, "CheckStorage"), NULL, NULL),
+                           VSS_E_PROVIDER_VETO);
         }
         expect_int("post-commit", step(bus, "PostCommitSnapshots", SET_A), VSS_S_OK);
         expect_int("a revert",
@@ -337,13 +460,18 @@ static void test_narrow(sd_bus *bus) {
 }
 
 static void test_set(sd_bus *bus, Trace *t) {
+        _cleanup_value_ vss_value *results = NULL;
+
         expect_int("Commit before all", step(bus, "CommitSnapshots", SET_A), VSS_E_PROVIDER_VETO);
         expect_int("a set that is none", begin(bus, "set", 0), VSS_E_INVALIDARG);
         expect_int("an odd answer", begin(bus, SET_A, 1), VSS_E_UNEXPECTED_PROVIDER_ERROR);
         expect_int("does not begin the set", step(bus, "EndPrepareSnapshots", SET_A), VSS_E_PROVIDER_VETO);
         expect_int("begin", begin(bus, SET_A, 0), VSS_S_OK);
         expect_int("and another volume", begin(bus, SET_A, 0), VSS_S_OK);
-        expect_int("end", step(bus, "EndPrepareSnapshots", SET_A), VSS_S_OK);
+        expect_int("end",
+                   call_dict(bus, make_with(bus, "EndPrepareSnapshots", "s", SET_A, 0), NULL, &results),
+                   VSS_S_OK);
+        expect_true("its results", value_contains(vss_value_get(results, "suspended"), SET_A));
         expect_int("another set now", begin(bus, SET_B, 0), VSS_E_PROVIDER_VETO);
         expect_int("pre-commit", step(bus, "PreCommitSnapshots", SET_A), VSS_S_OK);
         expect_int("commit", step(bus, "CommitSnapshots", SET_A), VSS_S_OK);
@@ -373,7 +501,7 @@ static void test_strangers(Trace *t) {
 }
 
 int main(int argc, char **argv) {
-        struct vss_provider incomplete = provider, closed = provider;
+        struct vss_provider incomplete = provider, closed = provider, silent = provider;
         TestBus test_bus = { 0 };
         Trace *t = trace_new();
         sd_bus *bus;
@@ -389,11 +517,17 @@ int main(int argc, char **argv) {
         closed.import_snapshots = NULL;
         expect_int("transportable without import", test_wait_exit(start(NULL, &closed, t)), 2);
 
+        silent.holds = 0;
+        expect_int("without a hold", test_wait_exit(start(NULL, &silent, t)), 2);
+
         pid = start(bus, &provider, t);
         if (argc > 1)
                 expect_introspection(bus, NAME, BUS_PROVIDER_PATH, BUS_PROVIDER, argv[1]);
         test_answers(bus);
         test_optional(bus);
+        test_undeclared(bus);
+        test_areas(bus);
+        test_devices(bus);
         test_narrow(bus);
         expect_trace(t, "the calls of the set that was aborted", "BC3X");
         test_set(bus, t);

@@ -30,6 +30,13 @@ static const char *const members[] = {
         "RevertToSnapshot",
         "QueryRevertStatus",
         "ResyncSnapshots",
+        "QueryDiffAreas",
+        "AddDiffArea",
+        "ChangeDiffAreaMaximumSize",
+        "CheckStorage",
+        "AttachDevice",
+        "DetachDevice",
+        "QueryAttached",
 };
 
 /* Of every call, and of none. */
@@ -72,6 +79,13 @@ static void test_own(void) {
                 { "ResyncSnapshots", VSS_E_REVERT_IN_PROGRESS, false },
                 { "BreakSnapshotSet", VSS_E_BREAK_REVERT_ID_FAILED, true },
                 { "SetSnapshotProperty", VSS_E_NOT_SUPPORTED, true },
+                { "AddDiffArea", VSS_E_MAXIMUM_DIFFAREA_ASSOCIATIONS_REACHED, true },
+                { "QueryDiffAreas", VSS_E_MAXIMUM_DIFFAREA_ASSOCIATIONS_REACHED, false },
+                { "ChangeDiffAreaMaximumSize", VSS_E_VOLUME_IN_USE, true },
+                { "CheckStorage", VSS_E_VOLUME_IN_USE, false },
+                { "AttachDevice", VSS_E_VOLUME_IN_USE, true },
+                { "DetachDevice", VSS_E_VOLUME_IN_USE, true },
+                { "QueryAttached", VSS_E_NOT_SUPPORTED, true },
         };
         char label[100];
 

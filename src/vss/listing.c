@@ -17,17 +17,20 @@ void show_providers(const vss_value *result, const Filter *filter) {
         const vss_value *providers = vss_value_get(result, "providers");
         _cleanup_(table_clear) Table table = {};
 
-        table_add(&table, "PROVIDER", "NAME", "TYPE", "VERSION", "STATE", "CAPABILITIES", NULL);
+        table_add(&table, "PROVIDER", "NAME", "TYPE", "VERSION", "STATE", "HOLDS", "ATOMIC", "CHANGED",
+                  "CAPABILITIES", NULL);
         for (size_t i = 0; i < vss_value_count(providers); i++) {
                 const vss_value *p = vss_value_at(providers, i);
                 const char *message = vss_value_get_string(p, "message", "");
                 _cleanup_(freep) char *capabilities = report_join(vss_value_get(p, "capabilities"));
+                _cleanup_(freep) char *holds = report_join(vss_value_get(p, "holds"));
 
                 table_add(&table, vss_value_get_string(p, "name", "?"),
                           vss_value_get_string(p, "friendly-name", ""),
                           provider_type_name(vss_value_get_integer(p, "type", 0)),
-                          vss_value_get_string(p, "version", ""), *message ? message : "ready", capabilities,
-                          NULL);
+                          vss_value_get_string(p, "version", ""), *message ? message : "ready", holds,
+                          vss_value_get_string(p, "atomic-scope", ""),
+                          vss_value_get_string(p, "changed", ""), capabilities, NULL);
         }
         table_print(&table, stdout);
 }

@@ -145,7 +145,7 @@ static vss_result begin_prepare_snapshot(vss_provider_call *call, const char *se
                      : VSS_S_OK;
 }
 
-static vss_result end_prepare_snapshots(vss_provider_call *call, const char *set_id) {
+static vss_result end_prepare_snapshots(vss_provider_call *call, const char *set_id, vss_value *results) {
         Set *set = set_under_way(call, set_id);
         const Copy *copy;
         int r;
@@ -385,6 +385,8 @@ const struct vss_provider btrfs_provider = {
         .version = LINUXVSS_VERSION,
         .type = VSS_PROV_SOFTWARE,
         .flags = VSS_PROVIDER_PERSISTENT | VSS_PROVIDER_DIFFERENTIAL,
+        .holds = 1u << VSS_HOLD_WRITERS,
+        .changed = VSS_CHANGED_FILES,
         .is_volume_supported = is_volume_supported,
         .begin_prepare_snapshot = begin_prepare_snapshot,
         .commit_snapshots = commit_snapshots,

@@ -68,12 +68,20 @@ static vss_result begin(const char *set, const char *id, const char *path) {
         return p->begin_prepare_snapshot(&call, set, id, &v.volume, properties);
 }
 
+static vss_result end_prepare(const char *set) {
+        _cleanup_value_ vss_value *results = vss_value_new_dict();
+        vss_result result = p->end_prepare_snapshots(&call, set, results);
+
+        expect_int("no device is cut", (int64_t)vss_value_count(results), 0);
+        return result;
+}
+
 /* From end of prepare to the end. @ret_results may be NULL. */
 static vss_result finish(const char *set, vss_value **ret_results) {
         _cleanup_value_ vss_value *results = vss_value_new_dict();
         vss_result r;
 
-        r = p->end_prepare_snapshots(&call, set);
+        r = end_prepare(set);
         if (r == VSS_S_OK)
                 r = p->commit_snapshots(&call, set);
         if (r == VSS_S_OK)
@@ -198,7 +206,7 @@ static void test_life(void) {
         expect_int("begin the same id", begin(SET, ID_A, ROOT "/b"), VSS_E_OBJECT_ALREADY_EXISTS);
         expect_int("begin b", begin(SET, ID_B, ROOT "/b"), VSS_S_OK);
         expect_true("nothing is on the disk yet", !exists(STORE));
-        expect_int("end of prepare", p->end_prepare_snapshots(&call, SET), VSS_S_OK);
+        expect_int("end of prepare", end_prepare(SET), VSS_S_OK);
         expect_int("the store", lstat(STORE, &st), 0);
         expect_int("is root's alone", st.st_mode & 07777, 0700);
         expect_str("told as being made", state_of(ID_A), "preparing");
@@ -305,10 +313,9 @@ static void test_delete(void) {
 static void test_abort(void) {
         expect_int("begin", begin(SET, ID_A, ROOT "/a"), VSS_S_OK);
         p->abort_snapshots(&call, SET);
-        expect_int("end of prepare of an aborted set", p->end_prepare_snapshots(&call, SET),
-                   VSS_E_PROVIDER_VETO);
+        expect_int("end of prepare of an aborted set", end_prepare(SET), VSS_E_PROVIDER_VETO);
         expect_int("begin again", begin(SET, ID_A, ROOT "/a"), VSS_S_OK);
-        expect_int("prepare", p->end_prepare_snapshots(&call, SET), VSS_S_OK);
+        expect_int("prepare", end_prepare(SET), VSS_S_OK);
         expect_int("commit", p->commit_snapshots(&call, SET), VSS_S_OK);
         p->abort_snapshots(&call, SET);
         expect_int("nothing stays of a committed set but the empty store", rmdir(STORE), 0);
@@ -329,14 +336,14 @@ static void crash(void) {
 
 static void test_crash(void) {
         expect_int("begin", begin(SET, ID_A, ROOT "/a"), VSS_S_OK);
-        expect_int("prepare", p->end_prepare_snapshots(&call, SET), VSS_S_OK);
+        expect_int("prepare", end_prepare(SET), VSS_S_OK);
         crash();
         expect_str("a crash before the cut", state_of(ID_A), "incomplete");
         expect_int("has nothing to open", attach(ID_A, false), false);
         expect_int("can be deleted", p->delete_snapshot(&call, ID_A), VSS_S_OK);
 
         expect_int("begin", begin(SET, ID_A, ROOT "/a"), VSS_S_OK);
-        expect_int("prepare", p->end_prepare_snapshots(&call, SET), VSS_S_OK);
+        expect_int("prepare", end_prepare(SET), VSS_S_OK);
         expect_int("commit", p->commit_snapshots(&call, SET), VSS_S_OK);
         crash();
         expect_str("a crash behind the cut", state_of(ID_A), "incomplete");
@@ -380,12 +387,12 @@ static void test_hostile(void) {
 
         expect_true("a store of others", rmdir(STORE) == 0 && mkdir(STORE, 0755) == 0);
         expect_int("begin", begin(SET, ID_A, ROOT "/a"), VSS_S_OK);
-        expect_int("is not used", p->end_prepare_snapshots(&call, SET), VSS_E_PROVIDER_VETO);
+        expect_int("is not used", end_prepare(SET), VSS_E_PROVIDER_VETO);
         p->abort_snapshots(&call, SET);
         expect_int("clean up", rmdir(STORE), 0);
         expect_true("a store elsewhere", symlink(ROOT, STORE) == 0);
         expect_int("begin", begin(SET, ID_A, ROOT "/a"), VSS_S_OK);
-        expect_true("is not followed", p->end_prepare_snapshots(&call, SET) < 0);
+        expect_true("is not followed", end_prepare(SET) < 0);
         p->abort_snapshots(&call, SET);
         expect_int("clean up", unlink(STORE), 0);
         expect_int("bad id", begin(SET, "../../etc", ROOT "/a"), VSS_E_INVALIDARG);
@@ -417,7 +424,7 @@ static void test_instants(void) {
                 uint64_t began;
 
                 if (begin(SET, ID_A, ROOT "/a") < 0 || begin(SET, ID_B, ROOT "/b") < 0 ||
-                    p->end_prepare_snapshots(&call, SET) < 0)
+                    end_prepare(SET) < 0)
                         break;
                 began = now_usec();
                 if (p->commit_snapshots(&call, SET) < 0)

@@ -105,11 +105,11 @@ static vss_result begin_prepare_snapshot(vss_provider_call *call, const char *se
                        : result;
 }
 
-static vss_result end_prepare_snapshots(vss_provider_call *call, const char *set_id) {
+static vss_result end_prepare_snapshots(vss_provider_call *call, const char *set_id, vss_value *results) {
         vss_result result;
 
         return goes_on(call, "EndPrepareSnapshots", &result)
-                       ? null_provider.end_prepare_snapshots(call, set_id)
+                       ? null_provider.end_prepare_snapshots(call, set_id, results)
                        : result;
 }
 
@@ -254,6 +254,8 @@ const struct vss_provider fault_provider = {
         .type = VSS_PROV_HARDWARE,
         .flags = VSS_PROVIDER_EXPLICIT_ONLY | VSS_PROVIDER_PERSISTENT | VSS_PROVIDER_TRANSPORTABLE |
                  VSS_PROVIDER_DIFFERENTIAL | VSS_PROVIDER_PLEX,
+        .holds = 1u << VSS_HOLD_NONE | 1u << VSS_HOLD_WRITERS | 1u << VSS_HOLD_FILESYSTEM |
+                 1u << VSS_HOLD_DEVICE,
         .is_volume_supported = is_volume_supported,
         .list_nested_volumes = list_nested_volumes,
         .begin_prepare_snapshot = begin_prepare_snapshot,

@@ -205,7 +205,7 @@ static vss_result begin_prepare_snapshot(vss_provider_call *call, const char *se
         return r < 0 ? null_fail(call, volume->path, "cannot be opened", r) : VSS_S_OK;
 }
 
-static vss_result end_prepare_snapshots(vss_provider_call *call, const char *set_id) {
+static vss_result end_prepare_snapshots(vss_provider_call *call, const char *set_id, vss_value *results) {
         NullSet *set = set_under_way(call, set_id);
         _cleanup_(closep) int memory = -1;
         vss_result result;
@@ -439,12 +439,15 @@ static vss_result open_snapshot(vss_provider_call *call, const char *snapshot_id
         return r < 0 ? null_fail(call, snapshot_id, "cannot be mounted", r) : VSS_S_OK;
 }
 
-#define COMMON_CALLS                                                                            \
-        .version = LINUXVSS_VERSION, .is_volume_supported = is_volume_supported,                \
-        .begin_prepare_snapshot = begin_prepare_snapshot, .commit_snapshots = commit_snapshots, \
-        .abort_snapshots = abort_snapshots, .query = query, .delete_snapshot = delete_snapshot, \
-        .open_snapshot = open_snapshot, .end_prepare_snapshots = end_prepare_snapshots,         \
-        .post_final_commit_snapshots = post_final_commit_snapshots,                             \
+#define COMMON_HOLDS \
+        (1u << VSS_HOLD_NONE | 1u << VSS_HOLD_WRITERS | 1u << VSS_HOLD_FILESYSTEM | 1u << VSS_HOLD_DEVICE)
+
+#define COMMON_CALLS                                                                                    \
+        .version = LINUXVSS_VERSION, .holds = COMMON_HOLDS, .is_volume_supported = is_volume_supported, \
+        .begin_prepare_snapshot = begin_prepare_snapshot, .commit_snapshots = commit_snapshots,         \
+        .abort_snapshots = abort_snapshots, .query = query, .delete_snapshot = delete_snapshot,         \
+        .open_snapshot = open_snapshot, .end_prepare_snapshots = end_prepare_snapshots,                 \
+        .post_final_commit_snapshots = post_final_commit_snapshots,                                     \
         .set_snapshot_property = set_snapshot_property
 
 #define COMMON_FLAGS                                                                        \

@@ -80,7 +80,7 @@ static vss_result begin(const char *id, const char *path) {
 static vss_result finish(vss_value *results) {
         vss_result r;
 
-        r = p->end_prepare_snapshots(&call, SET);
+        r = p->end_prepare_snapshots(&call, SET, results);
         if (r == VSS_S_OK)
                 r = p->commit_snapshots(&call, SET);
         return r == VSS_S_OK ? p->post_final_commit_snapshots(&call, SET, results) : r;
