@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Mounts of copies that are block devices: beside their original, attached nowhere, and never changed
+ * unasked
+ *
+ * Such a copy has one superblock, whoever mounts it: it is writable for all or for nobody. So one that is to
+ * be written to is opened writable first, by whoever repairs it, and sealed last.
+ *
+ * A copy that was made under a hold is clean and needs no journal: nothing is replayed, nothing written. XFS
+ * cannot tell (what a freeze leaves looks like what a crash leaves), so that who calls must know; ext4 can,
+ * and is asked.
+ *
+ * Functions return 0 or a negative errno.
+ */
+
+#include <stdbool.h>
+
+/* Can it mount copies of this type? */
+bool block_mount_knows(const char *fs_type);
+/*
+ * block_mount() - a detached mount of @device
+ * @superblock_writable: the journal is replayed; the device must be writable. All mounts of a device that
+ * stand at one time must agree in this, or it is -EBUSY.
+ * @mount_writable: this mount; takes a writable superblock.
+ * -EUCLEAN: the journal must be replayed first: open it writable once. -ENOSYS: no fsopen(2).
+ */
+int block_mount(const char *device, const char *fs_type, bool superblock_writable, bool mount_writable,
+                int *ret_fd);
+/* After it was writable: the superblock becomes read-only, clean, for every mount of it. -EBUSY: a file is
+ * open for writing. */
+int block_mount_seal(const char *device, const char *fs_type);
