@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 
 #include "hold/actor.h"
+#include "hold/cut.h"
 #include "hold/hook.h"
 #include "hold/protect.h"
 #include "hold/record.h"
@@ -27,18 +28,22 @@ typedef struct Actor {
         int signals;
         uint32_t rank; /* the one being stopped */
         bool ordered;  /* every target was told to release */
+        bool cut;      /* a cut has begun */
+        uint64_t faults[2]; /* minor and major, before it */
         uint64_t ordered_usec;
         Pulse pulse;
 } Actor;
 
 static void worker_freeze(HoldTarget *target) {
+        bool device = target->kind == VSS_HOLD_DEVICE;
         int r = target_check(target);
 
         if (r == 0) {
+                atomic_store(&target->began_usec, now_usec());
                 atomic_store(&target->state, TARGET_FREEZING);
-                hook_stop_at("freezing");
+                hook_stop_at(device ? "suspending" : "freezing");
                 r = target_freeze(target);
-                hook_stop_at("frozen");
+                hook_stop_at(device ? "suspended" : "frozen");
         }
         if (r < 0) {
                 atomic_store(&target->freeze_error, -r);
@@ -70,8 +75,12 @@ static void *worker_run(void *data) {
         word_wait(&target->order, ORDER_NONE, 0);
         if (atomic_load(&target->order) == ORDER_FREEZE) {
                 worker_freeze(target);
-                bell_ring(worker->hold->actor_bell);
-                word_wait(&target->order, ORDER_FREEZE, 0);
+                if (target->kind == VSS_HOLD_DEVICE)
+                        cut_pass(worker->hold->shared, target);
+                else {
+                        bell_ring(worker->hold->actor_bell);
+                        word_wait(&target->order, ORDER_FREEZE, 0);
+                }
         }
         worker_release(target);
         atomic_store(&target->settled, 1);
@@ -82,24 +91,6 @@ static void *worker_run(void *data) {
 static void phase_set(Actor *actor, HoldPhase phase) {
         atomic_store(&actor->shared->phase, phase);
         bell_ring(actor->hold->watcher_bell);
-}
-
-/* Starts the targets of the lowest rank not below @from. Return: false if there is none. */
-static bool rank_start(Actor *actor, uint32_t from) {
-        HoldShared *shared = actor->shared;
-        uint32_t rank = UINT32_MAX;
-        bool found = false;
-
-        for (uint32_t i = 0; i < shared->n_targets; i++)
-                if (shared->targets[i].same_as == i && shared->targets[i].rank >= from) {
-                        rank = MIN(rank, shared->targets[i].rank);
-                        found = true;
-                }
-        actor->rank = rank;
-        for (uint32_t i = 0; found && i < shared->n_targets; i++)
-                if (shared->targets[i].same_as == i && shared->targets[i].rank == rank)
-                        word_set(&shared->targets[i].order, ORDER_FREEZE);
-        return found;
 }
 
 /* Has the rank come to stand, or failed? Then the next one, or the answer. */
@@ -115,18 +106,37 @@ static void freeze_advance(Actor *actor) {
                         return;
                 }
         }
-        for (uint32_t i = 0; i < shared->n_targets; i++) {
-                HoldTarget *target = shared->targets + i;
-
-                if (target->same_as == i && target->rank == actor->rank &&
-                    atomic_load(&target->state) != TARGET_FROZEN)
-                        return;
-        }
-        if (actor->rank < UINT32_MAX && rank_start(actor, actor->rank + 1))
+        if (!hold_rank_stands(shared, false, actor->rank))
+                return;
+        if (actor->rank < UINT32_MAX && hold_rank_start(shared, false, actor->rank + 1, &actor->rank))
                 return;
         phase_set(actor, PHASE_HELD);
         hold_answer(actor->hold, HOLD_HELD, 0);
         hook_stop_at("held");
+}
+
+/* The devices, while everything else stands. They go on by themselves from here. */
+static void cut_begin(Actor *actor) {
+        HoldShared *shared = actor->shared;
+        uint32_t rank;
+
+        if (atomic_load(&shared->phase) != PHASE_HELD)
+                return;
+        phase_set(actor, PHASE_CUTTING);
+        actor->cut = true;
+        faults_count(actor->faults);
+        if (!hold_rank_start(shared, true, 0, &rank))
+                (void)hold_decide(shared, HOLD_CAUSE_ASKED);
+}
+
+/* Are the devices all running again? */
+static void cut_look(Actor *actor) {
+        HoldShared *shared = actor->shared;
+
+        for (uint32_t i = 0; i < shared->n_targets; i++)
+                if (shared->targets[i].kind == VSS_HOLD_DEVICE && !atomic_load(&shared->targets[i].settled))
+                        return;
+        (void)hold_decide(shared, HOLD_CAUSE_ASKED);
 }
 
 static void freeze_begin(Actor *actor) {
@@ -144,7 +154,7 @@ static void freeze_begin(Actor *actor) {
                         (void)hold_decide(shared, HOLD_CAUSE_FAILED);
                         return;
                 }
-        (void)rank_start(actor, 0);
+        (void)hold_rank_start(shared, false, 0, &actor->rank);
 }
 
 /* A longer lease, while everything stands and within what anybody may hold. */
@@ -166,6 +176,9 @@ static void socket_read(Actor *actor) {
                 freeze_begin(actor);
         else if (n == (ssize_t)sizeof(request) && request.command == HOLD_RENEW)
                 renew(actor, request.limit_usec);
+        else if (n == (ssize_t)sizeof(request) && request.command == HOLD_CUT &&
+                 atomic_load(&actor->shared->phase) == PHASE_HELD)
+                cut_begin(actor);
         else
                 /* RELEASE, a service that is gone, or one we don't understand. */
                 (void)hold_decide(actor->shared, HOLD_CAUSE_ASKED);
@@ -217,6 +230,8 @@ static void decide(Actor *actor) {
         if (actor->watcher >= 0 && (process_stands(actor->hold->watcher_stat) ||
                                     pulse_late(&actor->pulse, atomic_load(&shared->watcher_beat), now)))
                 watcher_lost(actor);
+        if (atomic_load(&shared->phase) == PHASE_CUTTING)
+                cut_look(actor);
         if (deadline > 0 && now >= deadline)
                 (void)hold_decide(shared, HOLD_CAUSE_LIMIT);
         if (atomic_load(&shared->phase) == PHASE_FREEZING && atomic_load(&shared->cause) == HOLD_UNDECIDED)
@@ -231,6 +246,20 @@ static void release_all(Actor *actor) {
         phase_set(actor, PHASE_RELEASING);
         for (uint32_t i = 0; i < shared->n_targets; i++)
                 word_set(&shared->targets[i].order, ORDER_RELEASE);
+        /* A device that is not through the cut does not go on with it. */
+        word_set(&shared->cut, CUT_VOID);
+}
+
+static void answer_released(Actor *actor) {
+        HoldShared *shared = actor->shared;
+        uint64_t faults[2];
+
+        if (actor->cut) {
+                faults_count(faults);
+                atomic_store(&shared->minor_faults, faults[0] - actor->faults[0]);
+                atomic_store(&shared->major_faults, faults[1] - actor->faults[1]);
+        }
+        hold_answer(actor->hold, HOLD_RELEASED, atomic_load(&shared->cause));
 }
 
 static void actor_loop(Actor *actor) {
@@ -247,7 +276,7 @@ static void actor_loop(Actor *actor) {
                         (void)record_remove(actor->hold->run_dir);
                 if (actor->ordered && !atomic_load(&shared->reported) &&
                     (settled || now_usec() >= actor->ordered_usec + HOLD_REPORT_USEC))
-                        hold_answer(actor->hold, HOLD_RELEASED, atomic_load(&shared->cause));
+                        answer_released(actor);
                 if (settled)
                         return;
                 wait_once(actor);

@@ -5,7 +5,9 @@
  * Stops for the kill tests: a test build stops or kills itself at a point the environment names
  *
  * VSS_HOLD_STOP_AT=POINT raises SIGSTOP, POINT:kill SIGKILL. The acting process' points are armed, freezing
- * (before the call), frozen (after it, not yet noted), held, releasing, released; the watcher's have the
+ * (before the call), frozen (after it, not yet noted), held, releasing, released; of a cut, in the thread of
+ * each device, suspending and suspended (as freezing and frozen), cutting (behind the barrier), cut (behind
+ * the operations), resuming, resumed. The watcher's are armed, freezing, held, cutting and releasing with the
  * prefix "watcher-". A release build has none of it, not even the name.
  */
 

@@ -76,8 +76,8 @@ static void request_add(HoldShared *shared, const HoldRequest *request, int fd) 
             protect_cgroup_carries_us(fd) > 0)
                 target->preset_error = EDEADLK;
         target->same_as = shared->n_targets;
-        /* One superblock is stopped once; a second mount of it shares the outcome. */
-        for (uint32_t i = 0; i < shared->n_targets && target->kind == VSS_HOLD_FILESYSTEM; i++)
+        /* One superblock or device is stopped once; a second mount of it shares the outcome. */
+        for (uint32_t i = 0; i < shared->n_targets && target->kind != VSS_HOLD_CGROUP; i++)
                 if (target->preset_error == 0 && shared->targets[i].preset_error == 0 &&
                     shared->targets[i].kind == target->kind && shared->targets[i].device == target->device) {
                         target->same_as = shared->targets[i].same_as;
@@ -85,6 +85,15 @@ static void request_add(HoldShared *shared, const HoldRequest *request, int fd) 
                         break;
                 }
         shared->n_targets++;
+}
+
+static void request_operation(HoldShared *shared, const HoldRequest *request) {
+        int r = -EINVAL;
+
+        if (request->target < shared->n_targets)
+                r = target_operation(shared->targets + shared->targets[request->target].same_as, request);
+        if (r < 0)
+                atomic_store(&shared->arm_error, -r);
 }
 
 /* The file of a hold that died without being released is worked off first; a living one is in our way. */
@@ -216,6 +225,10 @@ static int hold_main(void) {
                         continue;
                 }
                 closep(&fd);
+                if (request.command == HOLD_OPERATION) {
+                        request_operation(hold.shared, &request);
+                        continue;
+                }
                 if (request.command == HOLD_ARM)
                         return arm(&hold, &request);
                 /* FREEZE before ARM cannot be; RELEASE before ARM has nothing to release. */

@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -42,6 +43,9 @@ uint32_t protect_before_fork(void) {
                 refused |= HOLD_UNPROTECTED_PRIORITY;
         if (text_write(AT_FDCWD, "/proc/self/oom_score_adj", "-1000") < 0)
                 refused |= HOLD_UNPROTECTED_OOM;
+        /* The kernel finds memory for us without writing anything out, which may go where we stopped it. */
+        if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) < 0)
+                refused |= HOLD_UNPROTECTED_FLUSHER;
         return refused;
 }
 

@@ -88,6 +88,7 @@ enum {
         HOLD_UNPROTECTED_PRIORITY = 1 << 1, /* SCHED_FIFO */
         HOLD_UNPROTECTED_OOM = 1 << 2,      /* oom_score_adj */
         HOLD_UNPROTECTED_CGROUP = 1 << 3,   /* a control group of its own */
+        HOLD_UNPROTECTED_FLUSHER = 1 << 4,  /* PR_SET_IO_FLUSHER */
 };
 
 /* Why RELEASED. */

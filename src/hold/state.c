@@ -79,6 +79,13 @@ void word_set(_Atomic uint32_t *word, uint32_t value) {
         (void)syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
+bool word_change(_Atomic uint32_t *word, uint32_t from, uint32_t to) {
+        if (!atomic_compare_exchange_strong(word, &from, to))
+                return false;
+        (void)syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+        return true;
+}
+
 void bell_ring(int bell) {
         uint64_t one = 1;
 
@@ -96,6 +103,36 @@ bool hold_decide(HoldShared *shared, HoldCause cause) {
         uint32_t undecided = HOLD_UNDECIDED;
 
         return atomic_compare_exchange_strong(&shared->cause, &undecided, cause);
+}
+
+static bool in_turn(const HoldShared *shared, uint32_t i, bool devices) {
+        const HoldTarget *target = shared->targets + i;
+
+        return target->same_as == i && (target->kind == VSS_HOLD_DEVICE) == devices;
+}
+
+bool hold_rank_start(HoldShared *shared, bool devices, uint32_t from, uint32_t *ret_rank) {
+        uint32_t rank = UINT32_MAX;
+        bool found = false;
+
+        for (uint32_t i = 0; i < shared->n_targets; i++)
+                if (in_turn(shared, i, devices) && shared->targets[i].rank >= from) {
+                        rank = MIN(rank, shared->targets[i].rank);
+                        found = true;
+                }
+        *ret_rank = rank;
+        for (uint32_t i = 0; found && i < shared->n_targets; i++)
+                if (in_turn(shared, i, devices) && shared->targets[i].rank == rank)
+                        (void)word_change(&shared->targets[i].order, ORDER_NONE, ORDER_FREEZE);
+        return found;
+}
+
+bool hold_rank_stands(const HoldShared *shared, bool devices, uint32_t rank) {
+        for (uint32_t i = 0; i < shared->n_targets; i++)
+                if (in_turn(shared, i, devices) && shared->targets[i].rank == rank &&
+                    atomic_load(&shared->targets[i].state) != TARGET_FROZEN)
+                        return false;
+        return true;
 }
 
 bool hold_settled(const HoldShared *shared) {
@@ -121,18 +158,25 @@ static void reply_fill(const HoldShared *shared, HoldReply *reply) {
         reply->unprotected = atomic_load(&shared->unprotected);
         reply->n_targets = shared->n_targets;
         reply->began_usec = atomic_load(&shared->began_usec);
+        reply->minor_faults = atomic_load(&shared->minor_faults);
+        reply->major_faults = atomic_load(&shared->major_faults);
         for (uint32_t i = 0; i < shared->n_targets; i++) {
                 const HoldTarget *target = shared->targets + shared->targets[i].same_as;
                 HoldTargetReply *t = reply->targets + i;
 
                 t->freeze_error = atomic_load(&target->freeze_error);
                 t->release_error = atomic_load(&target->release_error);
+                t->cut_error = atomic_load(&target->cut_error);
+                t->n_done = atomic_load(&target->n_done);
+                t->began_usec = atomic_load(&target->began_usec);
                 t->frozen_usec = atomic_load(&target->frozen_usec);
                 t->released_usec = atomic_load(&target->released_usec);
                 if (t->freeze_error == 0)
                         t->freeze_error = arm_error > 0 ? arm_error : shared->targets[i].preset_error;
                 if (reply->answer != HOLD_RELEASED)
                         continue;
+                if (target->kind == VSS_HOLD_DEVICE && t->cut_error == 0 && !atomic_load(&target->cut))
+                        t->cut_error = ECANCELED;
                 /* Its freeze has not returned: its own thread undoes it when it does. */
                 if (t->freeze_error == 0 && atomic_load(&target->state) == TARGET_FREEZING)
                         t->freeze_error = ETIMEDOUT;

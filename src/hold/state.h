@@ -44,23 +44,36 @@ typedef enum TargetState {
 
 typedef enum TargetOrder { ORDER_NONE = 0, ORDER_FREEZE, ORDER_RELEASE } TargetOrder;
 
+typedef struct HoldOperation {
+        uint32_t kind; /* HoldOperationKind */
+        uint64_t device;
+        char message[HOLD_MESSAGE_SIZE];
+} HoldOperation;
+
 typedef struct HoldTarget {
         /* Fixed before the fork. */
         uint32_t kind; /* enum vss_hold */
         uint32_t rank;
-        uint64_t device;  /* of the superblock, as mountinfo shows it */
+        uint64_t device;  /* of the superblock, as mountinfo shows it; what is suspended */
         uint32_t same_as; /* index of the first target with this superblock; its own if there is none */
-        int fd;           /* a directory of the file system, or the control group's directory */
+        int fd;           /* a directory of the file system, the control group's directory, or the door to
+                             device-mapper */
         int freeze_fd;    /* cgroup.freeze */
         int events_fd;    /* cgroup.events */
         int preset_error; /* errno found while arming; then it is never touched */
-        char label[HOLD_LABEL_SIZE];
+        char label[HOLD_LABEL_SIZE]; /* a device: its name */
+        uint32_t n_operations;       /* a device's, while it is suspended */
+        HoldOperation operations[HOLD_OPERATIONS_MAX];
 
         _Atomic uint32_t order; /* a futex of the acting process' thread */
         _Atomic uint32_t state;
         _Atomic uint32_t settled; /* nothing of ours stands here any more, or it cannot be helped */
         _Atomic int32_t freeze_error;
         _Atomic int32_t release_error;
+        _Atomic int32_t cut_error;
+        _Atomic uint32_t n_done; /* operations */
+        _Atomic uint32_t cut;    /* all of them, and it was resumed behind them */
+        _Atomic uint64_t began_usec;
         _Atomic uint64_t frozen_usec;
         _Atomic uint64_t released_usec;
 } HoldTarget;
@@ -70,9 +83,13 @@ typedef enum HoldPhase {
         PHASE_ARMED,
         PHASE_FREEZING,
         PHASE_HELD,
+        PHASE_CUTTING,
         PHASE_RELEASING,
         PHASE_MAX,
 } HoldPhase;
+
+/* The barrier of the devices: the last one that stands lets all of them go on. */
+typedef enum CutState { CUT_NONE = 0, CUT_GO, CUT_VOID } CutState;
 
 /* No release has been decided yet. */
 #define HOLD_UNDECIDED UINT32_MAX
@@ -87,6 +104,8 @@ typedef struct HoldShared {
         _Atomic uint32_t takeover;
         _Atomic uint32_t watcher_bye;
 
+        _Atomic uint32_t cut; /* CutState; a futex */
+
         _Atomic uint32_t phase;
         _Atomic uint32_t cause;
         _Atomic uint32_t actor_gone;
@@ -96,6 +115,8 @@ typedef struct HoldShared {
         _Atomic uint64_t watcher_beat;
         _Atomic uint64_t began_usec;
         _Atomic uint64_t deadline_usec;
+        _Atomic uint64_t minor_faults; /* of the acting process, during the cut */
+        _Atomic uint64_t major_faults;
 
         HoldTarget targets[HOLD_TARGETS_MAX];
 } HoldShared;
@@ -127,10 +148,18 @@ bool process_stands(int stat);
 /* Waits until *@word is no longer @value; @timeout_usec 0: forever. */
 void word_wait(_Atomic uint32_t *word, uint32_t value, uint64_t timeout_usec);
 void word_set(_Atomic uint32_t *word, uint32_t value);
+/* Only if it is @from. Return: was it? */
+bool word_change(_Atomic uint32_t *word, uint32_t from, uint32_t to);
 void bell_ring(int bell);
 void bell_quiet(int bell);
 /* The first cause stays. Return: was it this one? */
 bool hold_decide(HoldShared *shared, HoldCause cause);
+/*
+ * Ranks are stopped one behind the other: the devices, or everything else.
+ * hold_rank_start() orders the lowest rank not below @from. Return: false if there is none.
+ */
+bool hold_rank_start(HoldShared *shared, bool devices, uint32_t from, uint32_t *ret_rank);
+bool hold_rank_stands(const HoldShared *shared, bool devices, uint32_t rank);
 bool hold_settled(const HoldShared *shared);
 /* Once settled: was every target released? If not, the hold file stays for whoever tries again. */
 bool hold_released(const HoldShared *shared);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One target: FIFREEZE and FITHAW of a file system, cgroup.freeze of a control group
+ * One target: FIFREEZE and FITHAW of a file system, cgroup.freeze of a control group, suspend and resume of a
+ * device
  *
  * Only target_prepare() may allocate or look at paths; the others run while volumes stand still and use
  * nothing but descriptors that are open.
@@ -13,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "hold/mapper.h"
 #include "hold/mountinfo.h"
 #include "hold/target.h"
 
@@ -49,6 +51,20 @@ static int prepare_cgroup(HoldTarget *target) {
         return 0;
 }
 
+static int prepare_device(HoldTarget *target) {
+        MapperState state;
+        int r;
+
+        target->fd = mapper_open();
+        if (target->fd < 0)
+                return target->fd;
+        r = mapper_state(target->fd, target->device, &state);
+        if (r < 0)
+                return r;
+        (void)snprintf(target->label, sizeof(target->label), "%s", state.name);
+        return 0;
+}
+
 void target_prepare(HoldTarget *target, const HoldRequest *request, int fd) {
         int r;
 
@@ -60,17 +76,39 @@ void target_prepare(HoldTarget *target, const HoldRequest *request, int fd) {
         memcpy(target->label, request->label, sizeof(target->label));
         target->label[sizeof(target->label) - 1] = '\0';
 
-        if (fd < 0)
+        if (request->kind == VSS_HOLD_DEVICE) {
+                closep(&fd);
+                r = prepare_device(target);
+        } else if (fd < 0)
                 r = -EBADF;
         else if (request->kind == VSS_HOLD_FILESYSTEM)
                 r = prepare_filesystem(target);
         else if (request->kind == VSS_HOLD_CGROUP)
                 r = prepare_cgroup(target);
-        else if (request->kind == VSS_HOLD_DEVICE)
-                r = 0;
         else
                 r = -EINVAL;
         target->preset_error = -r;
+}
+
+int target_operation(HoldTarget *target, const HoldRequest *request) {
+        HoldOperation *operation = target->operations + target->n_operations;
+        MapperState state;
+
+        if (target->kind != VSS_HOLD_DEVICE || !memchr(request->message, '\0', sizeof(request->message)))
+                return -EINVAL;
+        if (request->operation != HOLD_OP_RESUME &&
+            (request->operation != HOLD_OP_MESSAGE || !request->message[0]))
+                return -EINVAL;
+        if (target->n_operations >= HOLD_OPERATIONS_MAX)
+                return -E2BIG;
+        /* What is wrong with the device itself is told for it. */
+        if (target->preset_error == 0)
+                target->preset_error = -mapper_state(target->fd, request->operation_device, &state);
+        operation->kind = request->operation;
+        operation->device = request->operation_device;
+        memcpy(operation->message, request->message, sizeof(operation->message));
+        target->n_operations++;
+        return 0;
 }
 
 /* Return: 1 frozen, 0 not, or -errno */
@@ -120,6 +158,12 @@ static int cgroup_thaw(HoldTarget *target) {
 int target_check(HoldTarget *target) {
         char digit = '0';
 
+        if (target->kind == VSS_HOLD_DEVICE) {
+                MapperState state;
+                int r = mapper_state(target->fd, target->device, &state);
+
+                return r == 0 && state.suspended ? -EBUSY : r;
+        }
         if (target->kind != VSS_HOLD_CGROUP)
                 return 0;
         if (pread(target->freeze_fd, &digit, 1, 0) < 0)
@@ -139,8 +183,10 @@ int target_freeze(HoldTarget *target) {
         case VSS_HOLD_CGROUP:
                 return cgroup_freeze(target);
         case VSS_HOLD_DEVICE:
-                /* Stopped by the device-mapper cut, which brings its own operations. */
-                return -EOPNOTSUPP;
+                do
+                        r = mapper_suspend(target->fd, target->device, true);
+                while (r == -EINTR && atomic_load(&target->order) != ORDER_RELEASE);
+                return r;
         default:
                 return -EINVAL;
         }
@@ -152,6 +198,8 @@ static int thaw_once(HoldTarget *target) {
                 return ioctl(target->fd, FITHAW, 0) < 0 ? -errno : 0;
         case VSS_HOLD_CGROUP:
                 return cgroup_thaw(target);
+        case VSS_HOLD_DEVICE:
+                return mapper_undo(target->fd, target->device);
         default:
                 return -EINVAL;
         }
@@ -174,7 +222,7 @@ int target_path(const HoldTarget *target, char *path, size_t size) {
         char link[32];
         ssize_t n;
 
-        if (target->kind != VSS_HOLD_CGROUP && target->label[0] == '/') {
+        if (target->kind == VSS_HOLD_DEVICE || (target->kind == VSS_HOLD_FILESYSTEM && target->label[0] == '/')) {
                 (void)snprintf(path, size, "%s", target->label);
                 return 0;
         }

@@ -19,6 +19,8 @@ int target_check(HoldTarget *target);
 int target_freeze(HoldTarget *target);
 /* Releases it. Return: 0, -EINVAL if it did not stand, or -errno with it still standing. */
 int target_thaw(HoldTarget *target);
+/* Takes over what OPERATION told. Return: 0 or -errno. */
+int target_operation(HoldTarget *target, const HoldRequest *request);
 /* Where it is, for the hold file: what ADD called it, or the control group's own path. Return: 0 or -errno.
  */
 int target_path(const HoldTarget *target, char *path, size_t size);

@@ -75,6 +75,7 @@ static int loop_attach(Volume *volume, char *path, size_t size) {
         struct loop_config config = { .info.lo_flags = LO_FLAGS_AUTOCLEAR };
         _cleanup_(closep) int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
         _cleanup_(closep) int image = open(volume->image, O_RDWR | O_CLOEXEC);
+        int off = 0;
 
         if (control < 0 || image < 0)
                 return -errno;
@@ -88,8 +89,9 @@ static int loop_attach(Volume *volume, char *path, size_t size) {
                 volume->loop = open(path, O_RDWR | O_CLOEXEC);
                 if (volume->loop < 0)
                         return -errno;
+                /* A loop device remembers that somebody made it read-only. */
                 if (ioctl(volume->loop, LOOP_CONFIGURE, &config) >= 0)
-                        return 0;
+                        return ioctl(volume->loop, BLKROSET, &off) < 0 ? -errno : 0;
                 /* Somebody else was quicker: the next one. */
                 if (errno != EBUSY)
                         return -errno;

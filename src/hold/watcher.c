@@ -81,6 +81,7 @@ static void take_over(Watcher *watcher) {
                 return;
         watcher->taken = true;
         watcher->taken_usec = now_usec();
+        word_set(&shared->cut, CUT_VOID);
         if (!atomic_load(&shared->actor_gone))
                 (void)kill(watcher->actor, SIGKILL);
         (void)hold_decide(shared, HOLD_CAUSE_DIED);
@@ -117,6 +118,7 @@ static void phase_look(Watcher *watcher) {
                 [PHASE_ARMED] = "watcher-armed",
                 [PHASE_FREEZING] = "watcher-freezing",
                 [PHASE_HELD] = "watcher-held",
+                [PHASE_CUTTING] = "watcher-cutting",
                 [PHASE_RELEASING] = "watcher-releasing",
         };
         uint32_t phase = atomic_load(&watcher->shared->phase);
@@ -125,6 +127,18 @@ static void phase_look(Watcher *watcher) {
                 watcher->phase++;
                 hook_stop_at(points[watcher->phase]);
         }
+}
+
+/* Is the acting process stuck in what it does while a device is suspended? */
+static bool device_stands(const HoldShared *shared) {
+        for (uint32_t i = 0; i < shared->n_targets; i++) {
+                uint32_t state = atomic_load(&shared->targets[i].state);
+
+                if (shared->targets[i].kind == VSS_HOLD_DEVICE &&
+                    (state == TARGET_FROZEN || state == TARGET_RELEASING))
+                        return true;
+        }
+        return false;
 }
 
 static bool actor_failed(Watcher *watcher) {
@@ -139,7 +153,7 @@ static bool actor_failed(Watcher *watcher) {
             pulse_late(&watcher->pulse, atomic_load(&shared->actor_beat), now))
                 return true;
         return deadline > 0 && now > deadline + HOLD_LATE_USEC &&
-               atomic_load(&shared->cause) == HOLD_UNDECIDED;
+               (atomic_load(&shared->cause) == HOLD_UNDECIDED || device_stands(shared));
 }
 
 static void wait_once(Watcher *watcher) {
@@ -208,7 +222,7 @@ static int record_targets(const Hold *hold, pid_t actor) {
                 const HoldTarget *target = shared->targets + i;
                 RecordTarget *line = record->targets + record->n_targets;
 
-                if (target->same_as != i || target->preset_error != 0 || target->kind == VSS_HOLD_DEVICE)
+                if (target->same_as != i || target->preset_error != 0)
                         continue;
                 line->kind = target->kind;
                 line->device = (dev_t)target->device;

@@ -308,7 +308,7 @@ static void on_released(SetRun *run, const HoldReply *reply) {
 
 static void note_unprotected(SetRun *run, uint32_t unprotected) {
         static const char *const names[] = { "memory lock", "real-time priority", "OOM protection",
-                                             "control group of its own" };
+                                             "control group of its own", "memory without I/O" };
         vss_value *list = value_require(run->result, "hold-unprotected", VSS_KIND_LIST);
 
         for (size_t i = 0; i < ELEMENTS(names); i++)

@@ -5,6 +5,7 @@
  */
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/loop.h>
 #include <sched.h>
 #include <spawn.h>
@@ -98,6 +99,11 @@ bool test_disk_make(TestDisk *disk, size_t size, const char *const mkfs[]) {
 }
 
 void test_disk_done(TestDisk *disk) {
+        int off = 0;
+
+        /* A loop device would stay read-only for whoever gets it next. */
+        if (disk->loop >= 0)
+                (void)ioctl(disk->loop, BLKROSET, &off);
         closep(&disk->loop);
         closep(&disk->image);
         disk->loop = disk->image = -1;
