@@ -26,9 +26,9 @@ typedef struct Actor {
         HoldShared *shared;
         int watcher; /* pidfd; -1 once it is dead */
         int signals;
-        uint32_t rank; /* the one being stopped */
-        bool ordered;  /* every target was told to release */
-        bool cut;      /* a cut has begun */
+        uint32_t rank;      /* the one being stopped */
+        bool ordered;       /* every target was told to release */
+        bool cut;           /* a cut has begun */
         uint64_t faults[2]; /* minor and major, before it */
         uint64_t ordered_usec;
         Pulse pulse;
@@ -309,6 +309,7 @@ int actor_run(Hold *hold, int watcher) {
         actor.signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
         r = actor.signals < 0 ? -errno : 0;
         atomic_fetch_or(&shared->unprotected, protect_memory());
+        shared_touch(shared);
         if (r >= 0)
                 r = hold_threads(shared, worker_run, hold);
         word_wait(&shared->watcher_ready, 0, 5 * USEC_PER_SEC);

@@ -4,8 +4,8 @@
  *
  * From the first suspend to the last resume, what is called here are futexes and ioctls with structures on
  * locked stacks. A device that failed makes the cut void for all: each clears its inactive table and resumes
- * the old one. A device that was resumed by somebody else in between was no part of one instant: it makes the
- * cut void, too.
+ * the old one. A device that was resumed by somebody else in between was no part of one instant: it makes
+ * the cut void, too.
  */
 
 #include <sys/resource.h>

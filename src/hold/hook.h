@@ -7,8 +7,8 @@
  * VSS_HOLD_STOP_AT=POINT raises SIGSTOP, POINT:kill SIGKILL. The acting process' points are armed, freezing
  * (before the call), frozen (after it, not yet noted), held, releasing, released; of a cut, in the thread of
  * each device, suspending and suspended (as freezing and frozen), cutting (behind the barrier), cut (behind
- * the operations), resuming, resumed. The watcher's are armed, freezing, held, cutting and releasing with the
- * prefix "watcher-". A release build has none of it, not even the name.
+ * the operations), resuming, resumed. The watcher's are armed, freezing, held, cutting and releasing with
+ * the prefix "watcher-". A release build has none of it, not even the name.
  */
 
 #ifndef HOLD_TEST_HOOKS

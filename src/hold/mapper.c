@@ -2,8 +2,8 @@
 /*
  * The few calls of device-mapper that stop and start devices
  *
- * Every call has its structure on the stack, which is locked in memory; nothing is allocated here, and in the
- * kernel with the promise not to wait for I/O (PR_SET_IO_FLUSHER, protect.c).
+ * Every call has its structure on the stack, which is locked in memory; nothing is allocated here, and in
+ * the kernel with the promise not to wait for I/O (PR_SET_IO_FLUSHER, protect.c).
  */
 
 #include <fcntl.h>
@@ -56,8 +56,8 @@ int mapper_state(int control, uint64_t device, MapperState *ret_state) {
 int mapper_suspend(int control, uint64_t device, bool freeze) {
         struct dm_ioctl call;
 
-        return call_run(control, DM_DEV_SUSPEND, device, DM_SUSPEND_FLAG | (freeze ? 0 : DM_SKIP_LOCKFS_FLAG),
-                        &call);
+        return call_run(control, DM_DEV_SUSPEND, device,
+                        DM_SUSPEND_FLAG | (freeze ? 0 : DM_SKIP_LOCKFS_FLAG), &call);
 }
 
 int mapper_resume(int control, uint64_t device) {

@@ -4,9 +4,9 @@
 /*
  * The few calls of device-mapper that stop and start devices
  *
- * Straight to the kernel, by device number: a library would allocate, and what is called here is called while
- * the file systems that hold this program may stand still. @control is a descriptor of mapper_open(), @device
- * a device number as stat() gives it.
+ * Straight to the kernel, by device number: a library would allocate, and what is called here is called
+ * while the file systems that hold this program may stand still. @control is a descriptor of mapper_open(),
+ * @device a device number as stat() gives it.
  */
 
 #include <stdbool.h>

@@ -36,7 +36,8 @@ int record_print(const Record *record, FILE *file) {
                 if (target->kind == VSS_HOLD_CGROUP)
                         fputs("cgroup - ", file);
                 else
-                        fprintf(file, "filesystem %u:%u ", major(target->device), minor(target->device));
+                        fprintf(file, "%s %u:%u ", target->kind == VSS_HOLD_DEVICE ? "device" : "filesystem",
+                                major(target->device), minor(target->device));
                 if (path_print(target->path, file) < 0)
                         return -EIO;
         }
@@ -102,14 +103,20 @@ static int target_parse(char *line, RecordTarget *ret_target) {
 
         if (text_take(&line, "cgroup - ") >= 0)
                 kind = VSS_HOLD_CGROUP;
-        else if (text_take(&line, "filesystem ") >= 0 &&
-                 number_take(&line, 0xfff, ':', &major_number) >= 0 &&
-                 number_take(&line, 0xfffff, ' ', &minor_number) >= 0)
+        else if (text_take(&line, "filesystem ") >= 0)
                 kind = VSS_HOLD_FILESYSTEM;
+        else if (text_take(&line, "device ") >= 0)
+                kind = VSS_HOLD_DEVICE;
         else
                 return -EBADMSG;
+        if (kind != VSS_HOLD_CGROUP && (number_take(&line, 0xfff, ':', &major_number) < 0 ||
+                                        number_take(&line, 0xfffff, ' ', &minor_number) < 0))
+                return -EBADMSG;
         octal_unescape(line);
-        if (line[0] != '/' || strlen(line) >= sizeof(ret_target->path))
+        if (strlen(line) >= sizeof(ret_target->path))
+                return -EBADMSG;
+        /* A device has a name, the others a path. */
+        if (kind == VSS_HOLD_DEVICE ? !line[0] || strchr(line, '/') != NULL : line[0] != '/')
                 return -EBADMSG;
         /* A control group is written to by its path: nothing that climbs. */
         if (kind == VSS_HOLD_CGROUP && path_climbs(line))

@@ -7,6 +7,7 @@
  *      linuxvss-hold 1 PID STARTTIME PID STARTTIME
  *      filesystem MAJOR:MINOR MOUNTPOINT
  *      cgroup - DIRECTORY
+ *      device MAJOR:MINOR NAME
  *
  * The first line names the two processes; white space and backslashes in paths are written as \ooo. The file
  * appears whole (linked into place) before anything is stopped, and goes after everything was released.
@@ -23,9 +24,9 @@
 #define RECORD_SIZE_MAX (1024u * 1024)
 
 typedef struct RecordTarget {
-        uint32_t kind; /* VSS_HOLD_FILESYSTEM or VSS_HOLD_CGROUP */
+        uint32_t kind; /* enum vss_hold */
         dev_t device;
-        char path[PATH_MAX];
+        char path[PATH_MAX]; /* a device's name, for people */
 } RecordTarget;
 
 typedef struct Record {

@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 
 #include "config.h"
+#include "hold/mapper.h"
 #include "hold/mountinfo.h"
 #include "hold/protect.h"
 #include "hold/record.h"
@@ -125,8 +126,38 @@ static int cgroup_release(const RecordTarget *target) {
         return digit == '1' ? RELEASED : STOOD_NOT;
 }
 
+static int device_release(const RecordTarget *target) {
+        _cleanup_(closep) int control = mapper_open();
+
+        for (;;) {
+                bool gone = processes_gone();
+                int r = mapper_undo(control, target->device);
+
+                if (r == 0)
+                        return RELEASED;
+                if (r == -ENXIO)
+                        return NOT_FOUND;
+                /* A suspend may still be under way as long as a hold process is. */
+                if (gone)
+                        return r == -EINVAL ? STOOD_NOT : FAILED;
+                (void)usleep(RETRY_USEC);
+        }
+}
+
 static int target_release(const RecordTarget *target) {
-        return target->kind == VSS_HOLD_CGROUP ? cgroup_release(target) : filesystem_release(target);
+        switch (target->kind) {
+        case VSS_HOLD_CGROUP:
+                return cgroup_release(target);
+        case VSS_HOLD_DEVICE:
+                return device_release(target);
+        default:
+                return filesystem_release(target);
+        }
+}
+
+/* What to try by hand. */
+static const char *help(const RecordTarget *target) {
+        return target->kind == VSS_HOLD_DEVICE ? "dmsetup resume" : "fsfreeze -u";
 }
 
 /* Says what became of a target. Return: 0, or -EBUSY if it may still stand. */
@@ -136,8 +167,8 @@ static int outcome_tell(const RecordTarget *target, bool ended, int status) {
         if (!ended) {
                 fprintf(stderr,
                         "vss-hold: releasing %s takes longer than %u s and goes on in the background; "
-                        "see whether a volume below it stands (fsfreeze -u)\n",
-                        target->path, (unsigned)(RELEASE_USEC / USEC_PER_SEC));
+                        "see whether a volume below it stands (%s)\n",
+                        target->path, (unsigned)(RELEASE_USEC / USEC_PER_SEC), help(target));
                 return -EBUSY;
         }
         switch (outcome) {
@@ -147,7 +178,8 @@ static int outcome_tell(const RecordTarget *target, bool ended, int status) {
         case STOOD_NOT:
                 return 0;
         case NOT_FOUND:
-                if (target->kind == VSS_HOLD_CGROUP)
+                /* What is no more holds nobody. */
+                if (target->kind != VSS_HOLD_FILESYSTEM)
                         return 0;
                 fprintf(stderr,
                         "vss-hold: %s (device %u:%u) was held and is no longer mounted here: "
@@ -155,7 +187,8 @@ static int outcome_tell(const RecordTarget *target, bool ended, int status) {
                         target->path, major(target->device), minor(target->device));
                 return 0;
         default:
-                fprintf(stderr, "vss-hold: %s could not be released: run fsfreeze -u on it\n", target->path);
+                fprintf(stderr, "vss-hold: %s could not be released: run %s on it\n", target->path,
+                        help(target));
                 return -EBUSY;
         }
 }

@@ -142,6 +142,9 @@ typedef struct Pulse {
 } Pulse;
 
 int shared_new(HoldShared **ret_shared);
+/* Writes to every page, in the process that calls: a page that was only read may still fault when written.
+ */
+void shared_touch(HoldShared *shared);
 bool pulse_late(Pulse *pulse, uint64_t beat, uint64_t now);
 /* Has the main thread ended, or was it stopped? @stat: /proc/PID/stat, open. */
 bool process_stands(int stat);

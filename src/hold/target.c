@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One target: FIFREEZE and FITHAW of a file system, cgroup.freeze of a control group, suspend and resume of a
- * device
+ * One target: FIFREEZE and FITHAW of a file system, cgroup.freeze of a control group, suspend and resume of
+ * a device
  *
  * Only target_prepare() may allocate or look at paths; the others run while volumes stand still and use
  * nothing but descriptors that are open.
@@ -222,7 +222,8 @@ int target_path(const HoldTarget *target, char *path, size_t size) {
         char link[32];
         ssize_t n;
 
-        if (target->kind == VSS_HOLD_DEVICE || (target->kind == VSS_HOLD_FILESYSTEM && target->label[0] == '/')) {
+        if (target->kind == VSS_HOLD_DEVICE ||
+            (target->kind == VSS_HOLD_FILESYSTEM && target->label[0] == '/')) {
                 (void)snprintf(path, size, "%s", target->label);
                 return 0;
         }

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "hold/mapper.h"
 #include "hold/record.h"
 #include "hold/test-hold-rig.h"
 #include "util/clock.h"
@@ -32,13 +33,15 @@ Volume volumes[N_VOLUMES] = {
         [VOLUME_XFS] = { .name = "xfs", .loop = -1, .dir = -1 },
         [VOLUME_UPPER] = { .name = "upper", .loop = -1, .dir = -1 },
         [VOLUME_BTRFS] = { .name = "btrfs", .loop = -1, .dir = -1 },
+        [VOLUME_DEVICES... N_VOLUMES - 1] = { .name = "", .loop = -1, .dir = -1 },
 };
+const char *session_root, *session_program;
 
 static char tmp_dir[64], program_path[PATH_MAX];
 static pid_t emergency_pid = -1, test_pid;
 static int emergency_pipe = -1;
 
-static int program_run(char *const argv[], bool quiet) {
+int program_run(char *const argv[], bool quiet) {
         posix_spawn_file_actions_t actions;
         int status, r;
         pid_t pid;
@@ -101,10 +104,10 @@ static int loop_attach(Volume *volume, char *path, size_t size) {
 }
 
 int volume_attach(Volume *volume, const char *dir, off_t size) {
-        char path[32];
         int r = image_make(volume, dir, size);
 
-        return r < 0 ? r : loop_attach(volume, path, sizeof(path));
+        volume->sectors = (uint64_t)size / 512;
+        return r < 0 ? r : loop_attach(volume, volume->disk, sizeof(volume->disk));
 }
 
 int btrfs_subvolume_make(const char *path) {
@@ -113,30 +116,39 @@ int btrfs_subvolume_make(const char *path) {
         return program_run(argv, true);
 }
 
-static int volume_make(Volume *volume, const char *dir, off_t size, const char *type) {
-        char mkfs[16], loop[32];
+int volume_format(Volume *volume, const char *dir, off_t size, const char *type) {
+        char mkfs[16];
         char *ext4[] = { mkfs, (char *)"-q", (char *)"-F", volume->image, NULL };
         char *others[] = { mkfs, (char *)"-q", volume->image, NULL };
-        struct stat st;
         int r = image_make(volume, dir, size);
 
         if (r < 0)
                 return r;
+        volume->sectors = (uint64_t)size / 512;
         (void)snprintf(mkfs, sizeof(mkfs), "mkfs.%s", type);
         r = program_run(strcmp(type, "ext4") == 0 ? ext4 : others, true);
         if (r != 0)
                 return r < 0 ? r : -EIO;
-        r = loop_attach(volume, loop, sizeof(loop));
-        if (r < 0)
-                return r;
+        return loop_attach(volume, volume->disk, sizeof(volume->disk));
+}
+
+int volume_mount(Volume *volume, const char *device, const char *type) {
+        struct stat st;
+
         (void)snprintf(volume->point, sizeof(volume->point), "%s", rig_path(volume->name));
-        if (mount(loop, volume->point, type, 0, NULL) < 0)
+        if (mount(device, volume->point, type, 0, NULL) < 0)
                 return -errno;
         volume->dir = open(volume->point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (volume->dir < 0 || fstat(volume->dir, &st) < 0)
                 return -errno;
         volume->device = st.st_dev;
         return 0;
+}
+
+static int volume_make(Volume *volume, const char *dir, off_t size, const char *type) {
+        int r = volume_format(volume, dir, size, type);
+
+        return r < 0 ? r : volume_mount(volume, volume->disk, type);
 }
 
 const char *rig_path(const char *name) {
@@ -148,23 +160,28 @@ const char *rig_path(const char *name) {
 }
 
 static void volumes_thaw(void) {
+        _cleanup_(closep) int control = mapper_open();
+
         for (unsigned i = 0; i < N_VOLUMES; i++)
-                if (volumes[i].dir >= 0)
+                if (volumes[i].mapper[0])
+                        (void)mapper_undo(control, volumes[i].device);
+                else if (volumes[i].dir >= 0)
                         (void)ioctl(volumes[i].dir, FITHAW, 0);
 }
 
 static void files_remove(void) {
-        for (unsigned i = 0; i < N_VOLUMES; i++) {
-                (void)unlink(volumes[i].image);
-                (void)rmdir(volumes[i].point);
-        }
+        for (unsigned i = 0; i < N_VOLUMES; i++)
+                if (volumes[i].image[0]) {
+                        (void)unlink(volumes[i].image);
+                        (void)rmdir(volumes[i].point);
+                }
         (void)umount2(rig_path("second"), MNT_DETACH);
         (void)rmdir(rig_path("second"));
         (void)rmdir(tmp_dir);
 }
 
 /* Waits for the test's end; releases again and again if that comes without notice, or not at all. */
-static int emergency_start(void) {
+int emergency_start(void) {
         int pipes[2];
 
         if (pipe2(pipes, O_CLOEXEC) < 0)
@@ -185,7 +202,8 @@ static int emergency_start(void) {
                         (void)usleep(100000);
                 }
                 for (unsigned i = N_VOLUMES; i-- > 0;)
-                        (void)umount2(volumes[i].point, MNT_DETACH);
+                        if (volumes[i].point[0])
+                                (void)umount2(volumes[i].point, MNT_DETACH);
                 files_remove();
                 _exit(1);
         }
@@ -194,9 +212,8 @@ static int emergency_start(void) {
         return 0;
 }
 
-int rig_open(const char *program, const char **ret_reason) {
+int rig_begin(const char *program, const char **ret_reason) {
         const char *base = getenv("TMPDIR");
-        int r;
 
         *ret_reason = "needs root";
         if (geteuid() != 0)
@@ -211,8 +228,14 @@ int rig_open(const char *program, const char **ret_reason) {
         *ret_reason = "needs a directory for disk images";
         (void)snprintf(tmp_dir, sizeof(tmp_dir), "%s/test-hold-XXXXXX",
                        base && strlen(base) < 40 ? base : "/var/tmp");
-        if (!mkdtemp(tmp_dir))
-                return -errno;
+        return mkdtemp(tmp_dir) ? 0 : -errno;
+}
+
+int rig_open(const char *program, const char **ret_reason) {
+        int r = rig_begin(program, ret_reason);
+
+        if (r < 0)
+                return r;
         *ret_reason = "needs loop devices, mkfs.ext4 and mkfs.xfs";
         r = volume_make(volumes + VOLUME_EXT4, tmp_dir, 128 << 20, "ext4");
         if (r >= 0)
@@ -230,12 +253,17 @@ int rig_open(const char *program, const char **ret_reason) {
         return r;
 }
 
-void rig_close(void) {
+void emergency_end(void) {
         volumes_thaw();
         if (emergency_pipe >= 0)
                 (void)!write(emergency_pipe, "", 1);
         if (emergency_pid > 0)
                 (void)waitpid(emergency_pid, NULL, 0);
+        emergency_pid = emergency_pipe = -1;
+}
+
+void rig_close(void) {
+        emergency_end();
         for (unsigned i = N_VOLUMES; i-- > 0;) {
                 Volume *volume = volumes + i;
 
@@ -317,23 +345,23 @@ void session_start(Session *session, const char *stop_at, int cgroup_procs) {
                 else if (dup2(ends[1], HOLD_FD) < 0)
                         _exit(126);
                 (void)dup2(2, 1);
-                (void)execl(program_path, program_path, (char *)NULL);
+                if (session_root && chroot(session_root) < 0)
+                        _exit(126);
+                (void)execl(session_root ? session_program : program_path, program_path, (char *)NULL);
                 _exit(127);
         }
         (void)close(ends[1]);
         session->socket = ends[0];
 }
 
-void session_add(Session *session, uint32_t kind, int fd, uint32_t rank, const char *label) {
-        HoldRequest request = { .command = HOLD_ADD, .kind = kind, .rank = rank };
+static void request_send(Session *session, const HoldRequest *request, int fd) {
         union {
                 struct cmsghdr align;
                 char space[CMSG_SPACE(sizeof(int))];
         } control = { .space = { 0 } };
-        struct iovec part = { .iov_base = &request, .iov_len = sizeof(request) };
+        struct iovec part = { .iov_base = (void *)request, .iov_len = sizeof(*request) };
         struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 
-        (void)snprintf(request.label, sizeof(request.label), "%s", label);
         if (fd >= 0) {
                 message.msg_control = &control;
                 message.msg_controllen = sizeof(control);
@@ -343,7 +371,32 @@ void session_add(Session *session, uint32_t kind, int fd, uint32_t rank, const c
                 memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), &fd, sizeof(fd));
         }
         if (sendmsg(session->socket, &message, MSG_NOSIGNAL) < 0)
-                printf("# ADD: %m\n");
+                printf("# request: %m\n");
+}
+
+void session_add(Session *session, uint32_t kind, int fd, uint32_t rank, const char *label) {
+        HoldRequest request = { .command = HOLD_ADD, .kind = kind, .rank = rank };
+
+        (void)snprintf(request.label, sizeof(request.label), "%s", label);
+        request_send(session, &request, fd);
+}
+
+void session_add_device(Session *session, const Volume *volume, uint32_t rank) {
+        HoldRequest request = {
+                .command = HOLD_ADD, .kind = VSS_HOLD_DEVICE, .rank = rank, .device = volume->device
+        };
+
+        request_send(session, &request, -1);
+}
+
+void session_operation(Session *session, uint32_t target, HoldOperationKind kind, dev_t device,
+                       const char *text) {
+        HoldRequest request = {
+                .command = HOLD_OPERATION, .target = target, .operation = kind, .operation_device = device
+        };
+
+        (void)snprintf(request.message, sizeof(request.message), "%s", text);
+        request_send(session, &request, -1);
 }
 
 void session_add_volume(Session *session, const Volume *volume, uint32_t rank) {
@@ -401,7 +454,8 @@ static bool is_hold(const char *pid) {
         length = readlink(path, text, sizeof(text) - 1);
         if (length > 0) {
                 text[length] = '\0';
-                return strcmp(text, program_path) == 0;
+                return strcmp(text, program_path) == 0 ||
+                       (session_root && strncmp(text, session_root, strlen(session_root)) == 0);
         }
         (void)snprintf(path, sizeof(path), "/proc/%s/comm", pid);
         file = fopen(path, "re");
@@ -472,14 +526,14 @@ bool everything_runs(void) {
         for (unsigned i = 0; i < N_VOLUMES; i++) {
                 Writer writer;
 
-                if (i == VOLUME_BTRFS)
+                if (i == VOLUME_BTRFS || volumes[i].dir < 0)
                         continue;
                 writer = writer_start(volumes + i);
 
                 if (writer_done(&writer, 2000, NULL))
                         continue;
                 printf("# writes on %s still block\n", volumes[i].name);
-                (void)ioctl(volumes[i].dir, FITHAW, 0);
+                volumes_thaw();
                 (void)writer_done(&writer, 2000, NULL);
                 ok = false;
         }

@@ -22,21 +22,43 @@ typedef struct Volume {
         int loop; /* descriptor; detaches itself when the last user is gone */
         int dir;
         dev_t device;
+        char disk[PATH_MAX]; /* the block device with the data */
+        uint64_t sectors;    /* of it */
+        char mapper[32];     /* its device-mapper device; empty: there is none */
 } Volume;
 
 /* UPPER: ext4 in a file on EXT4. BTRFS is never held, and its dir is -1 where there is none. */
-enum { VOLUME_EXT4, VOLUME_XFS, VOLUME_UPPER, VOLUME_BTRFS, N_VOLUMES };
+enum {
+        VOLUME_EXT4,
+        VOLUME_XFS,
+        VOLUME_UPPER,
+        VOLUME_BTRFS,
+        VOLUME_DEVICES, /* from here on, as many as a test attaches */
+        N_VOLUMES = VOLUME_DEVICES + 18
+};
 extern Volume volumes[N_VOLUMES];
 
-/* Return: 0, or -errno with what is missing in *@ret_reason */
+/* Namespaces, a temporary directory, the emergency process. Return: 0, or -errno with what is missing in
+ * *@ret_reason */
+int rig_begin(const char *program, const char **ret_reason);
+/* That, and the volumes but the devices. */
 int rig_open(const char *program, const char **ret_reason);
 void rig_close(void);
+/* Lets go of what a test that dies leaves standing: once the volumes are there. */
+int emergency_start(void);
+/* No longer: it has what was open when it was started. */
+void emergency_end(void);
 /* A directory in the temporary one, made; the string stays until the next call. */
 const char *rig_path(const char *name);
 
 /* Only a loop device, on a new file in @dir. */
 int volume_attach(Volume *volume, const char *dir, off_t size);
 int btrfs_subvolume_make(const char *path);
+/* An image with a file system of @type in it, attached. Return: 0 or -errno. */
+int volume_format(Volume *volume, const char *dir, off_t size, const char *type);
+int volume_mount(Volume *volume, const char *device, const char *type);
+/* Return: its exit status, or -errno. */
+int program_run(char *const argv[], bool quiet);
 
 /* A process that writes and flushes once. */
 typedef struct Writer {
@@ -57,9 +79,15 @@ typedef struct Session {
         HoldReply reply;
 } Session;
 
+/* Where the program is started, when not here: a directory that becomes its root, and its path in there. */
+extern const char *session_root, *session_program;
+
 void session_start(Session *session, const char *stop_at, int cgroup_procs);
 void session_add(Session *session, uint32_t kind, int fd, uint32_t rank, const char *label);
 void session_add_volume(Session *session, const Volume *volume, uint32_t rank);
+void session_add_device(Session *session, const Volume *volume, uint32_t rank);
+void session_operation(Session *session, uint32_t target, HoldOperationKind kind, dev_t device,
+                       const char *text);
 void session_send(Session *session, HoldCommand command, uint64_t limit_usec);
 /* The next answer is @answer. */
 bool session_wait(Session *session, HoldAnswer answer, uint64_t timeout_msec);

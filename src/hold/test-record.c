@@ -32,7 +32,12 @@ static const Row rows[] = {
         { "no target", HEAD, 0, 0, 0 },
         { "a head that was cut", "linuxvss-hold 1 10 200 11 201", 0, 0, 0 },
         { "both kinds", HEAD "filesystem 7:0 /mnt\ncgroup - /sys/fs/cgroup/a\n", 0, 2, 0 },
-        { "an unknown kind", HEAD "device 7:0 /mnt\nfilesystem 7:0 /mnt\n", 0, 1, 1 },
+        { "an unknown kind", HEAD "disk 7:0 /mnt\nfilesystem 7:0 /mnt\n", 0, 1, 1 },
+        { "a device", HEAD "device 253:7 vg-lv\n", 0, 1, 0 },
+        { "a device without a name", HEAD "device 253:7 \n", 0, 0, 1 },
+        { "a device without a number", HEAD "device vg-lv\n", 0, 0, 1 },
+        { "a device with a path", HEAD "device 253:7 ../x\n", 0, 0, 1 },
+        { "a device with one in disguise", HEAD "device 253:7 x\\057y\n", 0, 0, 1 },
         { "no device", HEAD "filesystem /mnt\n", 0, 0, 1 },
         { "half a device", HEAD "filesystem 7 /mnt\n", 0, 0, 1 },
         { "a negative device", HEAD "filesystem -7:0 /mnt\n", 0, 0, 1 },
@@ -86,24 +91,29 @@ static void test_round_trip(Record *record) {
         size_t size = 0;
         FILE *file = open_memstream(&text, &size);
 
-        *record = (Record){ .pids = { 10, 11 }, .starts = { 5, UINT64_MAX }, .n_targets = 2 };
+        *record = (Record){ .pids = { 10, 11 }, .starts = { 5, UINT64_MAX }, .n_targets = 3 };
         record->targets[0] = (RecordTarget){ .kind = VSS_HOLD_FILESYSTEM, .device = makedev(259, 70000) };
         record->targets[1] = (RecordTarget){ .kind = VSS_HOLD_CGROUP };
         (void)snprintf(record->targets[0].path, PATH_MAX, "%s", path);
         (void)snprintf(record->targets[1].path, PATH_MAX, "%s", "/sys/fs/cgroup/x");
+        record->targets[2] = (RecordTarget){ .kind = VSS_HOLD_DEVICE, .device = makedev(253, 7) };
+        (void)snprintf(record->targets[2].path, PATH_MAX, "%s", "vg-an lv");
         expect_int("print", file ? record_print(record, file) : -1, 0);
         if (!file || fclose(file) != 0)
                 return;
         expect_str("printed", text,
                    "linuxvss-hold 1 10 5 11 18446744073709551615\n"
                    "filesystem 259:70000 /mnt/a\\040b\\011c\\012d\\134e\\134040\n"
-                   "cgroup - /sys/fs/cgroup/x\n");
+                   "cgroup - /sys/fs/cgroup/x\n"
+                   "device 253:7 vg-an\\040lv\n");
         memset(record, 0, sizeof(*record));
         expect_int("read again", record_parse(text, record), 0);
         expect_true("read again: processes", record->pids[1] == 11 && record->starts[1] == UINT64_MAX);
         expect_true("read again: device", record->targets[0].device == makedev(259, 70000));
         expect_str("read again: path", record->targets[0].path, path);
         expect_int("read again: kind", record->targets[1].kind, VSS_HOLD_CGROUP);
+        expect_int("read again: the device's kind", record->targets[2].kind, VSS_HOLD_DEVICE);
+        expect_str("read again: its name", record->targets[2].path, "vg-an lv");
 }
 
 static void test_process(void) {

@@ -115,10 +115,8 @@ static void signals_read(Watcher *watcher) {
 
 static void phase_look(Watcher *watcher) {
         static const char *const points[PHASE_MAX] = {
-                [PHASE_ARMED] = "watcher-armed",
-                [PHASE_FREEZING] = "watcher-freezing",
-                [PHASE_HELD] = "watcher-held",
-                [PHASE_CUTTING] = "watcher-cutting",
+                [PHASE_ARMED] = "watcher-armed",         [PHASE_FREEZING] = "watcher-freezing",
+                [PHASE_HELD] = "watcher-held",           [PHASE_CUTTING] = "watcher-cutting",
                 [PHASE_RELEASING] = "watcher-releasing",
         };
         uint32_t phase = atomic_load(&watcher->shared->phase);
@@ -251,6 +249,7 @@ int watcher_run(Hold *hold, pid_t actor) {
         if (r >= 0) {
                 hold->recorded = true;
                 atomic_fetch_or(&shared->unprotected, protect_memory());
+                shared_touch(shared);
                 r = hold_threads(shared, worker_run, hold);
         }
         if (r < 0) {

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Volumes on device-mapper devices for the hold's tests, and snapshots of them
+ *
+ * A volume is a file system on a linear device over a loop device. A copy is a dm-snapshot of the loop
+ * device with a store that lives as long as the machine, made by dmsetup: everything slow is done before the
+ * cut.
+ */
+
+#include "hold/test-hold-rig.h"
+
+#define COPIES_MAX 16u
+
+typedef struct Copy {
+        Volume *volume;
+        Volume store; /* only a loop device */
+        char name[48], point[PATH_MAX];
+        dev_t device;
+} Copy;
+
+/* Return: 0, or -errno with what is missing in *@ret_reason */
+int devices_begin(const char *program, const char **ret_reason);
+void devices_end(void);
+/* The volume VOLUME_DEVICES + @i, on @dir. @target: "linear", or "delay" with its delay of writes in ms */
+Volume *device_make(unsigned i, const char *dir, off_t size, const char *type, const char *target,
+                    unsigned msec);
+/* dmsetup with these words, ended by NULL. Return: its exit status, or -errno. */
+int dmsetup(const char *word, ...) __attribute__((__sentinel__));
+/* A table that maps the same again, waiting to be resumed. */
+int device_load_same(const Volume *volume);
+bool device_suspended(const Volume *volume);
+bool device_has_inactive(const Volume *volume);
+/* Of any device-mapper device. Return: 0 or -errno. */
+int device_number(const char *name, dev_t *ret_device);
+
+/* Snapshot and origin are loaded, and go live by the cut. */
+int copy_prepare(Copy *copy, Volume *volume, unsigned i);
+/* Behind the cut: mounted for reading at copy->point. */
+int copy_open(Copy *copy);
+/* Also if the cut never was. */
+void copy_drop(Copy *copy);
+/* ADD of its volume, OPERATION of its snapshot. */
+void session_add_copy(Session *session, const Copy *copy, uint32_t target, uint32_t rank);
