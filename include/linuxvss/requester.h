@@ -306,6 +306,43 @@ VSS_PUBLIC vss_result vss_service_revert_to_snapshot(vss_service *service, const
 /* The result has "volume", "in-progress" (boolean) and, once there was one, "percent", "snapshot", "provider".
  * VSS_E_NOT_SUPPORTED if no provider reverts volumes. */
 VSS_PUBLIC vss_result vss_service_query_revert_status(vss_service *service, const char *volume, vss_async **ret_async);
+/*
+ * Difference areas: where the differences of a volume's shadow copies are kept, and how much may be used for them.
+ * @filter: NULL for all, or a dictionary with "volume", "on-volume" (where they are kept), "snapshot" and/or
+ * "provider". The result has "diff-areas", dictionaries with "volume", "diff-volume", "maximum" (-1: no limit),
+ * "allocated", "used" (bytes), "explicit", "snapshots" and "provider".
+ */
+VSS_PUBLIC vss_result vss_service_query_diff_areas(vss_service *service, const vss_value *filter,
+                                                   vss_async **ret_async);
+/*
+ * From now on the differences of @volume are kept on @diff_volume (which may be @volume itself), @maximum bytes of them
+ * at most; UINT64_MAX: no limit. @options: NULL, or a dictionary with "provider"; without it the one that takes the
+ * volume is asked. VSS_E_OBJECT_ALREADY_EXISTS, VSS_E_MAXIMUM_DIFFAREA_ASSOCIATIONS_REACHED,
+ * VSS_E_INSUFFICIENT_STORAGE, VSS_E_NOT_SUPPORTED if its provider has no difference areas. For administrators.
+ */
+VSS_PUBLIC vss_result vss_service_add_diff_area(vss_service *service, const char *volume, const char *diff_volume,
+                                                uint64_t maximum, const vss_value *options, vss_async **ret_async);
+/* @maximum 0: they are no longer kept there; VSS_E_VOLUME_IN_USE while some are. A limit below what is used costs
+ * shadow copies. VSS_E_OBJECT_NOT_FOUND. For administrators. */
+VSS_PUBLIC vss_result vss_service_change_diff_area_maximum_size(vss_service *service, const char *volume,
+                                                                const char *diff_volume, uint64_t maximum,
+                                                                const vss_value *options, vss_async **ret_async);
+/*
+ * Some storage has to be set up once before its volumes can be copied. @device: a block device, or where it is
+ * mounted. @options: NULL, or a dictionary with "name" (of the device that is to be used instead), "remount" (boolean:
+ * what is mounted from it is mounted anew; otherwise that is VSS_E_VOLUME_IN_USE), "boot" (boolean, true if not there:
+ * it is attached again at the next start) and "provider". The result has "device", "name", "mapped", "mounted" and
+ * "provider". VSS_E_VOLUME_NOT_SUPPORTED, with the reason. For administrators.
+ */
+VSS_PUBLIC vss_result vss_service_attach_device(vss_service *service, const char *device, const vss_value *options,
+                                                vss_async **ret_async);
+/* @device: also its name, the mapped device, or a mount point. @options: "remount". VSS_E_VOLUME_IN_USE, also while
+ * shadow copies of it stand. VSS_E_OBJECT_NOT_FOUND if it is not attached. For administrators. */
+VSS_PUBLIC vss_result vss_service_detach_device(vss_service *service, const char *device, const vss_value *options,
+                                                vss_async **ret_async);
+/* The result has "attached", dictionaries with "device", "name", "mapped", "boot", "mounted", "snapshots" and
+ * "provider". */
+VSS_PUBLIC vss_result vss_service_list_attached(vss_service *service, vss_async **ret_async);
 /* Abort somebody's session, by id: for administrators. */
 VSS_PUBLIC vss_result vss_service_abort_session(vss_service *service, const char *session_id, vss_async **ret_async);
 /*

@@ -128,6 +128,73 @@ vss_result vss_service_query_revert_status(vss_service *service, const char *vol
                                  volume);
 }
 
+vss_result vss_service_query_diff_areas(vss_service *service, const vss_value *filter,
+                                        vss_async **ret_async) {
+        return call_job_dict(service, "QueryDiffAreas", filter, ret_async);
+}
+
+static vss_result call_diff_area(vss_service *service, const char *member, const char *volume,
+                                 const char *diff_volume, uint64_t maximum, const vss_value *options,
+                                 vss_async **ret_async) {
+        _cleanup_message_ sd_bus_message *call = NULL;
+        vss_result result;
+        int r;
+
+        if (!service || !volume || volume[0] != '/' || !diff_volume || diff_volume[0] != '/' ||
+            (options && vss_value_kind(options) != VSS_KIND_DICT))
+                return service_invalid(service, "two volumes are named by their absolute paths");
+        result = service_new_call(service, BUS_PATH, BUS_MANAGER, member, &call);
+        if (result < 0)
+                return result;
+        r = sd_bus_message_append(call, "sst", volume, diff_volume, maximum);
+        if (r >= 0)
+                r = marshal_append_dict(call, options);
+        return r < 0 ? service_fail_errno(service, r, NULL) : service_call_job(service, call, ret_async);
+}
+
+vss_result vss_service_add_diff_area(vss_service *service, const char *volume, const char *diff_volume,
+                                     uint64_t maximum, const vss_value *options, vss_async **ret_async) {
+        return call_diff_area(service, "AddDiffArea", volume, diff_volume, maximum, options, ret_async);
+}
+
+vss_result vss_service_change_diff_area_maximum_size(vss_service *service, const char *volume,
+                                                     const char *diff_volume, uint64_t maximum,
+                                                     const vss_value *options, vss_async **ret_async) {
+        return call_diff_area(service, "ChangeDiffAreaMaximumSize", volume, diff_volume, maximum, options,
+                              ret_async);
+}
+
+static vss_result call_device(vss_service *service, const char *member, const char *device,
+                              const vss_value *options, vss_async **ret_async) {
+        _cleanup_message_ sd_bus_message *call = NULL;
+        vss_result result;
+        int r;
+
+        if (!service || !device || !*device || (options && vss_value_kind(options) != VSS_KIND_DICT))
+                return service_invalid(service, "a device and a dictionary of options are needed");
+        result = service_new_call(service, BUS_PATH, BUS_MANAGER, member, &call);
+        if (result < 0)
+                return result;
+        r = sd_bus_message_append(call, "s", device);
+        if (r >= 0)
+                r = marshal_append_dict(call, options);
+        return r < 0 ? service_fail_errno(service, r, NULL) : service_call_job(service, call, ret_async);
+}
+
+vss_result vss_service_attach_device(vss_service *service, const char *device, const vss_value *options,
+                                     vss_async **ret_async) {
+        return call_device(service, "AttachDevice", device, options, ret_async);
+}
+
+vss_result vss_service_detach_device(vss_service *service, const char *device, const vss_value *options,
+                                     vss_async **ret_async) {
+        return call_device(service, "DetachDevice", device, options, ret_async);
+}
+
+vss_result vss_service_list_attached(vss_service *service, vss_async **ret_async) {
+        return call_job(service, "ListAttached", ret_async);
+}
+
 vss_result vss_service_abort_session(vss_service *service, const char *session_id, vss_async **ret_async) {
         if (!service || !session_id)
                 return service_invalid(service, "a session is named by its id");

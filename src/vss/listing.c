@@ -12,6 +12,7 @@
 #include "vss/options.h"
 #include "vss/output.h"
 #include "vss/report.h"
+#include "vss/size.h"
 
 void show_providers(const vss_value *result, const Filter *filter) {
         const vss_value *providers = vss_value_get(result, "providers");
@@ -124,6 +125,51 @@ void show_sessions(const vss_value *result, const Filter *filter) {
                           vss_value_get_string(s, "set", ""),
                           format_duration(vss_value_get_integer(s, "age-usec", -1), age),
                           lease > 0 ? format_duration(lease, left) : "", NULL);
+        }
+        table_print(&table, stdout);
+}
+
+void show_attached(const vss_value *result, const Filter *filter) {
+        const vss_value *attached = vss_value_get(result, "attached");
+        _cleanup_(table_clear) Table table = {};
+
+        table_add(&table, "DEVICE", "NAME", "TO BE USED AS", "MOUNTED AT", "AT BOOT", "SHADOW COPIES",
+                  "PROVIDER", NULL);
+        for (size_t i = 0; i < vss_value_count(attached); i++) {
+                const vss_value *a = vss_value_at(attached, i);
+                _cleanup_(freep) char *mounted = report_join(vss_value_get(a, "mounted"));
+                char copies[24];
+
+                (void)snprintf(copies, sizeof(copies), "%zu",
+                               vss_value_count(vss_value_get(a, "snapshots")));
+                table_add(&table, vss_value_get_string(a, "device", "?"),
+                          vss_value_get_string(a, "name", ""), vss_value_get_string(a, "mapped", ""),
+                          mounted ?: "?", vss_value_get_boolean(a, "boot", false) ? "yes" : "no", copies,
+                          vss_value_get_string(a, "provider", ""), NULL);
+        }
+        table_print(&table, stdout);
+}
+
+void show_diff_areas(const vss_value *result, const Filter *filter) {
+        const vss_value *areas = vss_value_get(result, "diff-areas");
+        _cleanup_(table_clear) Table table = {};
+
+        table_add(&table, "VOLUME", "KEPT ON", "USED", "ALLOCATED", "MAXIMUM", "SET BY", "SHADOW COPIES",
+                  "PROVIDER", NULL);
+        for (size_t i = 0; i < vss_value_count(areas); i++) {
+                const vss_value *a = vss_value_at(areas, i);
+                int64_t maximum = vss_value_get_integer(a, "maximum", -1);
+                char used[SIZE_TEXT], allocated[SIZE_TEXT], most[SIZE_TEXT], copies[24];
+
+                (void)snprintf(copies, sizeof(copies), "%zu",
+                               vss_value_count(vss_value_get(a, "snapshots")));
+                table_add(&table, vss_value_get_string(a, "volume", "?"),
+                          vss_value_get_string(a, "diff-volume", "?"),
+                          format_size(vss_value_get_integer(a, "used", -1), used),
+                          format_size(vss_value_get_integer(a, "allocated", -1), allocated),
+                          maximum < 0 ? "unlimited" : format_size(maximum, most),
+                          vss_value_get_boolean(a, "explicit", false) ? "somebody" : "default", copies,
+                          vss_value_get_string(a, "provider", ""), NULL);
         }
         table_print(&table, stdout);
 }

@@ -25,6 +25,8 @@ void show_providers(const vss_value *result, const Filter *filter);
 void show_volumes(const vss_value *result, const Filter *filter);
 void show_shadows(const vss_value *result, const Filter *filter);
 void show_sessions(const vss_value *result, const Filter *filter);
+void show_attached(const vss_value *result, const Filter *filter);
+void show_diff_areas(const vss_value *result, const Filter *filter);
 
 /* "if it can replace": enum vss_restore_method in words; "" for none. */
 const char *restore_method_name(int64_t method);

@@ -11,8 +11,8 @@
 #include "vss/verb.h"
 
 static const Verb verbs[] = {
-        { "list", "writers|components|providers|volumes|shadows|sessions [OPTION]...", "Shows what there is",
-          verb_list },
+        { "list", "writers|components|providers|volumes|shadows|sessions|attached [OPTION]...",
+          "Shows what there is", verb_list },
         { "plan", "[OPTION]... [PATH|VOLUME]...",
           "Shows what would be copied, by whom and how consistently; changes nothing", verb_plan },
         { "create", "[OPTION]... [PATH|VOLUME]...", "Makes a set of shadow copies", verb_create },
@@ -27,6 +27,12 @@ static const Verb verbs[] = {
         { "break", "[OPTION]... SET", "Makes plain volumes of the shadow copies of a set", verb_break },
         { "revert", "[OPTION]... ID | --status PATH", "Makes a volume what its shadow copy is",
           verb_revert },
+        { "attach", "[OPTION]... DEVICE", "Makes shadow copies of a plain block device possible",
+          verb_attach },
+        { "detach", "[OPTION]... DEVICE", "Takes an attached device back to what it was", verb_detach },
+        { "storage", "list [VOLUME] | add VOLUME SIZE | resize VOLUME SIZE | delete VOLUME [OPTION]...",
+          "Says where the differences of shadow copies are kept, and how much of them there may be",
+          verb_storage },
         { "abort", "[OPTION]... SESSION", "Aborts a session, whoever it belongs to", verb_abort },
         { "script", "[OPTION]... [FILE [ARGUMENT]...]", "Runs a script in the language of diskshadow",
           verb_script },

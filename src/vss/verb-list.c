@@ -81,10 +81,18 @@ static int fetch_sessions(Cli *cli, const Filter *filter, vss_value **ret_result
         return EXIT_DONE;
 }
 
+static int fetch_attached(Cli *cli, const Filter *filter, vss_value **ret_result) {
+        vss_async *async = NULL;
+        vss_result r = vss_service_list_attached(cli->service, &async);
+
+        return await(cli, r, async, "asking the providers", ret_result);
+}
+
 static const Kind kinds[] = {
         { "writers", fetch_writers, show_writers },       { "components", fetch_writers, show_components },
         { "providers", fetch_providers, show_providers }, { "volumes", fetch_volumes, show_volumes },
         { "shadows", fetch_shadows, show_shadows },       { "sessions", fetch_sessions, show_sessions },
+        { "attached", fetch_attached, show_attached },
 };
 
 /* A name is that of a writer, of its class for all instances, what people call it, or one of its ids. */
@@ -148,8 +156,9 @@ int verb_list(Cli *cli, int argc, char **argv) {
         if (argc - index > 1)
                 return cli_usage(cli, "'%s' is one word too many", argv[index + 1]);
         if (argc - index < 1)
-                return cli_usage(cli,
-                                 "name one of writers, components, providers, volumes, shadows, sessions");
+                return cli_usage(
+                        cli,
+                        "name one of writers, components, providers, volumes, shadows, sessions, attached");
         kind = find_kind(argv[index]);
         if (!kind) {
                 const char *names[ELEMENTS(kinds)], *near;

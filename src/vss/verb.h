@@ -8,10 +8,12 @@
 #include "vss/cli.h"
 
 int verb_abort(Cli *cli, int argc, char **argv);
+int verb_attach(Cli *cli, int argc, char **argv);
 int verb_break(Cli *cli, int argc, char **argv);
 int verb_complete(Cli *cli, int argc, char **argv);
 int verb_create(Cli *cli, int argc, char **argv);
 int verb_delete(Cli *cli, int argc, char **argv);
+int verb_detach(Cli *cli, int argc, char **argv);
 int verb_doctor(Cli *cli, int argc, char **argv);
 int verb_events(Cli *cli, int argc, char **argv);
 int verb_exec(Cli *cli, int argc, char **argv);
@@ -23,5 +25,6 @@ int verb_list(Cli *cli, int argc, char **argv);
 int verb_plan(Cli *cli, int argc, char **argv);
 int verb_revert(Cli *cli, int argc, char **argv);
 int verb_script(Cli *cli, int argc, char **argv);
+int verb_storage(Cli *cli, int argc, char **argv);
 int verb_thaw(Cli *cli, int argc, char **argv);
 int verb_unexpose(Cli *cli, int argc, char **argv);

@@ -10,6 +10,8 @@
 #include "bus/names.h"
 #include "config.h"
 #include "util/clock.h"
+#include "vssd/areas.h"
+#include "vssd/attach.h"
 #include "vssd/catalog.h"
 #include "vssd/doctor.h"
 #include "vssd/door.h"
@@ -494,6 +496,12 @@ static const struct {
         { "BreakSnapshotSet", DOOR_ADMIN, break_set, false },
         { "RevertToSnapshot", DOOR_ADMIN, revert_to_snapshot, false },
         { "QueryRevertStatus", DOOR_LIST, query_revert_status, false },
+        { "QueryDiffAreas", DOOR_LIST, areas_query, false },
+        { "AddDiffArea", DOOR_ADMIN, areas_add, false },
+        { "ChangeDiffAreaMaximumSize", DOOR_ADMIN, areas_change, false },
+        { "AttachDevice", DOOR_ADMIN, attach_device, false },
+        { "DetachDevice", DOOR_ADMIN, attach_detach, false },
+        { "ListAttached", DOOR_LIST, attach_list, false },
         { "Freeze", DOOR_FREEZE, lease_freeze, false },
         /* Their token is the right to them; nobody else is asked while something is held. */
         { "Thaw", NULL, lease_thaw, true },
@@ -546,6 +554,13 @@ static const sd_bus_vtable manager_vtable[] = {
         METHOD("BreakSnapshotSet", "su", P(set) P(flags), "o", P(job)),
         METHOD("RevertToSnapshot", "sb", P(id) P(force), "o", P(job)),
         METHOD("QueryRevertStatus", "s", P(volume), "o", P(job)),
+        METHOD("QueryDiffAreas", "a{sv}", P(filter), "o", P(job)),
+        METHOD("AddDiffArea", "ssta{sv}", P(volume) P(diff_volume) P(maximum) P(options), "o", P(job)),
+        METHOD("ChangeDiffAreaMaximumSize", "ssta{sv}", P(volume) P(diff_volume) P(maximum) P(options), "o",
+               P(job)),
+        METHOD("AttachDevice", "sa{sv}", P(device) P(options), "o", P(job)),
+        METHOD("DetachDevice", "sa{sv}", P(device) P(options), "o", P(job)),
+        METHOD("ListAttached", "", , "o", P(job)),
         METHOD("Freeze", "ua{sv}", P(lease_seconds) P(options), "o", P(job)),
         METHOD("Thaw", "s", P(token), "o", P(job)),
         METHOD("Renew", "su", P(token) P(lease_seconds), "", ),

@@ -98,6 +98,23 @@ uint32_t support_kinds(const vss_value *info) {
                (flags & VSS_PROVIDER_PLEX ? VSS_VOLSNAP_ATTR_PLEX : 0);
 }
 
+bool support_can(const Participant *provider, const char *capability) {
+        const vss_value *list = vss_value_get(provider->info, "capabilities");
+
+        for (size_t i = 0; i < vss_value_count(list); i++)
+                if (strcmp(vss_value_string(vss_value_at(list, i), ""), capability) == 0)
+                        return true;
+        return false;
+}
+
+void support_leave_out(vss_value *result, const char *what, const char *reason) {
+        vss_value *left = vss_value_new_dict();
+
+        (void)vss_value_set_string(left, "what", what);
+        (void)vss_value_set_string(left, "reason", reason);
+        (void)vss_value_append(value_require(result, "left-out", VSS_KIND_LIST), left);
+}
+
 /* NULL if it may be asked, else why it is not. */
 static const char *pass_over(const Participant *provider, const char *named, uint32_t context) {
         int64_t flags = vss_value_get_integer(provider->info, "flags", 0);

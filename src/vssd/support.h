@@ -44,3 +44,7 @@ int support_append_volume(sd_bus_message *m, const Volume *volume);
 uint64_t support_max_snapshots(const vss_value *info);
 /* The kinds of copy that it makes, as attributes. */
 uint32_t support_kinds(const vss_value *info);
+/* Has it the optional call of that capability? */
+bool support_can(const Participant *provider, const char *capability);
+/* Notes in a result that @what is missing in it. */
+void support_leave_out(vss_value *result, const char *what, const char *reason);

@@ -266,3 +266,55 @@ int volume_sync_main(void *arg, WorkerAnswer *answer) {
         }
         return vss_value_set_integer(answer->value, "took-usec", (int64_t)took) < 0 ? -ENOMEM : 0;
 }
+
+/* A place where a block device is mounted stands for the device. */
+static int device_of_mount(WorkerAnswer *answer, char **path) {
+        _cleanup_(mnt_unref_tablep) struct libmnt_table *table = NULL;
+        struct libmnt_fs *fs;
+        struct statx st;
+        const char *source;
+        char *copy;
+        int r = stat_path(*path, &st);
+
+        if (r >= 0)
+                r = read_mounts(&table);
+        if (r < 0)
+                return explain(answer, r, "%s: %s", *path, strerror(-r));
+        fs = find_mount(table, st.stx_mnt_id);
+        source = fs && strcmp(mnt_fs_get_target(fs), *path) == 0 ? mnt_fs_get_source(fs) : NULL;
+        if (!source || source[0] != '/')
+                return explain(
+                        answer, -ENOTBLK,
+                        "%s is no block device, and none is mounted there. lsblk -f shows what there is.",
+                        *path);
+        copy = realpath(source, NULL);
+        if (!copy)
+                return explain(answer, -errno, "%s, which is mounted at %s: %s", source, *path,
+                               strerror(errno));
+        free(*path);
+        *path = copy;
+        return 0;
+}
+
+int device_find_main(void *arg, WorkerAnswer *answer) {
+        _cleanup_(freep) char *path = realpath(arg, NULL);
+        struct stat st;
+        int r;
+
+        if (!path)
+                return explain(answer, -errno, "%s: %s. lsblk -f shows what there is.", (const char *)arg,
+                               strerror(errno));
+        if (!text_is_utf8(path))
+                return explain(answer, -EILSEQ, "%s: names that are not UTF-8 cannot be served.", path);
+        if (stat(path, &st) < 0)
+                return explain(answer, -errno, "%s: %s", path, strerror(errno));
+        if (!S_ISBLK(st.st_mode)) {
+                r = device_of_mount(answer, &path);
+                if (r < 0)
+                        return r;
+                if (stat(path, &st) < 0 || !S_ISBLK(st.st_mode))
+                        return explain(answer, -ENOTBLK,
+                                       "%s is no block device. lsblk -f shows what there is.", path);
+        }
+        return vss_value_set_string(answer->value, "device", path) < 0 ? -ENOMEM : 0;
+}

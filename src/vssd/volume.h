@@ -35,8 +35,10 @@ const char *volume_unsuitable(const char *fs_type);
  * volume_find_main: the volume that holds a path. @arg: the path. Answer: the facts, and its descriptor.
  * volume_below_main: mounts below a path. @arg: the path. Answer: "mounts": list of {path, fs-type}, only
  * those that can be seen. volume_sync_main: rounds of syncfs. @arg: int, a descriptor. Answer: "took-usec"
- * of the last round.
+ * of the last round. device_find_main: the block device that a path names, also by what is mounted from it.
+ * @arg: the path. Answer: "device".
  */
 int volume_find_main(void *arg, WorkerAnswer *answer);
 int volume_below_main(void *arg, WorkerAnswer *answer);
 int volume_sync_main(void *arg, WorkerAnswer *answer);
+int device_find_main(void *arg, WorkerAnswer *answer);

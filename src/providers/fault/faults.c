@@ -30,6 +30,13 @@ static const char *const calls[] = {
         "RevertToSnapshot",
         "QueryRevertStatus",
         "ResyncSnapshots",
+        "QueryDiffAreas",
+        "AddDiffArea",
+        "ChangeDiffAreaMaximumSize",
+        "CheckStorage",
+        "AttachDevice",
+        "DetachDevice",
+        "QueryAttached",
 };
 
 static int bad(ConfError *error, const char *what, const char *value) {

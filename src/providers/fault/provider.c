@@ -244,6 +244,61 @@ static vss_result resync_snapshots(vss_provider_call *call, const vss_value *req
                        : result;
 }
 
+static vss_result query_diff_areas(vss_provider_call *call, vss_value *list) {
+        vss_result result;
+
+        return goes_on(call, "QueryDiffAreas", &result) ? null_provider.query_diff_areas(call, list)
+                                                        : result;
+}
+
+static vss_result add_diff_area(vss_provider_call *call, const struct vss_volume *volume,
+                                const struct vss_volume *diff_volume, uint64_t maximum) {
+        vss_result result;
+
+        return goes_on(call, "AddDiffArea", &result)
+                       ? null_provider.add_diff_area(call, volume, diff_volume, maximum)
+                       : result;
+}
+
+static vss_result change_diff_area_maximum_size(vss_provider_call *call, const struct vss_volume *volume,
+                                                const struct vss_volume *diff_volume, uint64_t maximum) {
+        vss_result result;
+
+        return goes_on(call, "ChangeDiffAreaMaximumSize", &result)
+                       ? null_provider.change_diff_area_maximum_size(call, volume, diff_volume, maximum)
+                       : result;
+}
+
+static vss_result check_storage(vss_provider_call *call, vss_value *results) {
+        vss_result result;
+
+        return goes_on(call, "CheckStorage", &result) ? null_provider.check_storage(call, results) : result;
+}
+
+static vss_result attach_device(vss_provider_call *call, const char *device, const vss_value *options,
+                                vss_value *ret_result) {
+        vss_result result;
+
+        return goes_on(call, "AttachDevice", &result)
+                       ? null_provider.attach_device(call, device, options, ret_result)
+                       : result;
+}
+
+static vss_result detach_device(vss_provider_call *call, const char *device, const vss_value *options,
+                                vss_value *ret_result) {
+        vss_result result;
+
+        return goes_on(call, "DetachDevice", &result)
+                       ? null_provider.detach_device(call, device, options, ret_result)
+                       : result;
+}
+
+static vss_result query_attached(vss_provider_call *call, vss_value *list) {
+        vss_result result;
+
+        return goes_on(call, "QueryAttached", &result) ? null_provider.query_attached(call, list) : result;
+}
+
 /* Hardware, so that every call of the interface can go wrong. */
 const struct vss_provider fault_provider = {
         VSS_PROVIDER_INIT,
@@ -276,4 +331,11 @@ const struct vss_provider fault_provider = {
         .revert_to_snapshot = revert_to_snapshot,
         .query_revert_status = query_revert_status,
         .resync_snapshots = resync_snapshots,
+        .query_diff_areas = query_diff_areas,
+        .add_diff_area = add_diff_area,
+        .change_diff_area_maximum_size = change_diff_area_maximum_size,
+        .check_storage = check_storage,
+        .attach_device = attach_device,
+        .detach_device = detach_device,
+        .query_attached = query_attached,
 };

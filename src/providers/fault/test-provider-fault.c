@@ -5,6 +5,7 @@
  */
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -108,7 +109,7 @@ static void test_answers(void) {
 }
 
 static vss_result call_optional(size_t which) {
-        _cleanup_value_ vss_value *dict = vss_value_new_dict();
+        _cleanup_value_ vss_value *dict = vss_value_new_dict(), *list = vss_value_new_list();
         struct vss_volume volume = { .size = sizeof(volume), .fd = -1, .path = "/" };
 
         switch (which) {
@@ -124,15 +125,33 @@ static vss_result call_optional(size_t which) {
                 return p->revert_to_snapshot(&call, SET, false);
         case 5:
                 return p->query_revert_status(&call, &volume, dict);
-        default:
+        case 6:
                 return p->resync_snapshots(&call, dict);
+        case 7:
+                return p->query_diff_areas(&call, list);
+        case 8:
+                return p->add_diff_area(&call, &volume, &volume, 1);
+        case 9:
+                return p->change_diff_area_maximum_size(&call, &volume, &volume, 0);
+        case 10:
+                return p->check_storage(&call, dict);
+        case 11:
+                return p->attach_device(&call, "", dict, dict);
+        case 12:
+                return p->detach_device(&call, "/dev/none", dict, dict);
+        default:
+                return p->query_attached(&call, list);
         }
 }
 
 static void test_optional(void) {
-        static const char *const names[] = { "SetSnapshotProperty", "GetTargetLuns",    "ImportSnapshots",
-                                             "BreakSnapshotSet",    "RevertToSnapshot", "QueryRevertStatus",
-                                             "ResyncSnapshots" };
+        static const char *const names[] = { "SetSnapshotProperty", "GetTargetLuns",
+                                             "ImportSnapshots",     "BreakSnapshotSet",
+                                             "RevertToSnapshot",    "QueryRevertStatus",
+                                             "ResyncSnapshots",     "QueryDiffAreas",
+                                             "AddDiffArea",         "ChangeDiffAreaMaximumSize",
+                                             "CheckStorage",        "AttachDevice",
+                                             "DetachDevice",        "QueryAttached" };
 
         for (size_t i = 0; i < ELEMENTS(names); i++) {
                 char text[100];
@@ -187,6 +206,8 @@ static void test_deaths(void) {
 }
 
 int main(void) {
+        char record[PATH_MAX];
+
         test_parse();
         if (!mkdtemp(directory)) {
                 expect_true("a directory to work in", false);
@@ -199,6 +220,9 @@ int main(void) {
         test_optional();
         test_deaths();
         null_provider_done(&provider.null);
-        expect_int("clean up", unlink(config) | rmdir(memory) | rmdir(directory), 0);
+        (void)snprintf(record, sizeof(record), "%s/storage/info.json", memory);
+        expect_int("what was recorded", unlink(record), 0);
+        *strrchr(record, '/') = '\0';
+        expect_int("clean up", rmdir(record) | unlink(config) | rmdir(memory) | rmdir(directory), 0);
         return test_end();
 }

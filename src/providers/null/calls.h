@@ -27,3 +27,17 @@ vss_result null_resync_snapshots(vss_provider_call *call, const vss_value *reque
 vss_result null_revert_to_snapshot(vss_provider_call *call, const char *snapshot_id, bool force);
 vss_result null_query_revert_status(vss_provider_call *call, const struct vss_volume *volume,
                                     vss_value *status);
+/* storage.c */
+vss_result null_query_diff_areas(vss_provider_call *call, vss_value *list);
+vss_result null_add_diff_area(vss_provider_call *call, const struct vss_volume *volume,
+                              const struct vss_volume *diff_volume, uint64_t maximum);
+vss_result null_change_diff_area(vss_provider_call *call, const struct vss_volume *volume,
+                                 const struct vss_volume *diff_volume, uint64_t maximum);
+vss_result null_check_storage(vss_provider_call *call, vss_value *results);
+vss_result null_attach_device(vss_provider_call *call, const char *device, const vss_value *options,
+                              vss_value *result);
+vss_result null_detach_device(vss_provider_call *call, const char *device, const vss_value *options,
+                              vss_value *result);
+vss_result null_query_attached(vss_provider_call *call, vss_value *list);
+/* The copy that the settings lose is called lost. Return: 0 or -ENOMEM. */
+int null_mark_lost(const NullSettings *config, vss_value *list);

@@ -334,13 +334,17 @@ static void abort_snapshots(vss_provider_call *call, const char *set_id) {
 static vss_result query(vss_provider_call *call, vss_value *list) {
         NullProvider *p = vss_provider_call_userdata(call);
         _cleanup_(closep) int memory = -1;
+        NullSettings config = { 0 };
         vss_result result;
         int r;
 
+        (void)null_read_config(call, &config); /* what stands does not depend on it */
         result = null_open_memory(call, &memory);
         if (result < 0)
                 return result;
         r = memory_list(memory, p->set ? p->set->id : NULL, list);
+        if (r >= 0)
+                r = null_mark_lost(&config, list);
         return r < 0 ? null_fail(call, p->directory, "cannot be listed", r) : VSS_S_OK;
 }
 
@@ -413,6 +417,7 @@ static vss_result open_snapshot(vss_provider_call *call, const char *snapshot_id
         _cleanup_value_ vss_value *info = NULL;
         _cleanup_(closep) int memory = -1;
         char path[VSS_ID_SIZE + sizeof("/data")];
+        NullSettings config;
         vss_result result;
         int r;
 
@@ -421,6 +426,9 @@ static vss_result open_snapshot(vss_provider_call *call, const char *snapshot_id
                 result = null_read_copy(call, memory, snapshot_id, &info);
         if (result < 0)
                 return result;
+        if (null_read_config(call, &config) >= 0 && strcmp(config.lost, snapshot_id) == 0)
+                return vss_provider_call_fail(call, VSS_E_OBJECT_NOT_FOUND,
+                                              "shadow copy %s is lost: its settings say so", snapshot_id);
         if (vss_value_get_integer(info, "attributes", 0) & VSS_VOLSNAP_ATTR_NOT_SURFACED)
                 return vss_provider_call_fail(call, VSS_E_NOT_SUPPORTED,
                                               "shadow copy %s is transportable; import it", snapshot_id);
@@ -464,6 +472,13 @@ const struct vss_provider null_provider = {
         COMMON_CALLS,
         .revert_to_snapshot = null_revert_to_snapshot,
         .query_revert_status = null_query_revert_status,
+        .query_diff_areas = null_query_diff_areas,
+        .add_diff_area = null_add_diff_area,
+        .change_diff_area_maximum_size = null_change_diff_area,
+        .check_storage = null_check_storage,
+        .attach_device = null_attach_device,
+        .detach_device = null_detach_device,
+        .query_attached = null_query_attached,
 };
 
 const struct vss_provider null_hardware_provider = {

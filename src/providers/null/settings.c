@@ -42,6 +42,13 @@ static int parse_lun(const char *value, char ret_lun[static NULL_LUN_MAX]) {
         return 0;
 }
 
+static int parse_id(const char *value, char ret_id[static VSS_ID_SIZE]) {
+        if (strlen(value) != VSS_ID_SIZE - 1)
+                return -EINVAL;
+        (void)memcpy(ret_id, value, VSS_ID_SIZE);
+        return 0;
+}
+
 static int parse_entry(const ConfEntry *entry, NullSettings *config) {
         if (strcmp(entry->key, "Hold") == 0)
                 return parse_hold(entry->value, &config->hold);
@@ -57,6 +64,16 @@ static int parse_entry(const ConfEntry *entry, NullSettings *config) {
                 return conf_number(entry->value, 100, &config->reverted_percent);
         if (strcmp(entry->key, "Lun") == 0)
                 return parse_lun(entry->value, config->lun);
+        if (strcmp(entry->key, "Check") == 0)
+                return conf_number(entry->value, 3600000, &config->check_millis);
+        if (strcmp(entry->key, "Used") == 0)
+                return conf_number(entry->value, INT64_MAX, &config->used);
+        if (strcmp(entry->key, "Low") == 0)
+                return conf_boolean(entry->value, &config->low);
+        if (strcmp(entry->key, "Lost") == 0)
+                return parse_id(entry->value, config->lost);
+        if (strcmp(entry->key, "Dropped") == 0)
+                return parse_id(entry->value, config->dropped);
         return -ENOENT;
 }
 

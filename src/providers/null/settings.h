@@ -11,6 +11,9 @@
  *     Lun=NAME                              the LUN that every volume lies on (one for each file system)
  *     Revert=PERCENT                        how far a revert, once begun, is said to have come (100: at its
  * end) InUse=yes|no                          volumes are in use, so that a revert must be forced (no)
+ *     Check=MILLISECONDS                    how often it wants to look after its copies (0: never again)
+ *     Used=BYTES, Low=yes|no                how full it says that it is, and whether it warns of it
+ *     Lost=ID, Dropped=ID                   this copy is lost; this one is deleted when it is looked after
  */
 
 #include <linuxvss/types.h>
@@ -24,6 +27,9 @@ typedef struct NullSettings {
         bool one_instant, in_use;
         unsigned long max_snapshots, reverted_percent;
         char lun[NULL_LUN_MAX]; /* "": by file system */
+        bool low;
+        unsigned long check_millis, used;
+        char lost[VSS_ID_SIZE], dropped[VSS_ID_SIZE]; /* "": none */
 } NullSettings;
 
 /* A file that is missing is an empty one. Return: 0, or a negative errno with @error filled in. */
