@@ -9,7 +9,7 @@
 
 steps=(PrepareForSnapshot EndPrepareSnapshots arm sync "Freeze (front-end)" "Freeze (back-end)" "Freeze (system)"
         PreCommitSnapshots hold CommitSnapshots release PostCommitSnapshots "Thaw (system)" "Thaw (back-end)"
-        "Thaw (front-end)" PreFinalCommitSnapshots mount "open for writers" PostSnapshot exclude PostFinalCommitSnapshots "release (undo)" Abort
+        "Thaw (front-end)" PreFinalCommitSnapshots "open for writers" mount PostSnapshot exclude PostFinalCommitSnapshots "release (undo)" Abort
         unmount AbortSnapshots)
 
 # The steps of taking back are reached when a provider fails.

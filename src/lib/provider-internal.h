@@ -9,7 +9,7 @@
 #include <linuxvss/provider.h>
 #include "bus/marshal.h"
 #include "lib/participant.h"
-#include "lib/provider-state.h"
+#include "model/provider-state.h"
 #include "util/macro.h"
 
 #define SETS_MAX 64u

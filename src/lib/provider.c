@@ -3,7 +3,7 @@
 /*
  * The provider's main loop: calls of the service become calls of the table, in their order
  *
- * One door for all of them: who may call, whether it is the set's turn (provider-state.c), and whether the
+ * One door for all of them: who may call, whether it is the set's turn (model/provider-state.h), and whether the
  * provider answers only what the contract lets it. Nothing is written to standard error while a set of this
  * provider is between EndPrepare and PostCommit; what there is to say is kept until then.
  */

@@ -41,9 +41,22 @@ static int ranks_push(const HoldOrderTarget *targets, size_t n, HoldOrder *order
         return changed;
 }
 
+/* What stands on it when the devices are suspended. */
+static int check_devices(const HoldOrderTarget *targets, size_t n, const HoldOrder *order) {
+        for (size_t i = 0; i < n; i++) {
+                if (targets[i].kind != targets[order[i].same_as].kind)
+                        return -EEXIST;
+                for (size_t j = 0; j < n && targets[i].kind == VSS_HOLD_DEVICE; j++)
+                        if (targets[j].kind == VSS_HOLD_FILESYSTEM && stands_on(targets + i, targets + j))
+                                return -EDEADLK;
+        }
+        return 0;
+}
+
 int hold_order(const HoldOrderTarget *targets, size_t n, HoldOrder *ret_order) {
         _cleanup_(freep) HoldOrder *order = calloc(MAX(n, (size_t)1), sizeof(*order));
         size_t rounds = 0;
+        int r;
 
         if (!order)
                 return -ENOMEM;
@@ -65,6 +78,9 @@ int hold_order(const HoldOrderTarget *targets, size_t n, HoldOrder *ret_order) {
                 if (order[i].rank > HOLD_DEPTH_MAX)
                         return -E2BIG;
         }
+        r = check_devices(targets, n, order);
+        if (r < 0)
+                return r;
         if (n > 0)
                 memcpy(ret_order, order, n * sizeof(*order));
         return 0;

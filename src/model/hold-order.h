@@ -7,6 +7,9 @@
  * Control groups come first (rank 0), so that nobody waits half-way in a write. A volume that stands on
  * another held one comes before it, since its flush has to reach the disk. Independent volumes share a rank
  * and are stopped in parallel. One superblock is stopped once, however often it is mounted.
+ *
+ * Devices are suspended by the cut, when all file systems stand already: one that stands on such a file
+ * system could never end its flush.
  */
 
 #include <stddef.h>
@@ -30,6 +33,8 @@ typedef struct HoldOrder {
 /*
  * hold_order() - the rank of each of @n targets
  * Return: 0 with @ret_order filled, -ELOOP if volumes stand on each other in a circle, -E2BIG if more than
- * HOLD_DEPTH_MAX are stacked, -EINVAL if a kind cannot be held; then @ret_order is untouched.
+ * HOLD_DEPTH_MAX are stacked, -EDEADLK if a device stands on a file system that is frozen before it,
+ * -EEXIST if a superblock is to be held in both ways, -EINVAL if a kind cannot be held; then @ret_order is
+ * untouched.
  */
 int hold_order(const HoldOrderTarget *targets, size_t n, HoldOrder *ret_order);

@@ -45,8 +45,8 @@ static const Row rows[_SET_STEP_N] = {
         [SET_STEP_THAW_BACK_END] = { .name = "Thaw (back-end)", .lease = true, .window = true },
         [SET_STEP_THAW_FRONT_END] = { .name = "Thaw (front-end)", .lease = true, .window = true },
         [SET_STEP_PRE_FINAL] = { .name = "PreFinalCommitSnapshots" },
-        [SET_STEP_MOUNT] = { .name = "mount" },
         [SET_STEP_OPEN_COPIES] = { .name = "open for writers" },
+        [SET_STEP_MOUNT] = { .name = "mount" },
         [SET_STEP_POST_SNAPSHOT] = { .name = "PostSnapshot" },
         [SET_STEP_EXCLUDE] = { .name = "exclude" },
         [SET_STEP_POST_FINAL] = { .name = "PostFinalCommitSnapshots" },
@@ -56,7 +56,7 @@ static const Row rows[_SET_STEP_N] = {
                                     .window = true,
                                     .hold = true },
         [SET_STEP_UNDO_WRITERS] = { .name = "Abort", .undoes = SET_STEP_PREPARE_SNAPSHOT, .window = true },
-        [SET_STEP_UNDO_MOUNT] = { .name = "unmount", .undoes = SET_STEP_MOUNT },
+        [SET_STEP_UNDO_MOUNT] = { .name = "unmount", .undoes = SET_STEP_OPEN_COPIES },
         /* Providers began with AddToSnapshotSet, before the machine. */
         [SET_STEP_UNDO_PROVIDERS] = { .name = "AbortSnapshots", .undoes = SET_STEP_IDLE },
         [SET_STEP_FAILED] = { .name = "failed" },

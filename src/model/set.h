@@ -34,8 +34,9 @@ typedef enum SetStep {
         SET_STEP_THAW_BACK_END,
         SET_STEP_THAW_FRONT_END, /* the freeze window closes */
         SET_STEP_PRE_FINAL,
+        SET_STEP_OPEN_COPIES,   /* those that writers need to write to: a file system has one superblock, so
+                                   first */
         SET_STEP_MOUNT,         /* device objects */
-        SET_STEP_OPEN_COPIES,   /* those that writers need to write to */
         SET_STEP_POST_SNAPSHOT, /* writers */
         SET_STEP_EXCLUDE,       /* nobody writes to the copies any more; what does not belong in them goes */
         SET_STEP_POST_FINAL,

@@ -67,6 +67,11 @@ static const Row rows[] = {
           -E2BIG,
           NULL,
           NULL },
+        { "a device on a device", { D(1, 0), D(2, 1) }, 0, "21", "01" },
+        { "two volumes of one device", { D(1, 0), F(3, 0), D(1, 0) }, 0, "111", "010" },
+        { "a device on a frozen file system", { D(2, 1), F(1, 0) }, -EDEADLK, NULL, NULL },
+        { "a device on one far below", { F(1, 0), D(3, 2, 1) }, -EDEADLK, NULL, NULL },
+        { "a superblock held in both ways", { F(1, 0), D(1, 0) }, -EEXIST, NULL, NULL },
         { "a kind that is not held", { F(1, 0), { VSS_HOLD_WRITERS, 2, { 0 } } }, -EINVAL, NULL, NULL },
 };
 

@@ -14,7 +14,7 @@ static const char snapshot_walk[] =
         "(system), Freeze (resource managers), "
         "PreCommitSnapshots, hold, CommitSnapshots, release, PostCommitSnapshots, Thaw (resource managers), "
         "Thaw (system), Thaw (back-end), "
-        "Thaw (front-end), PreFinalCommitSnapshots, mount, open for writers, PostSnapshot, exclude, "
+        "Thaw (front-end), PreFinalCommitSnapshots, open for writers, mount, PostSnapshot, exclude, "
         "PostFinalCommitSnapshots, done, ";
 static const char lease_walk[] =
         "PrepareForSnapshot, arm, sync, Freeze (front-end), Freeze (back-end), "
@@ -54,7 +54,7 @@ static void wanted_undo(SetMode mode, SetStep reached, char *walk, size_t size) 
                 add_step(walk, size, SET_STEP_UNDO_RELEASE);
         if (begun(mode, reached, SET_STEP_PREPARE_SNAPSHOT))
                 add_step(walk, size, SET_STEP_UNDO_WRITERS);
-        if (begun(mode, reached, SET_STEP_MOUNT))
+        if (begun(mode, reached, SET_STEP_OPEN_COPIES))
                 add_step(walk, size, SET_STEP_UNDO_MOUNT);
         if (mode == SET_MODE_SNAPSHOT)
                 add_step(walk, size, SET_STEP_UNDO_PROVIDERS);

@@ -45,9 +45,8 @@ static void remember(MountWork *work, const vss_value *answer) {
                 catalog_mark(work->manager, id, false);
                 break;
         case EXPOSE:
-                (void)vss_value_set_string(
-                        catalog->exposed, id,
-                        vss_value_get_string(answer, "directory", work->args.directory));
+                (void)vss_value_set_string(catalog->exposed, id,
+                                           vss_value_get_string(answer, "directory", work->args.directory));
                 value_unset(catalog->wanted, id);
                 break;
         case UNEXPOSE:
@@ -109,10 +108,12 @@ static MountArgs args_of(const char *id) {
         return args;
 }
 
-int catalog_attach(Manager *manager, const char *id, int mount_fd, CatalogDone done, void *userdata) {
+int catalog_attach(Manager *manager, const char *id, int mount_fd, const vss_value *hidden, CatalogDone done,
+                   void *userdata) {
         MountArgs args = args_of(id);
 
         args.fd = mount_fd;
+        args.hidden = hidden; /* of use to the worker alone, which has begun when this returns */
         return mount_start(manager, ATTACH, &args, done, NULL, userdata);
 }
 
@@ -165,6 +166,7 @@ typedef struct Return {
         Failure failure;
         char id[VSS_ID_SIZE];
         bool persistent;
+        vss_value *hidden;
         Calls calls;
         int fd;
 } Return;
@@ -173,6 +175,7 @@ static void return_done(Return *back) {
         if (back->done)
                 back->done(back->userdata, &back->failure, NULL);
         failure_clear(&back->failure);
+        vss_value_free(back->hidden);
         closep(&back->fd);
         free(back);
 }
@@ -194,8 +197,8 @@ static void on_attached_again(void *userdata, const Failure *failure, vss_value 
 
         if (failure->code < 0)
                 log_error("%s: %s", failure_culprit(failure), failure_message(failure));
-        else if (directory && expose(back->manager, back->id, directory, back->persistent, true, on_exposed_again,
-                                     back) >= 0)
+        else if (directory && expose(back->manager, back->id, directory, back->persistent, true,
+                                     on_exposed_again, back) >= 0)
                 return;
         failure_copy(&back->failure, failure);
         return_done(back);
@@ -220,7 +223,8 @@ static void on_opened_again(void *userdata, const CallAnswer *answer) {
 static void on_returned(void *userdata) {
         Return *back = userdata;
 
-        if (back->fd >= 0 && catalog_attach(back->manager, back->id, back->fd, on_attached_again, back) >= 0)
+        if (back->fd >= 0 &&
+            catalog_attach(back->manager, back->id, back->fd, back->hidden, on_attached_again, back) >= 0)
                 return;
         return_done(back);
 }
@@ -239,12 +243,14 @@ int catalog_return(Manager *manager, Participant *provider, const vss_value *sna
                           .done = done,
                           .userdata = userdata,
                           .persistent = context & VSS_VOLSNAP_ATTR_PERSISTENT,
+                          .hidden = vss_value_copy(vss_value_get(snapshot, "hidden")),
                           .fd = -1 };
         (void)snprintf(back->id, sizeof(back->id), "%s", id);
         r = participant_message(provider, "OpenSnapshot", &m);
         if (r >= 0)
                 r = sd_bus_message_append(m, "sb", id, false);
         if (r < 0) {
+                vss_value_free(back->hidden);
                 free(back);
                 return r;
         }
@@ -252,6 +258,7 @@ int catalog_return(Manager *manager, Participant *provider, const vss_value *sna
         r = calls_add(&back->calls, provider, m, manager->settings.provider_usec, on_opened_again, NULL);
         if (r < 0) {
                 calls_cancel(&back->calls);
+                vss_value_free(back->hidden);
                 free(back);
                 return r;
         }

@@ -27,8 +27,9 @@ CatalogQuery *catalog_query_cancel(CatalogQuery *query);
 int catalog_delete(Manager *manager, const vss_value *selection, CatalogDone done, void *userdata);
 /* A set attached or detached the device object of @id itself. */
 void catalog_mark(Manager *manager, const char *id, bool attached);
-/* Attach a mount as device object / take it and its exposures away. */
-int catalog_attach(Manager *manager, const char *id, int mount_fd, CatalogDone done, void *userdata);
+/* Attach a mount as device object, without what is @hidden / take it and its exposures away. */
+int catalog_attach(Manager *manager, const char *id, int mount_fd, const vss_value *hidden, CatalogDone done,
+                   void *userdata);
 int catalog_detach(Manager *manager, const char *id, CatalogDone done, void *userdata);
 /* @persistent: it is exposed again after the next boot. */
 int catalog_expose(Manager *manager, const char *id, const char *directory, bool persistent,

@@ -4,7 +4,9 @@
  * Mounting device objects and exposures
  *
  * A device object is /run/linuxvss/shadow/<id>: read-only, nosuid, nodev, below a directory that only root
- * enters, since a copy holds everybody's files with the rights they had.
+ * enters, since a copy holds everybody's files with the rights they had. Directories of its provider's own
+ * are covered by empty ones, before anybody sees it; whoever gets a mount of the copy gets a clone of this
+ * one.
  *
  * What is exposed is recorded in a directory, a symbolic link for each, from its id to where it is mounted:
  * below /run for copies that do not outlive the boot, below /var/lib for those that do.
@@ -12,6 +14,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -40,10 +43,75 @@ static int make_dir(const char *path) {
         return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-static int protect(int fd) {
+static int protect(int fd, unsigned flags) {
         struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
 
-        return mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ? -errno : 0;
+        return mount_setattr(fd, "", AT_EMPTY_PATH | flags, &attr, sizeof(attr)) < 0 ? -errno : 0;
+}
+
+/* An empty directory of its own file system, read-only. */
+static int make_empty(int *ret_fd) {
+        _cleanup_(closep) int context = fsopen("tmpfs", FSOPEN_CLOEXEC), fd = -1;
+
+        if (context < 0 || fsconfig(context, FSCONFIG_SET_STRING, "source", "linuxvss-hidden", 0) < 0 ||
+            fsconfig(context, FSCONFIG_SET_STRING, "mode", "0700", 0) < 0 ||
+            fsconfig(context, FSCONFIG_SET_STRING, "nr_inodes", "1", 0) < 0 ||
+            fsconfig(context, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0 ||
+            fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+                return -errno;
+        fd = fsmount(context, FSMOUNT_CLOEXEC,
+                     MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+        if (fd < 0)
+                return -errno;
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+/* What is not in the copy needs no hiding. */
+static int hide(int object_fd, const char *path) {
+        _cleanup_(closep) int empty = -1;
+        _cleanup_(closep) int target = beneath_open(object_fd, path[0] == '/' ? path + 1 : path,
+                                                    O_PATH | O_DIRECTORY, 0, BENEATH_ONE_MOUNT);
+        int r;
+
+        if (target == -ENOENT)
+                return 0;
+        if (target < 0)
+                return target;
+        r = make_empty(&empty);
+        if (r < 0)
+                return r;
+        return move_mount(empty, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0
+                       ? -errno
+                       : 0;
+}
+
+/* Return: 0, or a negative errno with "message" in @answer. */
+static int hide_all(const char *object, const vss_value *hidden, WorkerAnswer *answer) {
+        _cleanup_(closep) int fd = -1;
+        char what[512];
+        int r;
+
+        if (vss_value_count(hidden) == 0)
+                return 0;
+        fd = open(object, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+                return explain(answer, -errno, object, "cannot be opened");
+        for (size_t i = 0; i < vss_value_count(hidden); i++) {
+                const char *path = vss_value_string(vss_value_at(hidden, i), "");
+
+                r = hide(fd, path);
+                (void)snprintf(what, sizeof(what), "%s, its provider's own, cannot be hidden", path);
+                if (r < 0)
+                        return explain(answer, r, object, what);
+        }
+        return 0;
+}
+
+static int take_away(const char *path) {
+        if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
+                return -errno;
+        return 0;
 }
 
 int mounts_attach_main(void *arg, WorkerAnswer *answer) {
@@ -59,7 +127,7 @@ int mounts_attach_main(void *arg, WorkerAnswer *answer) {
                 r = make_dir(path);
         if (r < 0)
                 return explain(answer, r, path, "cannot be made");
-        r = protect(args->fd);
+        r = protect(args->fd, 0);
         if (r < 0)
                 return explain(answer, r, path, "cannot be made read-only");
         if (move_mount(args->fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0) {
@@ -67,13 +135,12 @@ int mounts_attach_main(void *arg, WorkerAnswer *answer) {
                 (void)rmdir(path);
                 return explain(answer, r, path, "cannot be mounted");
         }
-        return 0;
-}
-
-static int take_away(const char *path) {
-        if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL && errno != ENOENT)
-                return -errno;
-        return 0;
+        r = hide_all(path, args->hidden, answer);
+        if (r < 0) {
+                (void)take_away(path);
+                (void)rmdir(path);
+        }
+        return r;
 }
 
 int mounts_detach_main(void *arg, WorkerAnswer *answer) {
@@ -90,24 +157,66 @@ int mounts_detach_main(void *arg, WorkerAnswer *answer) {
         return 0;
 }
 
+/* Recursive for what is hidden, and with no ties to what will be mounted in the device object or in other
+ * clones: nothing live ever comes to lie in it. */
+static int clone_directory(int directory, int *ret_fd) {
+        struct mount_attr attr = { .propagation = MS_PRIVATE };
+        _cleanup_(closep) int fd = open_tree(
+                directory, "", AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+        if (fd < 0 || mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+                return -errno;
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+static int open_object(const char *id, char path[static PATH_MAX], WorkerAnswer *answer, int *ret_fd) {
+        mounts_device_object(id, path, PATH_MAX);
+        *ret_fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return *ret_fd < 0 ? explain(answer, -errno, path, "cannot be opened") : 0;
+}
+
 int mounts_clone(const char *id, const char *below, WorkerAnswer *answer, int *ret_fd) {
         _cleanup_(closep) int object = -1, directory = -1, fd = -1;
-        char path[256];
+        char path[PATH_MAX];
         int r;
 
-        mounts_device_object(id, path, sizeof(path));
-        object = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (object < 0)
-                return explain(answer, -errno, path, "cannot be opened");
+        r = open_object(id, path, answer, &object);
+        if (r < 0)
+                return r;
         directory = beneath_open(object, below, O_PATH | O_DIRECTORY, 0, BENEATH_ONE_MOUNT);
         if (directory < 0)
                 return explain(answer, directory, path, "what is wanted of it cannot be opened");
-        fd = open_tree(directory, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-        if (fd < 0)
-                return explain(answer, -errno, path, "cannot be opened");
-        r = protect(fd);
+        r = clone_directory(directory, &fd);
+        if (r < 0)
+                return explain(answer, r, path, "cannot be opened");
+        r = protect(fd, AT_RECURSIVE);
         if (r < 0)
                 return explain(answer, r, path, "cannot be made read-only");
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+int mounts_clone_writable(const char *id, int opened_fd, WorkerAnswer *answer, int *ret_fd) {
+        struct mount_attr attr = { .attr_clr = MOUNT_ATTR_RDONLY };
+        _cleanup_(closep) int object = -1, fd = -1;
+        struct stat opened, st;
+        char path[PATH_MAX];
+        int r;
+
+        r = open_object(id, path, answer, &object);
+        if (r < 0)
+                return r;
+        if (fstat(object, &st) < 0 || fstat(opened_fd, &opened) < 0)
+                return explain(answer, -errno, path, "cannot be looked at");
+        if (st.st_dev != opened.st_dev || st.st_ino != opened.st_ino)
+                return explain(answer, -EXDEV, path, "is not what its provider opened for writing");
+        r = clone_directory(object, &fd);
+        /* Its root alone: what covers the hidden directories stays read-only. */
+        if (r >= 0 && mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+                r = -errno;
+        if (r < 0)
+                return explain(answer, r, path, "cannot be opened for writing");
         *ret_fd = TAKE_FD(fd);
         return 0;
 }
@@ -161,8 +270,8 @@ static int record_exposure(const MountArgs *args) {
         return 0;
 }
 
-/* What was exposed is found again by a path without links: whoever owns a directory on the way could have put
- * one there since, to have it mounted, or unmounted, somewhere else. Return: a descriptor. */
+/* What was exposed is found again by a path without links: whoever owns a directory on the way could have
+ * put one there since, to have it mounted, or unmounted, somewhere else. Return: a descriptor. */
 static int open_strictly(const char *path, int flags) {
         _cleanup_(closep) int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 

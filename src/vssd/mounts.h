@@ -11,8 +11,10 @@ typedef struct MountArgs {
         char id[VSS_ID_SIZE];
         char directory[4096]; /* expose, unexpose */
         bool persistent;      /* expose: also after the next boot */
-        bool again;      /* expose: the directory is from a record, and has no links in it */
+        bool again;           /* expose: the directory is from a record, and has no links in it */
         int fd;               /* attach */
+        const vss_value
+                *hidden; /* attach: paths below the root of the copy that are not shown; may be NULL */
 } MountArgs;
 
 void mounts_device_object(const char *id, char *ret_path, size_t size);
@@ -21,9 +23,12 @@ void mounts_device_object(const char *id, char *ret_path, size_t size);
 int mounts_attach_main(void *arg, WorkerAnswer *answer);
 /* Takes the device object away; fine if there is none. */
 int mounts_detach_main(void *arg, WorkerAnswer *answer);
-/* For workers: a detached read-only clone of the device object of @id, or of the directory @below in it.
- * Return: 0, or a negative errno with "message" in @answer. */
+/* For workers: a detached read-only clone of the device object of @id, or of the directory @below in it;
+ * what is hidden there is hidden in it, too. Return: 0, or a negative errno with "message" in @answer. */
 int mounts_clone(const char *id, const char *below, WorkerAnswer *answer, int *ret_fd);
+/* The same of all of it for a writer that writes to the copy, which its provider has opened as @opened_fd.
+ */
+int mounts_clone_writable(const char *id, int opened_fd, WorkerAnswer *answer, int *ret_fd);
 /* Answers with a detached read-only clone of the device object. */
 int mounts_clone_main(void *arg, WorkerAnswer *answer);
 /* Mounts the device object on @directory, which must be empty and not a link. */

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Making a set: what set-run.c (steps, writers, providers) and set-run-storage.c (hold, volumes) share
+ * Making a set: what set-run.c (the steps) and the files of its parts share
  */
 
 #include "util/clock.h"
@@ -39,13 +39,16 @@ typedef struct Handed {
         bool writable; /* until the copy is complete */
 } Handed;
 
-/* What one writer is handed in PostSnapshot. */
+/* What one writer is handed in PostSnapshot. As many as one message of the bus carries; a worker may answer
+ * two descriptors for each. */
+enum { HANDED_MAX = 16 };
+
 typedef struct Handover {
         struct Handover *next;
         SetRun *run;
         SetWriter *writer;
         size_t n;
-        Handed mounts[WORKER_FDS_MAX];
+        Handed mounts[HANDED_MAX];
 } Handover;
 
 struct SetRun {
@@ -101,16 +104,26 @@ void set_run_post_writers(SetRun *run);
 void set_run_exclude(SetRun *run);
 void set_run_drop_handovers(SetRun *run);
 
-/* set-run-storage.c */
+/* set-run-cut.c: results of providers. Return: false if the run's failure says what is wrong with them. */
+bool set_run_take_cuts(SetRun *run, const Participant *provider, const vss_value *results);
+void set_run_take_properties(SetRun *run, const Participant *provider, const vss_value *results);
+/* What was suspended by other means than the cut, into the timeline. */
+void set_run_note_suspensions(SetRun *run, const CallAnswer *answer, const vss_value *results);
+void set_run_note_suspended(SetRun *run, const char *what, uint64_t began, uint64_t took, const char *why);
+
+/* set-run-hold.c */
 void set_run_arm(SetRun *run);
-void set_run_sync(SetRun *run);
 void set_run_hold(SetRun *run);
+/* Or, where there are devices, cut. */
 void set_run_release(SetRun *run);
+/* The hold no longer stands. */
+void set_run_hold_closed(SetRun *run);
+
+/* set-run-storage.c */
+void set_run_sync(SetRun *run);
 void set_run_mount(SetRun *run);
 void set_run_unmount(SetRun *run);
 void set_run_cancel_works(SetRun *run);
-/* The hold no longer stands. */
-void set_run_hold_closed(SetRun *run);
 /* Turns to the undo steps because of run->failure. The run may be gone afterwards. */
 void set_run_fail(SetRun *run);
 /* A sentence about what lowered the level most. */

@@ -231,7 +231,7 @@ static const char *below_of(const SetVolume *volume) {
 static int protect(int fd) {
         struct mount_attr attr = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC };
 
-        return mount_setattr(fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ? -errno : 0;
+        return mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0 ? -errno : 0;
 }
 
 static int answer_fd(WorkerAnswer *answer, const char *list, size_t index, int fd) {
@@ -244,7 +244,8 @@ static int answer_fd(WorkerAnswer *answer, const char *list, size_t index, int f
                        : 0;
 }
 
-/* What is opened for writing is only protected; of the others the device object is cloned. */
+/* What is opened for writing is only protected, or, where something is hidden, made writable of a clone of
+ * the device object; of the others the device object is cloned. */
 static int hand_over(const SetVolume *volume, const Handed *handed, size_t index, WorkerAnswer *answer) {
         int fd = handed->fd, r = 0;
 
@@ -254,7 +255,13 @@ static int hand_over(const SetVolume *volume, const Handed *handed, size_t index
                         r = answer_fd(answer, "mount", index, fd);
                 return r < 0 ? r : protect(fd);
         }
-        r = protect(fd);
+        if (vss_value_count(vss_value_get(volume->properties, "hidden")) > 0) {
+                r = mounts_clone_writable(volume->id, handed->fd, answer, &fd);
+                if (r >= 0)
+                        r = answer_fd(answer, "mount", index, fd);
+        }
+        if (r >= 0)
+                r = protect(fd);
         if (r < 0 || !*below_of(volume))
                 return r;
         fd = beneath_open(fd, below_of(volume), O_PATH | O_DIRECTORY, 0, BENEATH_ONE_MOUNT);
@@ -286,9 +293,11 @@ static void take_fds(Handover *handover, WorkerAnswer *answer) {
                 int64_t mount = vss_value_get_integer(told, "mount", -1);
                 int64_t root = vss_value_get_integer(told, "root", -1);
 
-                if (mount >= 0 && (size_t)mount < handover->n)
+                if (mount >= 0 && (size_t)mount < handover->n) {
+                        /* In place of the one that shows what is hidden. */
+                        closep(&handover->mounts[mount].fd);
                         handover->mounts[mount].fd = TAKE_FD(answer->fds[i]);
-                else if (root >= 0 && (size_t)root < handover->n)
+                } else if (root >= 0 && (size_t)root < handover->n)
                         handover->mounts[root].root = TAKE_FD(answer->fds[i]);
         }
 }

@@ -138,18 +138,14 @@ static uint64_t provider_share(uint64_t left_usec) {
 
 /* Providers */
 
-/* What a provider says of its copies: which share one instant, and whether they are copies at all. */
-static void read_results(SetRun *run, const Participant *provider, sd_bus_message *reply) {
-        _cleanup_value_ vss_value *results = NULL;
-        const vss_value *groups;
+/* Which of its copies share one instant, and whether they are copies at all. */
+static void take_instants(SetRun *run, const Participant *provider, const vss_value *results) {
+        const vss_value *groups = vss_value_get(results, "one-instant");
 
-        if (marshal_read_dict(reply, &results) < 0)
-                return;
         if (vss_value_get_boolean(results, "no-copy", false))
                 for (size_t i = 0; i < run->set->n_volumes; i++)
                         if (strcmp(run->set->volumes[i].provider->bus_name, provider->bus_name) == 0)
                                 run->set->volumes[i].no_copy = true;
-        groups = vss_value_get(results, "one-instant");
         for (size_t i = 0; i < vss_value_count(groups); i++) {
                 const vss_value *group = vss_value_at(groups, i);
 
@@ -164,6 +160,27 @@ static void read_results(SetRun *run, const Participant *provider, sd_bus_messag
         }
 }
 
+/* Return: false if the run's failure says what is wrong with what it says. */
+static bool take_results(SetRun *run, const CallAnswer *answer) {
+        _cleanup_value_ vss_value *results = NULL;
+        SetStep step = run->machine.step;
+
+        if (step != SET_STEP_END_PREPARE && step != SET_STEP_POST_FINAL)
+                return true;
+        if (marshal_read_dict(answer->reply, &results) < 0) {
+                failure_set_first(&run->failure, VSS_E_UNEXPECTED_PROVIDER_ERROR, answer->participant->name,
+                                  "%s answered %s with what is no dictionary of results.",
+                                  answer->participant->name, set_step_name(step));
+                return false;
+        }
+        set_run_note_suspensions(run, answer, results);
+        set_run_take_properties(run, answer->participant, results);
+        if (step == SET_STEP_END_PREPARE)
+                return set_run_take_cuts(run, answer->participant, results);
+        take_instants(run, answer->participant, results);
+        return true;
+}
+
 static void on_provider(void *userdata, const CallAnswer *answer) {
         SetRun *run = userdata;
 
@@ -172,8 +189,8 @@ static void on_provider(void *userdata, const CallAnswer *answer) {
         if (answer->late)
                 participant_kill(answer->participant, answer->message);
         if (answer->result >= 0) {
-                if (run->machine.step == SET_STEP_POST_FINAL)
-                        read_results(run, answer->participant, answer->reply);
+                if (!take_results(run, answer))
+                        set_run_fail(run);
                 return;
         }
         if (run->machine.step == SET_STEP_UNDO_PROVIDERS &&
@@ -357,11 +374,11 @@ static void carry_out(SetRun *run, SetStep step) {
         case SET_STEP_PRE_FINAL:
                 call_providers(run, "PreFinalCommitSnapshots", settings->provider_usec);
                 break;
-        case SET_STEP_MOUNT:
-                set_run_mount(run);
-                break;
         case SET_STEP_OPEN_COPIES:
                 set_run_open_copies(run);
+                break;
+        case SET_STEP_MOUNT:
+                set_run_mount(run);
                 break;
         case SET_STEP_POST_SNAPSHOT:
                 set_run_post_writers(run);

@@ -6,6 +6,7 @@
  */
 
 #include "model/backup-components.h"
+#include "model/cut.h"
 #include "model/level.h"
 #include "vssd/calls.h"
 #include "vssd/discover.h"
@@ -21,6 +22,7 @@ typedef struct SetVolume {
         Participant *provider; /* NULL in a lease */
         vss_value *properties; /* what the provider keeps with the copy, and what is told */
         enum vss_hold hold;
+        Cut cut; /* with VSS_HOLD_DEVICE, from the end of prepare on */
         bool no_copy;
         bool attached;
         int instant;  /* see LevelVolume */

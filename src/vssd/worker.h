@@ -17,7 +17,7 @@ struct Manager;
 typedef struct Worker Worker;
 
 /* As many as one message carries. */
-enum { WORKER_FDS_MAX = 16 };
+enum { WORKER_FDS_MAX = 32 };
 
 typedef struct WorkerAnswer {
         vss_value *value; /* a dictionary, to be filled in */

@@ -4,7 +4,7 @@
  * Every state and every step of a set in a provider, against a table written out by hand
  */
 
-#include "lib/provider-state.h"
+#include "model/provider-state.h"
 #include "util/macro.h"
 #include "util/test.h"
 

@@ -8,7 +8,7 @@
  */
 
 #include <stddef.h>
-#include "lib/provider-state.h"
+#include "model/provider-state.h"
 #include "util/macro.h"
 
 static const struct {
