@@ -138,14 +138,15 @@ struct vss_provider {
          * "MAJOR:MINOR", "message": text}}. The hold suspends that device, does them, and resumes it: tables that are to
          * take effect then are loaded by now. Where the cut fails or comes too late, the inactive table of the device is
          * cleared before it is resumed; abort_snapshots puts the rest right. "suspended": a list of {"what", "usec",
-         * "why"}, what this call has suspended by other means.
+         * "why"}, what this call has suspended by other means. "properties": by snapshot id, those of its own that query
+         * will tell ("block-device", "hidden"), for the copy is mounted before it can be asked for.
          */
         vss_result (*end_prepare_snapshots)(vss_provider_call *call, const char *set_id, vss_value *results);
         vss_result (*pre_commit_snapshots)(vss_provider_call *call, const char *set_id);
         vss_result (*post_commit_snapshots)(vss_provider_call *call, const char *set_id, uint32_t count);
         vss_result (*pre_final_commit_snapshots)(vss_provider_call *call, const char *set_id);
         /* @results: dictionary; set "one-instant" to a list of lists of snapshot ids that provably share one;
-         * "suspended" as in end_prepare_snapshots. */
+         * "suspended" and "properties" as in end_prepare_snapshots. */
         vss_result (*post_final_commit_snapshots)(vss_provider_call *call, const char *set_id, vss_value *results);
 
         /* Shadow copies of one volume at one time; 0: VSS_PROVIDER_SNAPSHOTS_MAX. The service counts. */

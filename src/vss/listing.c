@@ -74,7 +74,7 @@ void show_shadows(const vss_value *result, const Filter *filter) {
         _cleanup_(table_clear) Table table = {};
 
         table_add(&table, "SHADOW COPY", "SET", "VOLUME", "PROVIDER", "CONTEXT", "ATTRIBUTES", "CREATED",
-                  "EXPOSED AT", "DEVICE OBJECT", NULL);
+                  "EXPOSED AT", "DEVICE OBJECT", "BLOCK DEVICE", NULL);
         for (size_t i = 0; i < vss_value_count(snapshots); i++) {
                 const vss_value *s = vss_value_at(snapshots, i);
                 _cleanup_(freep) char *attributes = join_attributes(s);
@@ -86,7 +86,8 @@ void show_shadows(const vss_value *result, const Filter *filter) {
                           context_name((uint32_t)vss_value_get_integer(s, "context", -1)), attributes ?: "?",
                           format_date(vss_value_get_integer(s, "created", 0), created),
                           vss_value_get_string(s, "exposed", ""),
-                          vss_value_get_string(s, "device-object", ""), NULL);
+                          vss_value_get_string(s, "device-object", ""),
+                          vss_value_get_string(s, "block-device", ""), NULL);
         }
         table_print(&table, stdout);
 }

@@ -144,7 +144,8 @@ static int clone_shadow(Builder *b, const ViewStep *step, int *ret_fd) {
         part = open_inside(b->staging, path);
         if (part < 0)
                 return part;
-        fd = open_tree(part, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+        /* With what hides the directories of its provider's own; nothing else is mounted in it. */
+        fd = open_tree(part, "", AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
         if (fd < 0)
                 return -errno;
         *ret_fd = fd;

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define TABLE_COLUMNS_MAX 9u
+#define TABLE_COLUMNS_MAX 12u
 
 typedef struct Table {
         size_t n_columns, n_rows;

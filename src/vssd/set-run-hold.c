@@ -7,6 +7,7 @@
  * hold itself, and only then is anything released: so all of them share one instant.
  */
 
+#include <limits.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 #include "config.h"
@@ -49,6 +50,7 @@ static int check_device_mapper(const SetVolume *volume, uint64_t device, WorkerA
         (void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/dm", major(device), minor(device));
         if (access(path, F_OK) == 0)
                 return 0;
+        (void)vss_value_set_string(answer->value, "culprit", volume->provider->name);
         (void)value_set_printf(answer->value, "message",
                                "%s handed over a cut of %s with %u:%u, which is no device of device-mapper",
                                volume->provider->name, volume->volume->path, major(device), minor(device));
@@ -423,10 +425,12 @@ static void on_ordered(void *userdata, int error, WorkerAnswer *answer) {
         SetRun *run = work->run;
         uint64_t limit = run->options.mode == SET_MODE_LEASE ? run->options.lease_usec
                                                              : run->manager->settings.hold_usec;
-        char message[256];
+        char message[512], culprit[NAME_MAX + 1];
         int r = error;
 
         (void)snprintf(message, sizeof(message), "%s", vss_value_get_string(answer->value, "message", ""));
+        (void)snprintf(culprit, sizeof(culprit), "%s",
+                       vss_value_get_string(answer->value, "culprit", "hold"));
         set_run_work_unlink(work);
         set_run_work_free(work);
         if (r >= 0)
@@ -439,7 +443,7 @@ static void on_ordered(void *userdata, int error, WorkerAnswer *answer) {
         if (r >= 0)
                 return; /* READY drops the step */
         failure_set_first(
-                &run->failure, r == -ENODEV ? VSS_E_UNEXPECTED_PROVIDER_ERROR : VSS_E_UNEXPECTED, "hold",
+                &run->failure, r == -ENODEV ? VSS_E_UNEXPECTED_PROVIDER_ERROR : VSS_E_UNEXPECTED, culprit,
                 "The hold cannot be made ready: %s",
                 message[0]      ? message
                 : r == -ELOOP   ? "the volumes stand on each other in a circle"

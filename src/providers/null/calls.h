@@ -18,6 +18,8 @@ vss_result null_open_memory(vss_provider_call *call, int *ret_fd);
 /* The identity of one copy. */
 vss_result null_read_copy(vss_provider_call *call, int memory_fd, const char *id, vss_value **ret_info);
 
+/* cut.c: appends a cut, written as in the settings, to the results of the end of prepare. -EINVAL. */
+int null_add_cut(vss_value *results, const char *snapshot_id, const char *text, uint64_t here);
 /* array.c */
 vss_result null_get_target_luns(vss_provider_call *call, const char *set_id, vss_value *luns);
 vss_result null_import_snapshots(vss_provider_call *call, const vss_value *set, vss_value *result);

@@ -22,6 +22,8 @@ typedef struct NullCopy {
         char *volume;
         vss_value *info;
         bool copies_files, one_instant;
+        char *cut; /* NULL: none is handed over */
+        uint64_t device;
         int source_fd; /* the root of the volume */
         int data_fd;   /* where its files go; -1 until end of prepare, or if none are copied */
 } NullCopy;
@@ -36,6 +38,7 @@ static void copy_done(NullCopy *copy) {
         closep(&copy->source_fd);
         closep(&copy->data_fd);
         free(copy->volume);
+        free(copy->cut);
         (void)vss_value_free(copy->info);
 }
 
@@ -132,7 +135,11 @@ static int make_info(NullCopy *copy, const char *set_id, const struct vss_volume
             vss_value_set_string(copy->info, "set", set_id) < 0 ||
             vss_value_set_string(copy->info, "state", "preparing") < 0 ||
             vss_value_set_boolean(copy->info, "no-copy", !copy->copies_files) < 0 ||
-            vss_value_set_string(own, "path", copy->volume) < 0)
+            vss_value_set_string(own, "path", copy->volume) < 0 ||
+            (*config->block_device &&
+             vss_value_set_string(copy->info, "block-device", config->block_device) < 0) ||
+            (*config->hidden &&
+             value_append_string(value_require(copy->info, "hidden", VSS_KIND_LIST), config->hidden) < 0))
                 return -ENOMEM;
         /* The LUN that the volume is said to lie on. */
         return (*config->lun ? vss_value_set_string(own, "lun", config->lun)
@@ -150,6 +157,8 @@ static int add_copy(NullSet *set, const char *snapshot_id, const struct vss_volu
                 .volume = strdup(volume->path),
                 .copies_files = config->copies_files,
                 .one_instant = config->one_instant,
+                .cut = *config->cut ? strdup(config->cut) : NULL,
+                .device = volume->device,
                 .source_fd = openat(volume->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
                 .data_fd = -1,
         };
@@ -205,6 +214,21 @@ static vss_result begin_prepare_snapshot(vss_provider_call *call, const char *se
         return r < 0 ? null_fail(call, volume->path, "cannot be opened", r) : VSS_S_OK;
 }
 
+/* What the service is to know of a copy before it can be asked for. */
+static int hand_over(const NullCopy *copy, vss_value *results) {
+        static const char *const keys[] = { "block-device", "hidden" };
+
+        FOREACH_ELEMENT (key, keys) {
+                const vss_value *value = vss_value_get(copy->info, *key);
+                vss_value *all = value ? value_require(results, "properties", VSS_KIND_DICT) : NULL;
+                vss_value *own = value ? value_require(all, copy->id, VSS_KIND_DICT) : NULL;
+
+                if (value && (!own || vss_value_set(own, *key, vss_value_copy(value)) < 0))
+                        return -ENOMEM;
+        }
+        return copy->cut ? null_add_cut(results, copy->id, copy->cut, copy->device) : 0;
+}
+
 static vss_result end_prepare_snapshots(vss_provider_call *call, const char *set_id, vss_value *results) {
         NullSet *set = set_under_way(call, set_id);
         _cleanup_(closep) int memory = -1;
@@ -222,6 +246,9 @@ static vss_result end_prepare_snapshots(vss_provider_call *call, const char *set
                 r = memory_add(memory, copy->id, copy->info, copy->copies_files, &copy->data_fd);
                 if (r < 0)
                         return null_fail(call, copy->volume, "the place of its copy cannot be made", r);
+                r = hand_over(copy, results);
+                if (r < 0)
+                        return null_fail(call, copy->volume, "its cut cannot be handed over", r);
         }
         return VSS_S_OK;
 }

@@ -35,10 +35,10 @@ static int parse_copy(const char *value, bool *ret_copies_files) {
         return 0;
 }
 
-static int parse_lun(const char *value, char ret_lun[static NULL_LUN_MAX]) {
-        if (!*value || strlen(value) >= NULL_LUN_MAX)
+static int parse_text(const char *value, char *ret_text, size_t size) {
+        if (!*value || strlen(value) >= size)
                 return -EINVAL;
-        (void)memcpy(ret_lun, value, strlen(value) + 1);
+        (void)memcpy(ret_text, value, strlen(value) + 1);
         return 0;
 }
 
@@ -63,7 +63,7 @@ static int parse_entry(const ConfEntry *entry, NullSettings *config) {
         if (strcmp(entry->key, "Revert") == 0)
                 return conf_number(entry->value, 100, &config->reverted_percent);
         if (strcmp(entry->key, "Lun") == 0)
-                return parse_lun(entry->value, config->lun);
+                return parse_text(entry->value, config->lun, sizeof(config->lun));
         if (strcmp(entry->key, "Check") == 0)
                 return conf_number(entry->value, 3600000, &config->check_millis);
         if (strcmp(entry->key, "Used") == 0)
@@ -74,6 +74,12 @@ static int parse_entry(const ConfEntry *entry, NullSettings *config) {
                 return parse_id(entry->value, config->lost);
         if (strcmp(entry->key, "Dropped") == 0)
                 return parse_id(entry->value, config->dropped);
+        if (strcmp(entry->key, "Hidden") == 0)
+                return parse_text(entry->value, config->hidden, sizeof(config->hidden));
+        if (strcmp(entry->key, "BlockDevice") == 0)
+                return parse_text(entry->value, config->block_device, sizeof(config->block_device));
+        if (strcmp(entry->key, "Cut") == 0)
+                return parse_text(entry->value, config->cut, sizeof(config->cut));
         return -ENOENT;
 }
 

@@ -14,12 +14,19 @@
  *     Check=MILLISECONDS                    how often it wants to look after its copies (0: never again)
  *     Used=BYTES, Low=yes|no                how full it says that it is, and whether it warns of it
  *     Lost=ID, Dropped=ID                   this copy is lost; this one is deleted when it is looked after
+ *     Hidden=PATH                           a directory of the copy that nobody is to be shown
+ *     BlockDevice=PATH                      told of the copy
+ *     Cut=DEVICE OPERATION...               what is handed over for a hold of the device
+ *
+ * A DEVICE is MAJOR:MINOR, or "here", the one that the volume is on; an OPERATION is resume DEVICE, or
+ * message DEVICE TEXT.
  */
 
 #include <linuxvss/types.h>
 #include "util/conf.h"
 
 #define NULL_LUN_MAX 64u
+#define NULL_CUT_MAX 1024u
 
 typedef struct NullSettings {
         enum vss_hold hold;
@@ -30,6 +37,8 @@ typedef struct NullSettings {
         bool low;
         unsigned long check_millis, used;
         char lost[VSS_ID_SIZE], dropped[VSS_ID_SIZE]; /* "": none */
+        char hidden[256], block_device[256];
+        char cut[NULL_CUT_MAX]; /* as it is written */
 } NullSettings;
 
 /* A file that is missing is an empty one. Return: 0, or a negative errno with @error filled in. */
