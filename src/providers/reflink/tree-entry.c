@@ -38,7 +38,7 @@ static unsigned flags_of(const Tree *tree, const NodeFacts *facts) {
         int64_t changed = node_time(&facts->st.st_ctim);
 
         return ENTRY_MADE | (facts->cloned ? ENTRY_FILLED : 0) |
-               (facts->cloned && changed < facts->began_nsec - TREE_TICK_NSEC ? ENTRY_CLEAN : 0) |
+               (facts->cloned && changed < facts->began_nsec - tree->tick_nsec ? ENTRY_CLEAN : 0) |
                (tree->pass == TREE_PREPARE && changed >= tree->recent_since ? ENTRY_RECENT : 0);
 }
 
@@ -204,7 +204,7 @@ static int copy_other(Tree *tree, TreeDir *dir, TreeEntry *entry) {
                 r = node_copy_other(&file, &st);
         if (r == 0)
                 entry->flags = ENTRY_MADE | ENTRY_FILLED |
-                               (entry->changed < node_time(&now) - TREE_TICK_NSEC ? ENTRY_CLEAN : 0);
+                               (entry->changed < node_time(&now) - tree->tick_nsec ? ENTRY_CLEAN : 0);
         return r;
 }
 

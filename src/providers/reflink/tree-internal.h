@@ -12,8 +12,6 @@
 #include "providers/reflink/store.h"
 #include "providers/reflink/tree.h"
 
-/* Times of files advance by the clock's tick, which is 10 ms at most. */
-#define TREE_TICK_NSEC INT64_C(20000000)
 /* Files that one thread takes at once. */
 #define TREE_CHUNK 64u
 
@@ -72,6 +70,7 @@ struct Tree {
         dev_t device, store_device;
         ino_t store_inode;
         TreeOptions options;
+        int64_t tick_nsec;
         char **wanted;
         size_t n_wanted;
         TreeDir *root;

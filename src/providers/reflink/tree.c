@@ -145,6 +145,8 @@ static int enter_directory(Tree *tree, TreeDir *dir, TreeEntry *entry) {
                         return -errno;
                 entry->flags = ENTRY_MADE;
         }
+        if (entry->inode == 0)
+                tree_note_left_out(tree, dir, entry->name, "it is a volume of its own");
         if (!entry->dir && entry->inode != 0) {
                 if (dir->depth >= TREE_DEPTH_MAX) {
                         tree_note_left_out(tree, dir, entry->name, "it lies too deep");
@@ -341,7 +343,7 @@ static void count_files(TreeFacts *facts, const TreeDir *dir) {
 
 int tree_run(Tree *tree, TreePass pass, uint64_t deadline_usec) {
         pthread_t threads[TREE_WORKERS_MAX];
-        unsigned n = 0, wanted = MIN(MAX(tree->options.workers, 1u), TREE_WORKERS_MAX);
+        unsigned n = 0, wanted = MIN(tree->options.workers, TREE_WORKERS_MAX);
         uint64_t began = now_usec();
         struct timespec now;
         int r;
@@ -420,6 +422,7 @@ int tree_new(int source_fd, int copy_fd, const vss_value *wanted, const TreeOpti
                         .store_device = store_device,
                         .store_inode = store_inode,
                         .options = *options,
+                        .tick_nsec = (int64_t)tree_tick_usec() * 1000,
                         .lock = PTHREAD_MUTEX_INITIALIZER,
                         .wake = PTHREAD_COND_INITIALIZER,
                         .links_lock = PTHREAD_MUTEX_INITIALIZER,
@@ -459,6 +462,15 @@ const char *tree_culprit(const Tree *tree) {
 
 const TreeFacts *tree_facts(const Tree *tree) {
         return &tree->facts;
+}
+
+/* Times of files advance by the tick of the coarse clock. */
+uint64_t tree_tick_usec(void) {
+        struct timespec tick;
+
+        if (clock_getres(CLOCK_REALTIME_COARSE, &tick) < 0 || tick.tv_sec > 0)
+                tick.tv_nsec = 10000000;
+        return (uint64_t)tick.tv_nsec / 1000 + USEC_PER_MSEC;
 }
 
 const char *tree_difference(const Tree *tree) {

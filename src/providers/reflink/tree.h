@@ -65,6 +65,8 @@ DEFINE_CLEANUP(Tree *, tree_free)
 int tree_run(Tree *tree, TreePass pass, uint64_t deadline_usec);
 const char *tree_culprit(const Tree *tree);
 const TreeFacts *tree_facts(const Tree *tree);
+/* A file that was changed longer ago than this counts as copied. */
+uint64_t tree_tick_usec(void);
 /* What differed in the last pass, the first of it; "" if nothing did. */
 const char *tree_difference(const Tree *tree);
 /* What is not in the copy though it was wanted: list of {path, reason}, at most TREE_NAMED_MAX. Borrowed. */
