@@ -273,7 +273,7 @@ static void actor_loop(Actor *actor) {
                         release_all(actor);
                 settled = actor->ordered && hold_settled(shared);
                 if (settled && actor->hold->recorded && hold_released(shared))
-                        (void)record_remove(actor->hold->run_dir);
+                        (void)record_remove(actor->hold->run_dir, actor->hold->record_name);
                 if (actor->ordered && !atomic_load(&shared->reported) &&
                     (settled || now_usec() >= actor->ordered_usec + HOLD_REPORT_USEC))
                         answer_released(actor);
@@ -284,52 +284,60 @@ static void actor_loop(Actor *actor) {
 }
 
 /* The watcher ends with us. One that doesn't say good-bye was stopped a moment ago. */
-static void part(Actor *actor) {
-        atomic_store(&actor->shared->done, 1);
-        bell_ring(actor->hold->watcher_bell);
-        if (actor->watcher >= 0)
-                word_wait(&actor->shared->watcher_bye, 0, HOLD_MISSED_MAX * HOLD_TICK_USEC);
-        if (actor->watcher >= 0 && !atomic_load(&actor->shared->watcher_bye)) {
-                (void)syscall(SYS_pidfd_send_signal, actor->watcher, SIGKILL, NULL, 0);
-                actor->watcher = -1;
+void actor_part(Hold *hold, int watcher) {
+        atomic_store(&hold->shared->done, 1);
+        bell_ring(hold->watcher_bell);
+        if (watcher >= 0)
+                word_wait(&hold->shared->watcher_bye, 0, HOLD_MISSED_MAX * HOLD_TICK_USEC);
+        if (watcher >= 0 && !atomic_load(&hold->shared->watcher_bye)) {
+                (void)syscall(SYS_pidfd_send_signal, watcher, SIGKILL, NULL, 0);
+                watcher = -1;
         }
-        if (actor->watcher < 0)
+        if (watcher < 0)
                 protect_cgroup_leave();
 }
 
-int actor_run(Hold *hold, int watcher) {
+int actor_arm(Hold *hold, void *(*run)(void *), int *ret_signals) {
         HoldShared *shared = hold->shared;
-        Actor actor = { .hold = hold, .shared = shared, .watcher = watcher };
         sigset_t signals;
         int r;
 
         (void)sigemptyset(&signals);
         (void)sigaddset(&signals, SIGTERM);
         (void)sigaddset(&signals, SIGINT);
-        actor.signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-        r = actor.signals < 0 ? -errno : 0;
+        *ret_signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+        r = *ret_signals < 0 ? -errno : 0;
         atomic_fetch_or(&shared->unprotected, protect_memory());
         shared_touch(shared);
         if (r >= 0)
-                r = hold_threads(shared, worker_run, hold);
+                r = hold_threads(shared, run, hold);
         word_wait(&shared->watcher_ready, 0, 5 * USEC_PER_SEC);
         if (r >= 0 && !atomic_load(&shared->watcher_ready))
                 r = -ETIMEDOUT;
         if (r >= 0)
                 r = -atomic_load(&shared->arm_error);
-        if (r < 0) {
-                atomic_store(&shared->arm_error, -r);
-                (void)hold_decide(shared, HOLD_CAUSE_FAILED);
-                /* Nothing was touched, and not every thread may exist. */
-                for (uint32_t i = 0; i < shared->n_targets; i++)
-                        atomic_store(&shared->targets[i].settled, 1);
-        } else {
+        if (r >= 0) {
                 hold->recorded = true;
+                return 0;
+        }
+        atomic_store(&shared->arm_error, -r);
+        (void)hold_decide(shared, HOLD_CAUSE_FAILED);
+        /* Nothing was touched, and not every thread may exist. */
+        for (uint32_t i = 0; i < shared->n_targets; i++)
+                atomic_store(&shared->targets[i].settled, 1);
+        return r;
+}
+
+int actor_run(Hold *hold, int watcher) {
+        Actor actor = { .hold = hold, .shared = hold->shared, .watcher = watcher };
+        int r = actor_arm(hold, worker_run, &actor.signals);
+
+        if (r >= 0) {
                 phase_set(&actor, PHASE_ARMED);
                 hold_answer(hold, HOLD_READY, 0);
                 hook_stop_at("armed");
         }
         actor_loop(&actor);
-        part(&actor);
+        actor_part(hold, actor.watcher);
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -77,7 +77,10 @@ void cut_pass(HoldShared *shared, HoldTarget *target) {
                 cut_fail(shared);
                 return;
         }
-        barrier_come(shared, target);
+        if (target->swap)
+                (void)word_change(&shared->cut, CUT_NONE, CUT_GO);
+        else
+                barrier_come(shared, target);
         word_wait(&shared->cut, CUT_NONE, 0);
         hook_stop_at("cutting");
         r = operations_run(shared, target);

@@ -53,7 +53,7 @@ static int number_parse(const char *text, uint64_t max, char **ret_end, uint64_t
         return 0;
 }
 
-static int device_parse(const char *text, dev_t *ret_device) {
+int device_parse(const char *text, dev_t *ret_device) {
         uint64_t major_number, minor_number;
         char *end;
 

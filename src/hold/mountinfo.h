@@ -20,6 +20,8 @@ typedef struct MountInfo {
         const char *source;
 } MountInfo;
 
+/* Of "MAJOR:MINOR". Return: 0 or -EBADMSG. */
+int device_parse(const char *text, dev_t *ret_device);
 /* Return: 0, or -EBADMSG if @line is no mount; @line is changed in any case. */
 int mountinfo_parse(char *line, MountInfo *ret_mount);
 /* Calls @each for every mount until it does not return 0. Return: what it returned, 0 at the end, or -errno.

@@ -30,6 +30,9 @@ int record_print(const Record *record, FILE *file) {
         fprintf(file, "linuxvss-hold 1 %d %llu %d %llu\n", record->pids[0],
                 (unsigned long long)record->starts[0], record->pids[1],
                 (unsigned long long)record->starts[1]);
+        if (record->command > 0)
+                fprintf(file, "command %d %llu\n", record->command,
+                        (unsigned long long)record->command_start);
         for (size_t i = 0; i < record->n_targets; i++) {
                 const RecordTarget *target = record->targets + i;
 
@@ -127,15 +130,27 @@ static int target_parse(char *line, RecordTarget *ret_target) {
         return 0;
 }
 
+static int command_parse(char *line, Record *record) {
+        uint64_t pid;
+
+        if (record->command > 0 || text_take(&line, "command ") < 0 ||
+            number_take(&line, INT_MAX, ' ', &pid) < 0 || pid < 2 ||
+            number_take(&line, UINT64_MAX, '\0', &record->command_start) < 0)
+                return -EBADMSG;
+        record->command = (pid_t)pid;
+        return 0;
+}
+
 int record_parse(char *text, Record *ret_record) {
         char *line = strsep(&text, "\n");
 
+        ret_record->command = 0;
         ret_record->n_targets = 0;
         ret_record->n_bad = 0;
         if (!line || head_parse(line, ret_record) < 0)
                 return -EBADMSG;
         while ((line = strsep(&text, "\n"))) {
-                if (!*line)
+                if (!*line || command_parse(line, ret_record) >= 0)
                         continue;
                 if (ret_record->n_targets >= HOLD_TARGETS_MAX ||
                     target_parse(line, ret_record->targets + ret_record->n_targets) < 0)
@@ -162,7 +177,14 @@ int record_dir_open(int create) {
         return TAKE_FD(dir);
 }
 
-int record_write(int dir, const Record *record) {
+int record_is_guard(const char *name) {
+        size_t length = strlen(RECORD_GUARD_PREFIX);
+
+        return strncmp(name, RECORD_GUARD_PREFIX, length) == 0 && name[length] &&
+               strlen(name) < RECORD_NAME_SIZE && !name[length + strspn(name + length, "0123456789")];
+}
+
+int record_write(int dir, const char *name, const Record *record) {
         _cleanup_(fclosep) FILE *file = NULL;
         char link[sizeof("/proc/self/fd/") + 12];
         int fd, r;
@@ -181,16 +203,16 @@ int record_write(int dir, const Record *record) {
                 return r;
         /* Linked, not renamed: it fails if there is one, also if that is a symbolic link. */
         (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-        return linkat(AT_FDCWD, link, dir, RECORD_NAME, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+        return linkat(AT_FDCWD, link, dir, name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
 }
 
-int record_read(int dir, Record *ret_record) {
+int record_read(int dir, const char *name, Record *ret_record) {
         _cleanup_(freep) char *text = NULL;
         _cleanup_(closep) int fd = -1;
         size_t length = 0;
         struct stat st;
 
-        fd = openat(dir, RECORD_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         if (fd < 0)
                 return errno == ELOOP ? -EPERM : -errno;
         if (fstat(fd, &st) < 0)
@@ -219,8 +241,8 @@ int record_read(int dir, Record *ret_record) {
         return record_parse(text, ret_record);
 }
 
-int record_remove(int dir) {
-        return unlinkat(dir, RECORD_NAME, 0) < 0 ? -errno : 0;
+int record_remove(int dir, const char *name) {
+        return unlinkat(dir, name, 0) < 0 ? -errno : 0;
 }
 
 int process_start(pid_t pid, uint64_t *ret_start) {

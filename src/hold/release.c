@@ -6,6 +6,7 @@
  * so each target gets a process of its own, and all of them one deadline.
  */
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
@@ -25,40 +26,62 @@
 #include "hold/protect.h"
 #include "hold/record.h"
 #include "hold/release.h"
+#include "hold/state.h"
 #include "util/clock.h"
 #include "util/macro.h"
 
+#define FILES_MAX 4096u
 #define RELEASE_USEC (8 * USEC_PER_SEC)
 #define RETRY_USEC (5 * USEC_PER_MSEC)
+
+DEFINE_CLEANUP(DIR *, closedir)
 
 /* How a worker ends. */
 enum { RELEASED = 0, STOOD_NOT = 1, FAILED = 2, NOT_FOUND = 3 };
 
-static int processes[RECORD_PROCESSES]; /* pidfds; -1: gone */
+/* Pidfds, the command's last; -1: gone */
+static int processes[RECORD_PROCESSES + 1];
+
+static int process_kill(pid_t pid, uint64_t start) {
+        _cleanup_(closep) int fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+        uint64_t is;
+
+        /* Compared behind the open: the descriptor is of exactly this process. */
+        if (fd < 0 || process_start(pid, &is) < 0 || is != start)
+                return -1;
+        if (syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) < 0)
+                fprintf(stderr, "vss-hold: cannot end process %d, which holds volumes: %m\n", pid);
+        else
+                printf("ended hold process %d\n", pid);
+        return TAKE_FD(fd);
+}
 
 /* The watcher first: else it would begin to release what we release. */
 static void processes_kill(const Record *record) {
-        for (unsigned i = RECORD_PROCESSES; i-- > 0;) {
-                uint64_t start;
+        for (unsigned i = RECORD_PROCESSES; i-- > 0;)
+                processes[i] = process_kill(record->pids[i], record->starts[i]);
+        processes[RECORD_PROCESSES] = process_kill(record->command, record->command_start);
+}
 
-                processes[i] = (int)syscall(SYS_pidfd_open, record->pids[i], 0);
-                if (processes[i] < 0)
+/* Is there a process of it that runs? One that was stopped will never release anything. */
+static bool record_works(const Record *record) {
+        for (unsigned i = 0; i < RECORD_PROCESSES; i++) {
+                char path[32];
+                uint64_t start;
+                _cleanup_(closep) int stat = -1;
+
+                if (process_start(record->pids[i], &start) < 0 || start != record->starts[i])
                         continue;
-                /* Compared behind the open: the descriptor is of exactly this process. */
-                if (process_start(record->pids[i], &start) < 0 || start != record->starts[i]) {
-                        (void)close(TAKE_FD(processes[i]));
-                        continue;
-                }
-                if (syscall(SYS_pidfd_send_signal, processes[i], SIGKILL, NULL, 0) < 0)
-                        fprintf(stderr, "vss-hold: cannot end process %d, which holds volumes: %m\n",
-                                record->pids[i]);
-                else
-                        printf("ended hold process %d\n", record->pids[i]);
+                (void)snprintf(path, sizeof(path), "/proc/%d/stat", record->pids[i]);
+                stat = open(path, O_RDONLY | O_CLOEXEC);
+                if (stat >= 0 && !process_stands(stat))
+                        return true;
         }
+        return false;
 }
 
 static bool processes_gone(void) {
-        for (unsigned i = 0; i < RECORD_PROCESSES; i++) {
+        for (unsigned i = 0; i < ELEMENTS(processes); i++) {
                 struct pollfd fd = { .fd = processes[i], .events = POLLIN };
 
                 if (fd.fd >= 0 && poll(&fd, 1, 0) == 0)
@@ -226,42 +249,77 @@ static int targets_release(const Record *record) {
         return result;
 }
 
-int release_recorded(void) {
+static int file_release(int dir, const char *name) {
         _cleanup_(freep) Record *record = calloc(1, sizeof(*record));
-        _cleanup_(closep) int dir = -1;
         int r;
 
         if (!record)
                 return -ENOMEM;
-        dir = record_dir_open(0);
-        if (dir < 0) {
-                if (dir != -ENOENT)
-                        fprintf(stderr, "vss-hold: %s is not root's own directory: not looked at\n",
-                                LINUXVSS_RUNDIR);
-                return dir == -ENOENT ? 0 : dir;
-        }
-        r = record_read(dir, record);
-        if (r == -ENOENT) {
-                protect_cgroup_clean();
-                return 0;
-        }
+        r = record_read(dir, name, record);
         if (r == -EPERM || r == -EBADMSG) {
                 fprintf(stderr,
                         "vss-hold: %s/%s is no hold file of ours: removed; see whether a volume stands "
-                        "(fsfreeze -u)\n",
-                        LINUXVSS_RUNDIR, RECORD_NAME);
-                (void)record_remove(dir);
+                        "(fsfreeze -u, dmsetup resume)\n",
+                        LINUXVSS_RUNDIR, name);
+                (void)record_remove(dir, name);
                 return r;
         }
         if (r < 0)
                 return r;
+        if (record_is_guard(name) && record_works(record))
+                return 0;
         if (record->n_bad > 0)
                 fprintf(stderr, "vss-hold: %u lines of %s/%s make no sense and are left out\n",
-                        record->n_bad, LINUXVSS_RUNDIR, RECORD_NAME);
+                        record->n_bad, LINUXVSS_RUNDIR, name);
         processes_kill(record);
         r = targets_release(record);
-        if (r < 0)
+        return r < 0 ? r : record_remove(dir, name);
+}
+
+static int run_dir_open(void) {
+        int dir = record_dir_open(0);
+
+        if (dir < 0 && dir != -ENOENT)
+                fprintf(stderr, "vss-hold: %s is not root's own directory: not looked at\n",
+                        LINUXVSS_RUNDIR);
+        return dir;
+}
+
+int release_guards(void) {
+        _cleanup_(closedirp) DIR *files = NULL;
+        struct dirent *entry;
+        int dir = run_dir_open(), result = 0;
+
+        if (dir < 0)
+                return dir == -ENOENT ? 0 : dir;
+        files = fdopendir(dir);
+        if (!files) {
+                int r = -errno;
+
+                (void)close(dir);
                 return r;
-        protect_cgroup_clean();
-        return record_remove(dir);
+        }
+        for (unsigned i = 0; i < FILES_MAX && (entry = readdir(files)); i++) {
+                int r = record_is_guard(entry->d_name) ? file_release(dirfd(files), entry->d_name) : 0;
+
+                if (r < 0 && r != -ENOENT)
+                        result = r;
+        }
+        return result;
+}
+
+int release_recorded(bool guards) {
+        _cleanup_(closep) int dir = run_dir_open();
+        int r, q = 0;
+
+        if (dir < 0)
+                return dir == -ENOENT ? 0 : dir;
+        r = file_release(dir, RECORD_NAME);
+        if (r == 0 || r == -ENOENT) {
+                protect_cgroup_clean();
+                r = 0;
+        }
+        if (guards)
+                q = release_guards();
+        return r < 0 ? r : q;
 }

@@ -8,7 +8,9 @@
 
 #include <limits.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -59,6 +61,22 @@ bool process_stands(int stat) {
         /* "PID (name) S": the name is ours, without parentheses */
         state = strchr(text, ')');
         return state && state[1] == ' ' && state[2] && strchr("TZX", state[2]);
+}
+
+bool command_runs(const Hold *hold) {
+        struct pollfd fd = { .fd = hold->command_fd, .events = POLLIN };
+
+        return hold->command > 0 && poll(&fd, 1, 0) == 0;
+}
+
+void command_kill(const Hold *hold) {
+        if (hold->command <= 0)
+                return;
+        /* Its parent, the first process, reaps it last of all: as long as that lives the number is its own.
+         */
+        if (command_runs(hold) || getppid() == hold->first || getpid() == hold->first)
+                (void)kill(-hold->command, SIGKILL);
+        (void)syscall(SYS_pidfd_send_signal, hold->command_fd, SIGKILL, NULL, 0);
 }
 
 void word_wait(_Atomic uint32_t *word, uint32_t value, uint64_t timeout_usec) {

@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #include "hold/protocol.h"
+#include "hold/record.h"
 #include "util/clock.h"
 #include "util/macro.h"
 
@@ -27,6 +28,8 @@
 
 /* How long the watcher waits behind the limit before it takes the acting process for late. */
 #define HOLD_LATE_USEC (200 * USEC_PER_MSEC)
+/* How often a release is repeated while what is released may still be stopped again. */
+#define HOLD_RETRY_USEC (2 * USEC_PER_MSEC)
 /* How long RELEASED waits for a freeze that has not returned yet. */
 #define HOLD_REPORT_USEC (500 * USEC_PER_MSEC)
 /* Stack of a thread, beside what the C library needs; a thread only makes system calls. */
@@ -60,6 +63,8 @@ typedef struct HoldTarget {
                              device-mapper */
         int freeze_fd;    /* cgroup.freeze */
         int events_fd;    /* cgroup.events */
+        bool guarded;     /* suspended by a command, not by us */
+        bool swap;        /* suspended for another table alone: without freezing, waiting for no other */
         int preset_error; /* errno found while arming; then it is never touched */
         char label[HOLD_LABEL_SIZE]; /* a device: its name */
         uint32_t n_operations;       /* a device's, while it is suspended */
@@ -76,6 +81,7 @@ typedef struct HoldTarget {
         _Atomic uint64_t began_usec;
         _Atomic uint64_t frozen_usec;
         _Atomic uint64_t released_usec;
+        _Atomic uint64_t suspended_usec; /* a guard's: how long, all in all, as it was seen */
 } HoldTarget;
 
 typedef enum HoldPhase {
@@ -130,7 +136,13 @@ typedef struct Hold {
         int watcher_bell;
         int actor_stat; /* /proc/PID/stat of each; -1: only the heartbeat tells */
         int watcher_stat;
-        bool recorded; /* our hold file stands */
+        char record_name[RECORD_NAME_SIZE];
+        bool recorded;  /* it stands */
+        bool swap;      /* of every target */
+        pid_t first;    /* the process that became the watcher */
+        pid_t command;  /* of a guard; 0: there is none */
+        int command_fd; /* its pidfd */
+        int command_go; /* a byte lets it begin */
 } Hold;
 
 /* Is the other process running? Counted in own ticks, so that a machine that slept as a whole alarms nobody.
@@ -148,6 +160,9 @@ void shared_touch(HoldShared *shared);
 bool pulse_late(Pulse *pulse, uint64_t beat, uint64_t now);
 /* Has the main thread ended, or was it stopped? @stat: /proc/PID/stat, open. */
 bool process_stands(int stat);
+/* A guard's command, with whatever it started. */
+bool command_runs(const Hold *hold);
+void command_kill(const Hold *hold);
 /* Waits until *@word is no longer @value; @timeout_usec 0: forever. */
 void word_wait(_Atomic uint32_t *word, uint32_t value, uint64_t timeout_usec);
 void word_set(_Atomic uint32_t *word, uint32_t value);

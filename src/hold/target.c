@@ -62,7 +62,7 @@ static int prepare_device(HoldTarget *target) {
         if (r < 0)
                 return r;
         (void)snprintf(target->label, sizeof(target->label), "%s", state.name);
-        return 0;
+        return target->swap && !state.inactive ? -ENODATA : 0;
 }
 
 void target_prepare(HoldTarget *target, const HoldRequest *request, int fd) {
@@ -184,7 +184,7 @@ int target_freeze(HoldTarget *target) {
                 return cgroup_freeze(target);
         case VSS_HOLD_DEVICE:
                 do
-                        r = mapper_suspend(target->fd, target->device, true);
+                        r = mapper_suspend(target->fd, target->device, !target->swap);
                 while (r == -EINTR && atomic_load(&target->order) != ORDER_RELEASE);
                 return r;
         default:
@@ -193,13 +193,17 @@ int target_freeze(HoldTarget *target) {
 }
 
 static int thaw_once(HoldTarget *target) {
+        int r;
+
         switch (target->kind) {
         case VSS_HOLD_FILESYSTEM:
                 return ioctl(target->fd, FITHAW, 0) < 0 ? -errno : 0;
         case VSS_HOLD_CGROUP:
                 return cgroup_thaw(target);
         case VSS_HOLD_DEVICE:
-                return mapper_undo(target->fd, target->device);
+                r = mapper_undo(target->fd, target->device);
+                /* What was removed holds nobody. */
+                return r == -ENXIO ? -EINVAL : r;
         default:
                 return -EINVAL;
         }
@@ -216,6 +220,32 @@ int target_thaw(HoldTarget *target) {
                         (void)usleep(THAW_PAUSE_USEC);
         }
         return r;
+}
+
+bool target_settle(HoldTarget *target, bool gone) {
+        uint32_t state = atomic_load(&target->state);
+        int r;
+
+        if (state == TARGET_IDLE)
+                return gone;
+        if (state != TARGET_FREEZING && state != TARGET_FROZEN && state != TARGET_RELEASING)
+                return true;
+        r = target_thaw(target);
+        /* A freeze of a control group may still write behind our release, and a command suspend again. */
+        if (state == TARGET_FREEZING &&
+            (r == -EINVAL || target->kind == VSS_HOLD_CGROUP || target->guarded) && !gone)
+                return false;
+        if (r == -EINVAL && state == TARGET_FREEZING)
+                atomic_store(&target->freeze_error, ECANCELED);
+        else if (r == -EINVAL && state == TARGET_FROZEN)
+                atomic_store(&target->release_error, EINVAL);
+        else if (r != -EINVAL)
+                /* With EINVAL while it was being released, the acting process was quicker. */
+                atomic_store(&target->release_error, -r);
+        if (atomic_load(&target->released_usec) == 0)
+                atomic_store(&target->released_usec, now_usec());
+        atomic_store(&target->state, r == 0 || r == -EINVAL ? TARGET_THAWED : TARGET_ERROR);
+        return true;
 }
 
 int target_path(const HoldTarget *target, char *path, size_t size) {

@@ -19,6 +19,12 @@ int target_check(HoldTarget *target);
 int target_freeze(HoldTarget *target);
 /* Releases it. Return: 0, -EINVAL if it did not stand, or -errno with it still standing. */
 int target_thaw(HoldTarget *target);
+/*
+ * target_settle() - one attempt to release a target that others may be stopping or releasing right now
+ * @gone: those others have ended, and can do nothing more
+ * Return: does it not stand any more, for good?
+ */
+bool target_settle(HoldTarget *target, bool gone);
 /* Takes over what OPERATION told. Return: 0 or -errno. */
 int target_operation(HoldTarget *target, const HoldRequest *request);
 /* Where it is, for the hold file: what ADD called it, or the control group's own path. Return: 0 or -errno.

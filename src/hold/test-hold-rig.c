@@ -511,7 +511,7 @@ int release_run(void) {
 int hold_processes(pid_t *ret_actor, pid_t *ret_watcher) {
         _cleanup_(freep) Record *record = calloc(1, sizeof(*record));
         _cleanup_(closep) int dir = record_dir_open(0);
-        int r = dir < 0 ? dir : record ? record_read(dir, record) : -ENOMEM;
+        int r = dir < 0 ? dir : record ? record_read(dir, RECORD_NAME, record) : -ENOMEM;
 
         if (r < 0)
                 return r;

@@ -49,6 +49,10 @@ static const Row rows[] = {
         { "a climbing one in disguise", HEAD "cgroup - /sys/fs/cgroup/\\056./x\n", 0, 0, 1 },
         { "a control group with a device", HEAD "cgroup 7:0 /sys/fs/cgroup/a\n", 0, 0, 1 },
         { "a line that was cut", HEAD "filesystem 7:0 /mnt\nfilesy", 0, 1, 1 },
+        { "a command", HEAD "command 12 202\ndevice 253:7 x\n", 0, 1, 0 },
+        { "two commands", HEAD "command 12 202\ncommand 13 203\n", 0, 0, 1 },
+        { "a command without a start", HEAD "command 12\n", 0, 0, 1 },
+        { "process 1 as the command", HEAD "command 1 202\n", 0, 0, 1 },
         { "binary", HEAD "\x01\x02\xff\n\n\n", 0, 0, 1 },
 };
 
@@ -91,7 +95,11 @@ static void test_round_trip(Record *record) {
         size_t size = 0;
         FILE *file = open_memstream(&text, &size);
 
-        *record = (Record){ .pids = { 10, 11 }, .starts = { 5, UINT64_MAX }, .n_targets = 3 };
+        *record = (Record){ .pids = { 10, 11 },
+                            .starts = { 5, UINT64_MAX },
+                            .command = 12,
+                            .command_start = 6,
+                            .n_targets = 3 };
         record->targets[0] = (RecordTarget){ .kind = VSS_HOLD_FILESYSTEM, .device = makedev(259, 70000) };
         record->targets[1] = (RecordTarget){ .kind = VSS_HOLD_CGROUP };
         (void)snprintf(record->targets[0].path, PATH_MAX, "%s", path);
@@ -103,17 +111,26 @@ static void test_round_trip(Record *record) {
                 return;
         expect_str("printed", text,
                    "linuxvss-hold 1 10 5 11 18446744073709551615\n"
+                   "command 12 6\n"
                    "filesystem 259:70000 /mnt/a\\040b\\011c\\012d\\134e\\134040\n"
                    "cgroup - /sys/fs/cgroup/x\n"
                    "device 253:7 vg-an\\040lv\n");
         memset(record, 0, sizeof(*record));
         expect_int("read again", record_parse(text, record), 0);
         expect_true("read again: processes", record->pids[1] == 11 && record->starts[1] == UINT64_MAX);
+        expect_true("read again: command", record->command == 12 && record->command_start == 6);
         expect_true("read again: device", record->targets[0].device == makedev(259, 70000));
         expect_str("read again: path", record->targets[0].path, path);
         expect_int("read again: kind", record->targets[1].kind, VSS_HOLD_CGROUP);
         expect_int("read again: the device's kind", record->targets[2].kind, VSS_HOLD_DEVICE);
         expect_str("read again: its name", record->targets[2].path, "vg-an lv");
+}
+
+static void test_guard_names(void) {
+        expect_true("a guard's name", record_is_guard("guard-123"));
+        FOREACH_ELEMENT (name, ((const char *const[]){ "hold", "guard-", "guard-1x", "guard-/../hold",
+                                                       ".guard-1", "guard-123456789012345678901234567" }))
+                expect_true(*name, !record_is_guard(*name));
 }
 
 static void test_process(void) {
@@ -133,6 +150,7 @@ int main(void) {
         test_rows(record);
         test_limits(record);
         test_round_trip(record);
+        test_guard_names();
         test_process();
         return test_end();
 }

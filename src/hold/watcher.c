@@ -20,8 +20,6 @@
 #include "hold/target.h"
 #include "hold/watcher.h"
 
-#define RETRY_USEC (2 * USEC_PER_MSEC)
-
 typedef struct Watcher {
         Hold *hold;
         HoldShared *shared;
@@ -35,40 +33,14 @@ typedef struct Watcher {
         Pulse pulse;
 } Watcher;
 
-/* One attempt. Return: is the target settled? */
-static bool target_settle(HoldShared *shared, HoldTarget *target) {
-        bool gone = atomic_load(&shared->actor_gone);
-        uint32_t state = atomic_load(&target->state);
-        int r;
-
-        if (state == TARGET_IDLE)
-                return gone;
-        if (state != TARGET_FREEZING && state != TARGET_FROZEN && state != TARGET_RELEASING)
-                return true;
-        r = target_thaw(target);
-        /* A freeze of a control group may still write behind our release. */
-        if (state == TARGET_FREEZING && (r == -EINVAL || target->kind == VSS_HOLD_CGROUP) && !gone)
-                return false;
-        if (r == -EINVAL && state == TARGET_FREEZING)
-                atomic_store(&target->freeze_error, ECANCELED);
-        else if (r == -EINVAL && state == TARGET_FROZEN)
-                atomic_store(&target->release_error, EINVAL);
-        else if (r != -EINVAL)
-                /* With EINVAL while it was being released, the acting process was quicker. */
-                atomic_store(&target->release_error, -r);
-        if (atomic_load(&target->released_usec) == 0)
-                atomic_store(&target->released_usec, now_usec());
-        atomic_store(&target->state, r == 0 || r == -EINVAL ? TARGET_THAWED : TARGET_ERROR);
-        return true;
-}
-
 static void *worker_run(void *data) {
         Worker *worker = data;
         HoldShared *shared = worker->hold->shared;
 
         word_wait(&shared->takeover, 0, 0);
-        while (!target_settle(shared, worker->target))
-                (void)usleep(RETRY_USEC);
+        while (!target_settle(worker->target,
+                              atomic_load(&shared->actor_gone) && !command_runs(worker->hold)))
+                (void)usleep(HOLD_RETRY_USEC);
         atomic_store(&worker->target->settled, 1);
         bell_ring(worker->hold->watcher_bell);
         return NULL;
@@ -84,6 +56,7 @@ static void take_over(Watcher *watcher) {
         word_set(&shared->cut, CUT_VOID);
         if (!atomic_load(&shared->actor_gone))
                 (void)kill(watcher->actor, SIGKILL);
+        command_kill(watcher->hold);
         (void)hold_decide(shared, HOLD_CAUSE_DIED);
         word_set(&shared->takeover, 1);
 }
@@ -173,7 +146,7 @@ static bool finish(Watcher *watcher) {
         bool settled = hold_settled(shared) && atomic_load(&shared->actor_gone);
 
         if (settled && watcher->hold->recorded && hold_released(shared))
-                (void)record_remove(watcher->hold->run_dir);
+                (void)record_remove(watcher->hold->run_dir, watcher->hold->record_name);
         if (!atomic_load(&shared->reported) &&
             (settled || now_usec() >= watcher->taken_usec + HOLD_REPORT_USEC))
                 hold_answer(watcher->hold, HOLD_RELEASED, HOLD_CAUSE_DIED);
@@ -216,6 +189,12 @@ static int record_targets(const Hold *hold, pid_t actor) {
                 if (r < 0)
                         return r;
         }
+        if (hold->command > 0) {
+                record->command = hold->command;
+                r = process_start(hold->command, &record->command_start);
+                if (r < 0)
+                        return r;
+        }
         for (uint32_t i = 0; i < shared->n_targets; i++) {
                 const HoldTarget *target = shared->targets + i;
                 RecordTarget *line = record->targets + record->n_targets;
@@ -229,7 +208,7 @@ static int record_targets(const Hold *hold, pid_t actor) {
                         return r;
                 record->n_targets++;
         }
-        return record_write(hold->run_dir, record);
+        return record_write(hold->run_dir, hold->record_name, record);
 }
 
 int watcher_run(Hold *hold, pid_t actor) {
@@ -254,7 +233,7 @@ int watcher_run(Hold *hold, pid_t actor) {
         }
         if (r < 0) {
                 if (hold->recorded)
-                        (void)record_remove(hold->run_dir);
+                        (void)record_remove(hold->run_dir, hold->record_name);
                 hold->recorded = false;
                 atomic_store(&shared->arm_error, -r);
         }
