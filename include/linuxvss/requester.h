@@ -175,7 +175,9 @@ VSS_PUBLIC vss_result vss_session_open_snapshot(vss_session *session, const char
 VSS_PUBLIC vss_result vss_session_set_backup_succeeded(vss_session *session, const char *writer,
                                                        const char *logical_path, const char *name, bool succeeded);
 /* VSS_E_BAD_STATE if some of the components chosen were told how they went by SetBackupSucceeded, and one was not.
- * If none was, none counts as saved. */
+ * If none was, none counts as saved. VSS_E_SNAPSHOT_LOST if a shadow copy of the set was lost meanwhile: what was read of
+ * it is worth nothing, and no writer was told; AbortBackup tells them. The result then has "lost" (dictionaries with
+ * "id", "volume", "reason"). */
 VSS_PUBLIC vss_result vss_session_backup_complete(vss_session *session, vss_async **ret_async);
 /*
  * The Backup Components Document, and a writer's metadata document: what to keep with the backup for its restore.
@@ -278,7 +280,8 @@ VSS_PUBLIC vss_result vss_service_list_sessions(vss_service *service, vss_value 
  */
 VSS_PUBLIC vss_result vss_service_plan(vss_service *service, const char *const *paths, size_t n_paths,
                                        const vss_value *options, vss_async **ret_async);
-/* @filter: NULL for all, or a dictionary with "snapshot", "set", "volume" and/or "provider". */
+/* @filter: NULL for all, or a dictionary with "snapshot", "set", "volume" and/or "provider". One whose "state" is "lost"
+ * cannot be used any more. The result's "losses" are those that are gone, until they are deleted by their ids. */
 VSS_PUBLIC vss_result vss_service_query(vss_service *service, const vss_value *filter, vss_async **ret_async);
 /* @selection: one of "snapshots" (list of ids), "set", "volume", "oldest" (a volume), "all" (true). Goes on after
  * a failure; each one that could not be deleted is in "failed" with its reason. */

@@ -131,6 +131,8 @@ typedef int32_t vss_result;
 #define VSS_E_MAXIMUM_NUMBER_OF_SETS_REACHED VSS_RESULT(0x80042502)
 /* Linux VSS: the service is not running and could not be started. */
 #define VSS_E_SERVICE_UNAVAILABLE VSS_RESULT(0x80042503)
+/* Linux VSS: a shadow copy was lost, or cannot be believed any more. */
+#define VSS_E_SNAPSHOT_LOST VSS_RESULT(0x80042504)
 
 /*
  * vss_result_name() - the name of a result without its VSS_ prefix ("E_BAD_STATE", "S_OK")

@@ -36,6 +36,8 @@ static const struct {
         { "OpenSnapshot", VSS_E_NOT_SUPPORTED },
         { "OpenSnapshot", VSS_E_VOLUME_IN_USE },
         { "OpenSnapshot", VSS_E_AUTORECOVERY_FAILED },
+        { "OpenSnapshot", VSS_E_SNAPSHOT_LOST },
+        { "RevertToSnapshot", VSS_E_SNAPSHOT_LOST },
         { "SetSnapshotProperty", VSS_E_NOT_SUPPORTED },
         { "SetSnapshotProperty", VSS_E_INSUFFICIENT_STORAGE },
         { "GetTargetLuns", VSS_E_NOT_SUPPORTED },

@@ -208,6 +208,8 @@ static const struct {
         { VSS_E_SERVICE_UNAVAILABLE, "E_SERVICE_UNAVAILABLE",
           "The service is not running and could not be started.",
           "Check linuxvss.service and the system bus." },
+        { VSS_E_SNAPSHOT_LOST, "E_SNAPSHOT_LOST", "A shadow copy was lost, or cannot be believed any more.",
+          "Do not trust what was read from it; see vss list shadows, give it more storage, and try again." },
 };
 
 static size_t find(vss_result result) {

@@ -178,6 +178,7 @@ static const struct {
         { VSS_E_LEVEL_NOT_REACHED, 0x80042501 },
         { VSS_E_MAXIMUM_NUMBER_OF_SETS_REACHED, 0x80042502 },
         { VSS_E_SERVICE_UNAVAILABLE, 0x80042503 },
+        { VSS_E_SNAPSHOT_LOST, 0x80042504 },
 };
 
 static void test_numbers(void) {

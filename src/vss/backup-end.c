@@ -40,6 +40,10 @@ static int abort_backup(Cli *cli, vss_session *session) {
         return r == VSS_S_OK ? EXIT_DONE : cli_fail(cli, r);
 }
 
+void session_give_up(vss_session *session) {
+        (void)vss_session_abort_backup(session, NULL);
+}
+
 int session_complete(Cli *cli, vss_session *session, const Selection *selection, const vss_value *set,
                      bool succeeded) {
         _cleanup_async_ vss_async *async = NULL;
@@ -62,6 +66,11 @@ int session_complete(Cli *cli, vss_session *session, const Selection *selection,
         r = vss_session_backup_complete(session, &async);
         if (r >= 0)
                 r = cli_wait(cli, async, "telling the writers", &result);
+        if (r == VSS_E_SNAPSHOT_LOST) {
+                (void)cli_fail(cli, r);
+                session_give_up(session);
+                return EXIT_FAILED;
+        }
         if (r != VSS_S_OK)
                 return cli_fail(cli, r);
         return tell_failed_writers(result);

@@ -113,6 +113,7 @@ int cli_fail(Cli *cli, vss_result result) {
         }
         message = cli->service ? vss_service_error_message(cli->service) : NULL;
         cli->service_lost = result == VSS_E_SERVICE_UNAVAILABLE;
+        cli->copies_lost |= result == VSS_E_SNAPSHOT_LOST;
         tell_failure(cli, result, cli->service ? vss_service_error_culprit(cli->service) ?: "" : "",
                      message && *message ? message : vss_result_text(result), NULL);
         return EXIT_FAILED;

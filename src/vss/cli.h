@@ -27,6 +27,7 @@ struct Cli {
         bool json;          /* --json */
         bool json_stderr;   /* standard output belongs to the command that is run */
         bool service_lost;  /* the last failure was that the service went away */
+        bool copies_lost;   /* ... or that shadow copies were lost */
         const char *script; /* the script that is run, and its line: failures name them; NULL: none */
         unsigned line;
         vss_value *errors; /* with a script: where failures are collected for its answer, instead of being

@@ -210,9 +210,9 @@ static void watch_session(Command *command, bool bus_spoke, uint64_t *checked_us
         if (vss_service_process(command->cli->service) >= 0 && command->is_alive(command->userdata))
                 return;
         command->lost = true;
-        cli_note("THE SHADOW COPIES ARE LOST while the command is running: the service went away, or the "
-                 "session "
-                 "was aborted");
+        cli_note("THE SHADOW COPIES ARE LOST while the command is running: their storage is full or gone, "
+                 "the "
+                 "service went away, or the session was aborted");
         cli_note("what the command reads from now on may not be what it was promised");
 }
 

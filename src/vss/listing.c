@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 #include "vss/attributes.h"
+#include "vss/cli.h"
 #include "vss/listing.h"
 #include "vss/options.h"
 #include "vss/output.h"
@@ -77,7 +78,8 @@ void show_shadows(const vss_value *result, const Filter *filter) {
                   "EXPOSED AT", "DEVICE OBJECT", "BLOCK DEVICE", NULL);
         for (size_t i = 0; i < vss_value_count(snapshots); i++) {
                 const vss_value *s = vss_value_at(snapshots, i);
-                _cleanup_(freep) char *attributes = join_attributes(s);
+                bool lost = strcmp(vss_value_get_string(s, "state", ""), "lost") == 0;
+                _cleanup_(freep) char *attributes = lost ? strdup("LOST") : join_attributes(s);
                 char created[DATE_SIZE];
 
                 table_add(&table, vss_value_get_string(s, "id", "?"), vss_value_get_string(s, "set", ""),
@@ -90,6 +92,33 @@ void show_shadows(const vss_value *result, const Filter *filter) {
                           vss_value_get_string(s, "block-device", ""), NULL);
         }
         table_print(&table, stdout);
+}
+
+static void tell_loss(const vss_value *loss, bool *told) {
+        const char *id = vss_value_get_string(loss, "id", "?");
+        int64_t when = vss_value_get_integer(loss, "time-usec", 0);
+        char date[DATE_SIZE];
+
+        cli_note("LOST%s%s: shadow copy %s of %s: %s", when > 0 ? " " : "",
+                 when > 0 ? format_date(when, date) : "", id, vss_value_get_string(loss, "volume", "?"),
+                 vss_value_get_string(loss, "reason", "?"));
+        *told = true;
+}
+
+bool listing_tell_losses(const vss_value *result) {
+        const vss_value *snapshots = vss_value_get(result, "snapshots"),
+                        *losses = vss_value_get(result, "losses");
+        bool told = false;
+
+        for (size_t i = 0; i < vss_value_count(snapshots); i++)
+                if (strcmp(vss_value_get_string(vss_value_at(snapshots, i), "state", ""), "lost") == 0)
+                        tell_loss(vss_value_at(snapshots, i), &told);
+        for (size_t i = 0; i < vss_value_count(losses); i++)
+                tell_loss(vss_value_at(losses, i), &told);
+        if (told)
+                cli_note("vss delete ID says that it is known. With more storage it lasts longer: vss "
+                         "storage list");
+        return told;
 }
 
 vss_result listing_name_attributes(vss_value *result) {

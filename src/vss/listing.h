@@ -7,6 +7,7 @@
  * Each takes the answer as the service gives it, with the list under its name.
  */
 
+#include <stdbool.h>
 #include "util/value.h"
 
 /* What of a list is wanted; NULL: all. */
@@ -24,6 +25,8 @@ void show_components(const vss_value *result, const Filter *filter);
 void show_providers(const vss_value *result, const Filter *filter);
 void show_volumes(const vss_value *result, const Filter *filter);
 void show_shadows(const vss_value *result, const Filter *filter);
+/* Shadow copies that were lost, on standard error. Return: true if there are any. */
+bool listing_tell_losses(const vss_value *result);
 void show_sessions(const vss_value *result, const Filter *filter);
 void show_attached(const vss_value *result, const Filter *filter);
 void show_diff_areas(const vss_value *result, const Filter *filter);

@@ -128,10 +128,12 @@ int verb_complete(Cli *cli, int argc, char **argv) {
         status = complete(cli, session, !failed);
 
         /* What could not be completed stays with its lease, for another try. */
-        if (status != EXIT_DONE && status != EXIT_PARTLY) {
+        if (status != EXIT_DONE && status != EXIT_PARTLY && !cli->copies_lost) {
                 (void)vss_session_free(session);
                 return status;
         }
         (void)vss_session_release(session);
+        if (cli->copies_lost)
+                return EXIT_FAILED;
         return report(cli, id ?: "", !failed) == EXIT_DONE ? status : EXIT_FAILED;
 }

@@ -46,7 +46,8 @@ static int check_rights(Cli *cli) {
         if (syscall(SYS_capget, &header, data) == 0 && (data[0].effective & (1u << CAP_SYS_ADMIN)))
                 return EXIT_DONE;
         return cli_error(cli, VSS_E_ACCESSDENIED, NULL,
-                         "vss exec mounts the shadow copies for the command: that needs root, whatever polkit allows");
+                         "vss exec mounts the shadow copies for the command: that needs root, whatever "
+                         "polkit allows");
 }
 
 static int check_command(Cli *cli, const char *name) {
@@ -167,15 +168,19 @@ static void tell_set(Exec *e) {
         cli_note("%s", line ?: "out of memory");
 }
 
-/* The session, and with it the shadow copies, as long as the service knows one of them. */
+/* The session, and with it the shadow copies, as long as the service knows all of them, and none is lost. */
 static bool session_is_alive(void *userdata) {
         Exec *e = userdata;
-        vss_value *properties = NULL;
-        vss_result r = vss_session_get_snapshot_properties(e->backup.session, e->backup.volumes[0].snapshot,
-                                                           &properties);
 
-        (void)vss_value_free(properties);
-        return r >= 0;
+        for (size_t i = 0; i < e->backup.n_volumes; i++) {
+                _cleanup_value_ vss_value *properties = NULL;
+                vss_result r = vss_session_get_snapshot_properties(
+                        e->backup.session, e->backup.volumes[i].snapshot, &properties);
+
+                if (r < 0 || strcmp(vss_value_get_string(properties, "state", ""), "lost") == 0)
+                        return false;
+        }
+        return true;
 }
 
 static int finish(Exec *e, int status) {
@@ -183,7 +188,9 @@ static int finish(Exec *e, int status) {
         bool lost = e->command.lost || !session_is_alive(e);
         int r = lost ? EXIT_FAILED : backup_complete(&e->backup, status == 0);
 
-        lost |= cli->service_lost;
+        if (lost && !cli->service_lost)
+                session_give_up(e->backup.session);
+        lost |= cli->service_lost || cli->copies_lost;
         backup_release(&e->backup);
         if (lost) {
                 cli_note(

@@ -184,5 +184,7 @@ int verb_list(Cli *cli, int argc, char **argv) {
                 status = cli_print_json(cli, result, false);
         else
                 kind->show(result, &filter);
+        if (listing_tell_losses(result) && status == EXIT_DONE)
+                status = EXIT_PARTLY;
         return status == EXIT_DONE ? tell_left_out(result) : status;
 }

@@ -9,6 +9,8 @@
 #include "vssd/catalog-internal.h"
 #include "vssd/event.h"
 #include "vssd/log.h"
+#include "vssd/losses.h"
+#include "vssd/session.h"
 
 typedef struct Deletion {
         Manager *manager;
@@ -60,6 +62,8 @@ static void on_deleted(void *userdata, const CallAnswer *answer) {
         }
         (void)value_append_string(value_require(deletion->result, "deleted", VSS_KIND_LIST),
                                   current_id(deletion));
+        (void)losses_forget(deletion->manager, current_id(deletion));
+        session_note_deleted(deletion->manager, current_id(deletion));
         event_send(deletion->manager, "shadow-copy-deleted", snapshot, "shadow copy %s of %s was deleted",
                    current_id(deletion), vss_value_get_string(snapshot, "volume", "?"));
 }
@@ -142,11 +146,34 @@ static void note_unknown(Deletion *deletion, bool incomplete) {
                 for (size_t k = 0; !found && k < vss_value_count(deletion->chosen); k++)
                         found = strcmp(vss_value_get_string(vss_value_at(deletion->chosen, k), "id", ""),
                                        id) == 0;
-                if (!found)
+                /* Of one that is lost already, deleting says that it is known. */
+                if (!found && losses_forget(deletion->manager, id))
+                        (void)value_append_string(value_require(deletion->result, "deleted", VSS_KIND_LIST),
+                                                  id);
+                else if (!found)
                         note_failed(deletion, id,
                                     incomplete ? VSS_E_UNEXPECTED_PROVIDER_ERROR : VSS_E_OBJECT_NOT_FOUND,
                                     incomplete ? "its provider did not answer"
                                                : "there is no such shadow copy");
+        }
+}
+
+static bool matches_loss(const vss_value *selection, const vss_value *loss) {
+        const char *volume = vss_value_get_string(selection, "volume", NULL);
+
+        return vss_value_get_boolean(selection, "all", false) ||
+               (volume && strcmp(volume, vss_value_get_string(loss, "volume", "")) == 0);
+}
+
+/* Whoever deletes all that there is has seen what there is not. */
+static void forget_losses(Deletion *deletion, const vss_value *losses) {
+        for (size_t i = 0; i < vss_value_count(losses); i++) {
+                const vss_value *loss = vss_value_at(losses, i);
+                const char *id = vss_value_get_string(loss, "id", "");
+
+                if (matches_loss(deletion->selection, loss) && losses_forget(deletion->manager, id))
+                        (void)value_append_string(value_require(deletion->result, "deleted", VSS_KIND_LIST),
+                                                  id);
         }
 }
 
@@ -167,6 +194,7 @@ static void on_queried(void *userdata, const Failure *failure, vss_value *result
                 if (only_first)
                         break;
         }
+        forget_losses(deletion, vss_value_get(result, "losses"));
         note_unknown(deletion, catalog_query_is_incomplete(deletion->query, result));
         delete_next(deletion);
 }

@@ -13,7 +13,9 @@
 #include "vssd/catalog-internal.h"
 #include "vssd/event.h"
 #include "vssd/log.h"
+#include "vssd/losses.h"
 #include "vssd/mounts.h"
+#include "vssd/watch.h"
 #include "vssd/worker.h"
 
 enum { SNAPSHOTS_MAX = 65536 };
@@ -82,6 +84,10 @@ static void annotate(Manager *manager, vss_value *snapshot) {
                                             attributes | VSS_VOLSNAP_ATTR_EXPOSED_LOCALLY);
 }
 
+static bool is_lost(const vss_value *snapshot) {
+        return strcmp(vss_value_get_string(snapshot, "state", ""), "lost") == 0;
+}
+
 static void on_snapshots(void *userdata, const CallAnswer *answer) {
         CatalogQuery *query = userdata;
         vss_value *list = value_get_mutable(query->result, "snapshots");
@@ -98,10 +104,15 @@ static void on_snapshots(void *userdata, const CallAnswer *answer) {
                 (void)vss_value_append(value_require(query->result, "left-out", VSS_KIND_LIST), left);
                 return;
         }
+        /* After a restart of the service this is how it gets to know of them. */
+        if (vss_value_count(found) > 0)
+                watch_keep(query->manager, answer->participant);
         for (size_t i = 0; i < vss_value_count(found); i++) {
                 vss_value *snapshot = value_at_mutable(found, i);
 
                 (void)vss_value_set_string(snapshot, "provider", answer->participant->name);
+                if (is_lost(snapshot))
+                        watch_note_lost(query->manager, snapshot);
                 if (!id_is_valid(vss_value_get_string(snapshot, "id", "")) ||
                     !matches(query->filter, snapshot) || vss_value_count(list) >= SNAPSHOTS_MAX)
                         continue;
@@ -135,6 +146,24 @@ static int sort_snapshots(vss_value *result) {
         return vss_value_set(result, "snapshots", TAKE_PTR(sorted)) < 0 ? -ENOMEM : 0;
 }
 
+/* Copies that are gone, and nobody has taken note of it. */
+static void add_losses(CatalogQuery *query) {
+        const vss_value *losses = losses_list(query->manager),
+                        *snapshots = vss_value_get(query->result, "snapshots");
+
+        for (size_t i = 0; i < vss_value_count(losses); i++) {
+                const vss_value *loss = vss_value_at(losses, i);
+                bool listed = false;
+
+                for (size_t k = 0; !listed && k < vss_value_count(snapshots); k++)
+                        listed = strcasecmp(vss_value_get_string(vss_value_at(snapshots, k), "id", ""),
+                                            vss_value_get_string(loss, "id", "")) == 0;
+                if (!listed && !vss_value_get(query->filter, "set") && matches(query->filter, loss))
+                        (void)vss_value_append(value_require(query->result, "losses", VSS_KIND_LIST),
+                                               vss_value_copy(loss));
+        }
+}
+
 static void query_finish(void *userdata) {
         CatalogQuery *query = userdata;
         bool keep = query->keep_providers;
@@ -146,6 +175,7 @@ static void query_finish(void *userdata) {
                         query->manager->last_sequence,
                         (uint64_t)vss_value_get_integer(
                                 vss_value_at(vss_value_get(query->result, "snapshots"), i), "sequence", 0));
+        add_losses(query);
         /* Who keeps the query may have freed it by then. */
         query->done(query->userdata, &query->failure, query->result);
         if (!keep)

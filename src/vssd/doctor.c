@@ -18,6 +18,7 @@
 #include "config.h"
 #include "vssd/cgroup.h"
 #include "vssd/doctor.h"
+#include "vssd/losses.h"
 
 typedef struct Check {
         const char *name;
@@ -115,6 +116,25 @@ static const Check checks[] = {
           "Install a release build (meson setup -Dtest-hooks=false)." },
 };
 
+/* Of the service as it was when this worker was forked. */
+static int add_losses(const Manager *manager, vss_value *list) {
+        size_t n = vss_value_count(losses_list(manager));
+        vss_value *row = vss_value_new_dict();
+
+        (void)vss_value_set_string(row, "name", "losses");
+        (void)vss_value_set_boolean(row, "ok", n == 0);
+        (void)vss_value_set_string(row, "text", "");
+        if (n > 0)
+                (void)value_set_printf(row, "text", "%zu shadow cop%s lost.", n,
+                                       n == 1 ? "y was" : "ies were");
+        (void)vss_value_set_string(
+                row, "remedy",
+                n == 0 ? ""
+                       : "vss list shadows says which and why; vss delete ID says that it "
+                         "is known.");
+        return vss_value_append(list, row) < 0 ? -ENOMEM : 0;
+}
+
 int doctor_main(void *arg, WorkerAnswer *answer) {
         vss_value *list = value_require(answer->value, "checks", VSS_KIND_LIST);
 
@@ -129,5 +149,5 @@ int doctor_main(void *arg, WorkerAnswer *answer) {
                 if (vss_value_append(list, row) < 0)
                         return -ENOMEM;
         }
-        return 0;
+        return add_losses(arg, list);
 }

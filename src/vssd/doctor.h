@@ -7,5 +7,5 @@
 
 #include "vssd/worker.h"
 
-/* Worker main. Answer: "checks": list of {name, ok, text, remedy}. */
+/* Worker main. @arg: the manager. Answer: "checks": list of {name, ok, text, remedy}. */
 int doctor_main(void *arg, WorkerAnswer *answer);

@@ -96,6 +96,17 @@ static void send_to(Manager *manager, const Subscriber *subscriber, const vss_va
                 log_warning("an event cannot be sent to %s: %s", subscriber->name, strerror(-r));
 }
 
+/* What nobody has asked for, and somebody has to know. */
+static bool is_bad(const char *kind) {
+        static const char *const kinds[] = { "snapshot-lost", "snapshot-deleted", "storage-low",
+                                             "storage-grow-failed", "storage-check-failed" };
+
+        FOREACH_ELEMENT (bad, kinds)
+                if (strcmp(*bad, kind) == 0)
+                        return true;
+        return false;
+}
+
 void event_send(Manager *manager, const char *kind, const vss_value *details, const char *format, ...) {
         _cleanup_value_ vss_value *event = details ? vss_value_copy(details) : vss_value_new_dict();
         char text[1024];
@@ -104,7 +115,11 @@ void event_send(Manager *manager, const char *kind, const vss_value *details, co
         va_start(args, format);
         (void)vsnprintf(text, sizeof(text), format, args);
         va_end(args);
-        log_info("%s", text_make_utf8(text)); /* it may have been cut in the middle of a character */
+        (void)text_make_utf8(text); /* it may have been cut in the middle of a character */
+        if (is_bad(kind))
+                log_warning("%s", text);
+        else
+                log_info("%s", text);
         (void)vss_value_set_string(event, "kind", kind);
         (void)vss_value_set_string(event, "text", text);
         value_make_utf8(event);

@@ -18,6 +18,7 @@
 #include "vssd/import.h"
 #include "vssd/log.h"
 #include "vssd/mounts.h"
+#include "vssd/watch.h"
 
 struct Import {
         Manager *manager;
@@ -173,6 +174,8 @@ static void on_provider(void *userdata, const CallAnswer *answer) {
 
         if (answer->late)
                 participant_kill(answer->participant, answer->message);
+        if (vss_value_count(ids) > 0)
+                watch_begin(import->manager, answer->participant);
         for (size_t i = 0; i < vss_value_count(import->wanted); i++) {
                 const vss_value *snapshot = vss_value_at(import->wanted, i);
                 const char *id = vss_value_get_string(snapshot, "id", "");

@@ -20,11 +20,13 @@
 #include "vssd/job.h"
 #include "vssd/lease.h"
 #include "vssd/log.h"
+#include "vssd/losses.h"
 #include "vssd/manager.h"
 #include "vssd/plan.h"
 #include "vssd/session.h"
 #include "vssd/storage.h"
 #include "vssd/support.h"
+#include "vssd/watch.h"
 #include "vssd/worker.h"
 
 #define RENEW_SECONDS_MAX (7u * 24 * 3600)
@@ -301,6 +303,9 @@ static void on_expose_found(void *userdata, const Failure *failure, vss_value *r
         else if (directory && (context & VSS_VOLSNAP_ATTR_CLIENT_ACCESSIBLE))
                 failure_set(&refused, VSS_E_INVALIDARG, id,
                             "A client-accessible shadow copy cannot be exposed.");
+        else if (directory && strcmp(vss_value_get_string(snapshot, "state", ""), "lost") == 0)
+                failure_set(&refused, VSS_E_SNAPSHOT_LOST, id, "Shadow copy %s is lost: %s", id,
+                            vss_value_get_string(snapshot, "reason", ""));
         else if (directory && *vss_value_get_string(snapshot, "exposed", ""))
                 failure_set(&refused, VSS_E_OBJECT_ALREADY_EXISTS, id,
                             "Shadow copy %s is exposed already, at %s.", id,
@@ -461,7 +466,7 @@ static int doctor(Manager *manager, sd_bus_message *m, sd_bus_error *error) {
         r = begin(request, m);
         if (r < 0)
                 return r;
-        r = worker_start(manager, doctor_main, NULL, manager->settings.worker_usec, on_examined, request,
+        r = worker_start(manager, doctor_main, manager, manager->settings.worker_usec, on_examined, request,
                          NULL);
         if (r < 0) {
                 Failure failure = { .code = VSS_E_OUTOFMEMORY };
@@ -584,12 +589,16 @@ int manager_start(Manager *manager) {
         if (r >= 0)
                 r = hold_release_leftovers(manager);
         if (r >= 0)
+                r = losses_start(manager);
+        if (r >= 0)
                 r = sd_bus_request_name(manager->bus, BUS_NAME, 0);
         return r < 0 ? r : catalog_start(manager);
 }
 
 void manager_deinit(Manager *manager) {
         event_forget_all(manager);
+        watch_end(manager);
+        manager->losses = losses_free(manager->losses);
         manager->lease = lease_free(manager->lease);
         manager->catalog = catalog_free(manager->catalog);
         manager->express = vss_value_free(manager->express);

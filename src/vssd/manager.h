@@ -32,6 +32,8 @@ struct Manager {
         struct Catalog *catalog;
         struct Provider *providers;
         struct Subscriber *subscribers;
+        struct Watched *watched; /* providers that look after their copies */
+        struct Losses *losses;   /* copies that were lost */
         struct Door *door;
         vss_value *express; /* express writers' documents as they were read last: express.h */
         uint64_t last_sequence;

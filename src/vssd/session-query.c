@@ -11,6 +11,7 @@
 #include "model/context.h"
 #include "vssd/catalog.h"
 #include "vssd/log.h"
+#include "vssd/losses.h"
 #include "vssd/session.h"
 
 /* Query */
@@ -135,11 +136,23 @@ static void on_looked_up(void *userdata, const Failure *failure, vss_value *resu
         failure_clear(&none);
 }
 
+/* Of a copy of the session's own it is known what it was; that it is lost came later. */
+static int answer_own(sd_bus_message *m, const vss_value *properties, const vss_value *loss) {
+        _cleanup_value_ vss_value *now = loss ? vss_value_copy(properties) : NULL;
+        Failure none = { 0 };
+
+        if (loss && (vss_value_set_string(now, "state", "lost") < 0 ||
+                     vss_value_set_string(now, "reason", vss_value_get_string(loss, "reason", "")) < 0))
+                return -ENOMEM;
+        answer(m, &none, now ?: properties, -1);
+        return 0;
+}
+
 static int look_up(Session *session, sd_bus_message *m, bool open, sd_bus_error *error) {
         _cleanup_(lookup_freep) Lookup *lookup = calloc(1, sizeof(*lookup));
         _cleanup_value_ vss_value *filter = vss_value_new_dict();
         const SetVolume *own = NULL;
-        Failure none = { 0 };
+        const vss_value *loss;
         const char *id;
         int r = sd_bus_message_read(m, "s", &id);
 
@@ -157,10 +170,14 @@ static int look_up(Session *session, sd_bus_message *m, bool open, sd_bus_error 
         if (session->facts & SESSION_SNAPSHOT_DONE)
                 own = set_find_snapshot(&session->set, id);
         set_id(lookup, own ? own->id : id);
+        loss = losses_find(session->manager, lookup->id);
+        if (loss && open)
+                return bus_error_setf(error, VSS_E_SNAPSHOT_LOST, "Shadow copy %s is lost: %s", lookup->id,
+                                      vss_value_get_string(loss, "reason", "?"));
         if (own && open)
                 open_it(TAKE_PTR(lookup));
         else if (own)
-                answer(m, &none, own->properties, -1);
+                r = answer_own(m, own->properties, loss);
         else {
                 r = catalog_query(session->manager, filter, on_looked_up, lookup, NULL);
                 if (r >= 0)

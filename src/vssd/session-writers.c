@@ -8,6 +8,7 @@
 #include "bus/marshal.h"
 #include "vssd/answer.h"
 #include "model/component.h"
+#include "vssd/catalog.h"
 #include "vssd/log.h"
 #include "vssd/session.h"
 
@@ -146,21 +147,25 @@ static int call_writers(Session *session, size_t round) {
         return r;
 }
 
-static int round_of_writers(Session *session, sd_bus_message *m, SessionCall call) {
-        size_t round = round_of(call);
+static void begin_round(Session *session) {
+        size_t round = round_of(session->job_call);
         Failure failure = { 0 };
+        int r = call_writers(session, round);
+
+        if (r >= 0)
+                return;
+        failure_set(&failure, VSS_E_UNEXPECTED, "", "%s cannot be sent: %s", rounds[round].member,
+                    strerror(-r));
+        session_end_job(session, &failure, NULL);
+        failure_clear(&failure);
+}
+
+static int round_of_writers(Session *session, sd_bus_message *m, SessionCall call) {
         int r = session_begin_job(session, m, call);
 
-        if (r < 0)
-                return r;
-        r = call_writers(session, round);
-        if (r < 0) {
-                failure_set(&failure, VSS_E_UNEXPECTED, "", "%s cannot be sent: %s", rounds[round].member,
-                            strerror(-r));
-                session_end_job(session, &failure, NULL);
-                failure_clear(&failure);
-        }
-        return 0;
+        if (r >= 0)
+                begin_round(session);
+        return r < 0 ? r : 0;
 }
 
 int session_prepare(Session *session, sd_bus_message *m, sd_bus_error *error) {
@@ -202,6 +207,7 @@ static void choose_by_document(Session *session) {
 int session_complete(Session *session, sd_bus_message *m, sd_bus_error *error) {
         const SetWriter *writer = NULL;
         const vss_value *forgotten;
+        int r;
 
         if (session->facts & SESSION_DOCUMENT)
                 choose_by_document(session);
@@ -213,7 +219,14 @@ int session_complete(Session *session, sd_bus_message *m, sd_bus_error *error) {
                         "for component \"%s\" of %s, only for others.",
                         component_label(component_logical_path(forgotten), component_name(forgotten)).text,
                         writer->participant->name);
-        return round_of_writers(session, m, SESSION_CALL_BACKUP_COMPLETE);
+        r = session_check_copies(session, begin_round);
+        if (r == 0)
+                return round_of_writers(session, m, SESSION_CALL_BACKUP_COMPLETE);
+        if (r > 0)
+                r = session_begin_job(session, m, SESSION_CALL_BACKUP_COMPLETE);
+        if (r < 0)
+                session->querying = catalog_query_cancel(session->querying);
+        return r;
 }
 
 int session_pre_restore(Session *session, sd_bus_message *m, sd_bus_error *error) {

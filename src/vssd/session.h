@@ -57,7 +57,8 @@ struct Session {
         sd_event_source *wait;
         struct CatalogQuery *counting;
 
-        struct CatalogQuery *querying; /* Query */
+        struct CatalogQuery *querying; /* Query, or are the copies still there? */
+        SessionUnwound checked;        /* they are */
         struct SupportFind *finding;   /* IsVolumeSupported */
         struct Import *import;
         vss_value *imported; /* ids of auto-release copies that end with this session */
@@ -143,6 +144,12 @@ int session_gather_status(Session *session, sd_bus_message *m, sd_bus_error *err
 int session_complete(Session *session, sd_bus_message *m, sd_bus_error *error);
 int session_pre_restore(Session *session, sd_bus_message *m, sd_bus_error *error);
 int session_post_restore(Session *session, sd_bus_message *m, sd_bus_error *error);
+
+/* session-lost.c: are the set's copies still there? Return: 0 if that is sure; 1: @done is called when it is, and the
+ * job under way ended if they are not; or a negative errno. */
+int session_check_copies(Session *session, SessionUnwound done);
+/* A copy went because somebody wanted it. */
+void session_note_deleted(Manager *manager, const char *id);
 
 /* What the writers have answered goes into their components. @done may be called before this returns. */
 void session_merge(Session *session, MergeDone done);

@@ -307,6 +307,20 @@ bool set_run_is_leased(const SetRun *run) {
         return run->machine.step == SET_STEP_LEASED;
 }
 
+bool set_run_needs_quiet(const SetRun *run, const Participant *provider) {
+        SetStep step = run->machine.step;
+
+        if (run->hold_open || set_step_in_hold(step))
+                return true;
+        if (!run->machine.undoing && (step < SET_STEP_END_PREPARE || step > SET_STEP_POST_COMMIT))
+                return false;
+        for (size_t i = 0; i < run->set->n_volumes; i++)
+                if (run->set->volumes[i].provider &&
+                    strcmp(run->set->volumes[i].provider->bus_name, provider->bus_name) == 0)
+                        return true;
+        return false;
+}
+
 void set_run_forget_job(SetRun *run) {
         run->options.job = NULL;
 }

@@ -39,3 +39,6 @@ void set_run_forget_job(SetRun *run);
 /* In lease mode: @usec from now on. Return: 0 or a negative errno. */
 int set_run_renew(SetRun *run, uint64_t usec);
 bool set_run_is_leased(const SetRun *run);
+/* Something is held, or a set of @provider waits for its cut, or for the end of it: it is not to be asked
+ * for anything else. */
+bool set_run_needs_quiet(const SetRun *run, const Participant *provider);

@@ -25,6 +25,7 @@ typedef struct SetVolume {
         Cut cut; /* with VSS_HOLD_DEVICE, from the end of prepare on */
         bool no_copy;
         bool attached;
+        bool deleted; /* by order, since the set stands */
         int instant;  /* see LevelVolume */
         int target;   /* index among the hold's targets; -1: none */
         char *broken; /* why the hold did not hold */
