@@ -394,6 +394,8 @@ static vss_result carry_out(Requester *r, const char *name, const char *value) {
                 return add(r, value, vss_session_add_to_snapshot_set);
         if (strcmp(name, "supported") == 0)
                 return add(r, value, vss_session_is_volume_supported);
+        if (strcmp(name, "wanted") == 0)
+                return vss_session_set_wanted_paths(r->session, &value, 1);
         if (strcmp(name, "cgroup") == 0)
                 return vss_session_hold_control_group(r->session, value);
         if (strcmp(name, "release") == 0)

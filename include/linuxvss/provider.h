@@ -110,7 +110,8 @@ struct vss_provider {
         /* Required. Answer VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER, with the reason, to decline. */
         vss_result (*is_volume_supported)(vss_provider_call *call, const struct vss_volume *volume,
                                           struct vss_volume_support *ret_support);
-        /* @properties: the identity to keep with the copy ("id", "set", "volume", "context", ...). */
+        /* @properties: the identity to keep with the copy ("id", "set", "volume", "context", ...). For VSS_ATOMIC_FILE
+         * "paths" may be a list of absolute paths at or below that of the volume: all else need not be in the copy. */
         vss_result (*begin_prepare_snapshot)(vss_provider_call *call, const char *set_id, const char *snapshot_id,
                                              const struct vss_volume *volume, const vss_value *properties);
         vss_result (*commit_snapshots)(vss_provider_call *call, const char *set_id);
@@ -145,8 +146,10 @@ struct vss_provider {
         vss_result (*pre_commit_snapshots)(vss_provider_call *call, const char *set_id);
         vss_result (*post_commit_snapshots)(vss_provider_call *call, const char *set_id, uint32_t count);
         vss_result (*pre_final_commit_snapshots)(vss_provider_call *call, const char *set_id);
-        /* @results: dictionary; set "one-instant" to a list of lists of snapshot ids that provably share one;
-         * "suspended" and "properties" as in end_prepare_snapshots. */
+        /* @results: dictionary; set "one-instant" to a list of lists of snapshot ids that provably share one
+         * (with VSS_ATOMIC_FILE also one alone: nothing in it changed while it was made), "left-out" to a list of
+         * {"snapshot", "path", "reason"}, what was wanted and is not in the copy; "suspended" and "properties" as in
+         * end_prepare_snapshots. */
         vss_result (*post_final_commit_snapshots)(vss_provider_call *call, const char *set_id, vss_value *results);
 
         /* Shadow copies of one volume at one time; 0: VSS_PROVIDER_SNAPSHOTS_MAX. The service counts. */

@@ -153,6 +153,9 @@ VSS_PUBLIC vss_result vss_session_is_volume_supported(vss_session *session, cons
  * The result has "snapshot" (id) and "volume". */
 VSS_PUBLIC vss_result vss_session_add_to_snapshot_set(vss_session *session, const char *path, const char *provider,
                                                       vss_async **ret_async);
+/* Linux VSS: which paths the backup is about, for volumes that are added from now on. Where files are copied one by one
+ * the rest need not be in the copy, which then tells "paths"; other providers copy volumes as a whole. None: all. */
+VSS_PUBLIC vss_result vss_session_set_wanted_paths(vss_session *session, const char *const *paths, size_t n);
 /* Linux VSS: also stop every process of this control group (v2 path below its mount) during the hold. */
 VSS_PUBLIC vss_result vss_session_hold_control_group(vss_session *session, const char *cgroup);
 VSS_PUBLIC vss_result vss_session_prepare_for_backup(vss_session *session, vss_async **ret_async);

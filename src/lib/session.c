@@ -227,6 +227,10 @@ vss_result vss_session_is_volume_supported(vss_session *session, const char *pat
                           : SESSION_JOB(session, "IsVolumeSupported", ret_async, "ss", path, provider ?: "");
 }
 
+vss_result vss_session_set_wanted_paths(vss_session *session, const char *const *paths, size_t n) {
+        return call_names(session, "SetWantedPaths", paths, n);
+}
+
 vss_result vss_session_hold_control_group(vss_session *session, const char *cgroup) {
         if (!session || !cgroup || !cgroup[0])
                 return service_invalid(session ? session->service : NULL,

@@ -172,6 +172,7 @@ static const sd_bus_vtable session_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD("SetContext", "u", NULL, on_refuse, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("StartSnapshotSet", NULL, "s", on_start_set, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("SetWantedPaths", "as", NULL, on_nothing, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("EnableWriterClasses", "as", NULL, on_nothing, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("SetBackupState", "bbub", NULL, on_nothing, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("OpenSnapshot", "s", "h", on_open, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -339,6 +340,7 @@ static void test_session(vss_service *service) {
         expect_int("no such type",
                    vss_session_set_backup_state(session, true, false, VSS_BT_UNDEFINED, false),
                    VSS_E_INVALIDARG);
+        expect_int("wanted paths", vss_session_set_wanted_paths(session, (const char *[]){ "/a", "/b" }, 2), VSS_S_OK);
         expect_int("start a set", vss_session_start_snapshot_set(session, set), VSS_S_OK);
         expect_str("its id", set, ID);
         expect_int("open", vss_session_open_snapshot(session, ID, &fd), VSS_S_OK);

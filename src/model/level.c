@@ -56,6 +56,11 @@ static bool needs_hold(const LevelVolume *v) {
         return v->hold == VSS_HOLD_FILESYSTEM || v->hold == VSS_HOLD_DEVICE;
 }
 
+/* File after file, and not shown to have stood still meanwhile. */
+static bool is_torn(const LevelVolume *v) {
+        return v->scope == VSS_ATOMIC_FILE && v->instant == 0 && !v->no_copy;
+}
+
 static bool share_instant(const LevelVolume *a, const LevelVolume *b) {
         if (a->no_copy || b->no_copy)
                 return false;
@@ -130,6 +135,11 @@ static void decide_volume(LevelVolume *volumes, size_t n, const Groups *groups, 
         if (v->no_copy) {
                 v->level = VSS_LEVEL_NONE;
                 add_reason(v->reason, "%s has no shadow copy: its provider copies nothing", v->name);
+        } else if (is_torn(v)) {
+                v->level = VSS_LEVEL_NONE;
+                add_reason(v->reason,
+                           "the files of %s are copied one after the other, and some may change meanwhile",
+                           v->name);
         } else if (alone || groups->first[index] == groups->best)
                 v->level = VSS_LEVEL_GROUP;
         else {
@@ -148,9 +158,17 @@ static const LevelVolume *least_volume(const LevelVolume *volumes, const LevelCo
         return least;
 }
 
-static bool is_one_instant(const Groups *groups, const LevelComponent *c) {
-        for (size_t i = 1; i < c->n_volumes; i++)
-                if (groups->first[c->volumes[i]] != groups->first[c->volumes[0]])
+/* NULL, or one that has no copy at all. */
+static const LevelVolume *uncopied_volume(const LevelVolume *volumes, const LevelComponent *c) {
+        for (size_t i = 0; i < c->n_volumes; i++)
+                if (volumes[c->volumes[i]].no_copy)
+                        return &volumes[c->volumes[i]];
+        return NULL;
+}
+
+static bool is_one_instant(const LevelVolume *volumes, const Groups *groups, const LevelComponent *c) {
+        for (size_t i = 0; i < c->n_volumes; i++)
+                if (groups->first[c->volumes[i]] != groups->first[c->volumes[0]] || is_torn(&volumes[c->volumes[i]]))
                         return false;
         return true;
 }
@@ -175,7 +193,7 @@ static bool volumes_valid(const LevelComponent *c, size_t n) {
 }
 
 static void decide_component(const LevelVolume *volumes, size_t n, const Groups *groups, LevelComponent *c) {
-        const LevelVolume *least;
+        const LevelVolume *least, *uncopied;
 
         c->level = VSS_LEVEL_NONE;
         c->reason[0] = '\0';
@@ -187,15 +205,17 @@ static void decide_component(const LevelVolume *volumes, size_t n, const Groups 
                 add_reason(c->reason, "it names a volume that is not of the set");
                 return;
         }
-        least = least_volume(volumes, c);
-        if (least && least->level == VSS_LEVEL_NONE) {
-                add_reason(c->reason, "%s", least->reason);
+        uncopied = uncopied_volume(volumes, c);
+        if (uncopied) {
+                add_reason(c->reason, "%s", uncopied->reason);
                 return;
         }
 
+        /* What a frozen writer keeps still may be copied file after file. */
+        least = least_volume(volumes, c);
         explain_writer(c);
-        if (c->reason[0] == '\0' && c->needs_one_instant && !is_one_instant(groups, c))
-                add_reason(c->reason, "its files are on %zu volumes and need one instant", c->n_volumes);
+        if (c->reason[0] == '\0' && c->needs_one_instant && !is_one_instant(volumes, groups, c))
+                add_reason(c->reason, "its files%s need one instant", c->n_volumes == 1 ? "" : " are on several volumes and");
         if (c->reason[0] == '\0') {
                 c->level = VSS_LEVEL_APPLICATION;
                 return;
@@ -226,7 +246,8 @@ enum vss_level level_decide(LevelVolume *volumes, size_t n_volumes, LevelCompone
         for (size_t i = 0; i < n_components; i++)
                 level = MIN(level, components[i].level);
         for (size_t i = 0; i < n_volumes; i++)
-                if (n_components == 0 || volumes[i].level == VSS_LEVEL_NONE)
+                if (n_components == 0 ||
+                    (volumes[i].level == VSS_LEVEL_NONE && !(is_torn(&volumes[i]) && volumes[i].only_components)))
                         level = MIN(level, volumes[i].level);
         return level;
 }

@@ -7,7 +7,7 @@
  * Pure. Facts in, levels and reasons out; nothing else in the project decides a level.
  */
 
-#include <linuxvss/types.h>
+#include <linuxvss/provider.h>
 
 #define LEVEL_REASON_SIZE 384u
 
@@ -18,6 +18,8 @@ typedef struct LevelVolume {
         enum vss_hold hold;
         bool held; /* FILESYSTEM, DEVICE: it stood still from before the first cut to after the last */
         const char *hold_broken; /* why not, if not held; or NULL */
+        enum vss_atomic_scope scope;
+        bool only_components; /* nothing is in the copy but files of components */
         int instant; /* volumes the provider proved to share an instant have the same number > 0; 0: no proof
                       */
         /* out */
@@ -44,14 +46,15 @@ typedef struct LevelComponent {
 /**
  * level_decide() - fill in the levels
  *
- * Volumes: none without a copy. Those held together share one instant (group), as do those a provider proved
+ * Volumes: none without a copy, and none where the files were copied one after the other (VSS_ATOMIC_FILE) unless the
+ * provider proved one instant of it. Those held together share one instant (group), as do those a provider proved
  * to; of several such groups the largest counts (the first, if equal), the others are volume, as is a volume
  * that shares its instant with none. A set of one volume is group, if the hold it needed lasted. Components:
- * application as said in LevelComponent on a cut as atomic as they need; else the least of their volumes;
- * none when files of theirs are missing.
+ * application as said in LevelComponent on a cut as atomic as they need: what a frozen writer keeps still needs none, so
+ * that it may be copied file after file; else the least of their volumes; none when files of theirs are missing.
  *
  * Return: the level of the set: the least of its components, without any the least of its volumes; none if
- * any volume is none.
+ * any volume is none, but for one of VSS_ATOMIC_FILE in whose copy there is nothing but components.
  */
 enum vss_level level_decide(LevelVolume *volumes, size_t n_volumes, LevelComponent *components,
                             size_t n_components);

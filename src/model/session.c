@@ -91,6 +91,8 @@ static const Row rows[_SESSION_CALL_N] = {
         [SESSION_CALL_ADD_TO_SNAPSHOT_SET] = { CALL("AddToSnapshotSet"), .kinds = BACKUP,
                                                .need = SESSION_SET_STARTED, .refuse = SETTLED,
                                                .set = SESSION_VOLUME_ADDED },
+        [SESSION_CALL_SET_WANTED_PATHS] = { CALL("SetWantedPaths"), .kinds = BACKUP,
+                                            .need = SESSION_SET_STARTED, .refuse = SETTLED },
         [SESSION_CALL_HOLD_CONTROL_GROUP] = { CALL("HoldControlGroup"), .kinds = BACKUP,
                                               .need = SESSION_SET_STARTED, .refuse = SESSION_SNAPSHOT_DONE },
         /* The gather cannot be made up for later, so it is asked for here already. */

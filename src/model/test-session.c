@@ -44,6 +44,7 @@ static bool expected_of_backup(SessionCall call, uint32_t f, uint32_t context) {
         case SESSION_CALL_START_SNAPSHOT_SET:
                 return !earlier && !started && context != VSS_CTX_ALL;
         case SESSION_CALL_ADD_TO_SNAPSHOT_SET:
+        case SESSION_CALL_SET_WANTED_PATHS:
                 return started && !prepared && !done;
         case SESSION_CALL_HOLD_CONTROL_GROUP:
                 return started && !done;

@@ -16,6 +16,8 @@
 #include "vss/view.h"
 
 #define WANTED_MAX 4096u
+/* So many that the service is told of them; with more, volumes are copied as a whole. */
+#define TOLD_MAX 1000u
 
 void backup_options_clear(BackupOptions *options) {
         strings_clear(&options->paths);
@@ -313,6 +315,27 @@ static int add_volumes(Backup *backup) {
                                                          : "the service found none");
 }
 
+/* What is copied file by file need not have more than was asked for. A volume that is also mounted elsewhere is
+ * copied as a whole: what is wanted of it there has other names. */
+static int tell_wanted(Backup *backup) {
+        const vss_value *volumes = vss_value_get(backup->plan, "volumes");
+        bool parts = false;
+        vss_result r;
+
+        for (size_t i = 0; i < vss_value_count(volumes); i++) {
+                const vss_value *volume = vss_value_at(volumes, i);
+
+                if (vss_value_get(volume, "same-as"))
+                        return EXIT_DONE;
+                parts = parts || vss_value_count(vss_value_get(volume, "paths")) > 0;
+        }
+        if (!parts || backup->options->exact || backup->wanted.n > TOLD_MAX)
+                return EXIT_DONE;
+        r = vss_session_set_wanted_paths(backup->session, (const char *const *)backup->wanted.items,
+                                         backup->wanted.n);
+        return r < 0 ? cli_fail(backup->cli, r) : EXIT_DONE;
+}
+
 static int start_set(Backup *backup) {
         char set_id[VSS_ID_SIZE];
         int status;
@@ -322,6 +345,8 @@ static int start_set(Backup *backup) {
         if (r < 0)
                 return cli_fail(backup->cli, r);
         status = backup_check_interrupt(backup);
+        if (status == EXIT_DONE)
+                status = tell_wanted(backup);
         if (status == EXIT_DONE)
                 status = backup->options->exact ? add_exact_volumes(backup) : add_volumes(backup);
         for (size_t i = 0; status == EXIT_DONE && i < backup->options->cgroups.n; i++) {

@@ -91,6 +91,16 @@ static void print_left_out(FILE *stream, const vss_value *list) {
         }
 }
 
+/* Nothing else is in the copy. */
+static void print_paths(FILE *stream, const char *volume, const vss_value *entry) {
+        _cleanup_(freep) char *paths = NULL;
+
+        if (vss_value_count(vss_value_get(entry, "paths")) == 0)
+                return;
+        paths = report_join(vss_value_get(entry, "paths"));
+        print_line(stream, volume, "only this is copied", paths);
+}
+
 void report_plan(FILE *stream, const vss_value *plan) {
         const vss_value *volumes = vss_value_get(plan, "volumes"), *writers = vss_value_get(plan, "writers");
         _cleanup_(table_clear) Table table = {};
@@ -111,6 +121,7 @@ void report_plan(FILE *stream, const vss_value *plan) {
                 const vss_value *volume = vss_value_at(volumes, i);
                 _cleanup_(freep) char *reason = NULL;
 
+                print_paths(stream, plan_volume_target(volume), volume);
                 if (vss_value_get_boolean(volume, "supported", false))
                         continue;
                 reason = plan_volume_declined(volume);
@@ -293,6 +304,7 @@ void report_set(FILE *stream, const vss_value *set) {
 
                 if (*reason)
                         print_line(stream, vss_value_get_string(snapshot, "volume", "?"), reason, NULL);
+                print_paths(stream, vss_value_get_string(snapshot, "volume", "?"), snapshot);
         }
         for (size_t i = 0; i < vss_value_count(writers); i++) {
                 const vss_value *writer = vss_value_at(writers, i);

@@ -15,6 +15,7 @@
 #include "vssd/add.h"
 #include "vssd/session.h"
 #include "vssd/support.h"
+#include "vssd/wanted.h"
 
 struct AddWork {
         Session *session;
@@ -108,6 +109,19 @@ static int set_properties(AddWork *add, const char *volume_root) {
         return vss_value_set_string(properties, "session", add->session->id) < 0 ? -ENOMEM : 0;
 }
 
+static int set_paths(AddWork *add) {
+        SetVolume *adding = &add->adding;
+        vss_value *paths = NULL;
+        int r;
+
+        if (adding->scope != VSS_ATOMIC_FILE)
+                return 0;
+        r = wanted_paths(&add->session->set, add->volume, add->session->wanted, &paths, &adding->only_components);
+        if (r < 0 || !paths)
+                return r;
+        return vss_value_set(adding->properties, "paths", paths) < 0 ? -ENOMEM : 0;
+}
+
 static int begin_prepare(AddWork *add, Support *support) {
         _cleanup_message_ sd_bus_message *m = NULL;
         int64_t flags = vss_value_get_integer(support->provider->info, "flags", 0);
@@ -118,9 +132,12 @@ static int begin_prepare(AddWork *add, Support *support) {
         add->adding.no_copy = (flags & (int64_t)VSS_PROVIDER_NO_COPY) != 0 ||
                               vss_value_get_boolean(support->answer, "no-copy", false);
         add->adding.target = -1;
+        add->adding.scope = support_scope(support->answer);
         r = id_new(add->adding.id);
         if (r >= 0)
                 r = set_properties(add, vss_value_get_string(support->answer, "volume-root", "/"));
+        if (r >= 0)
+                r = set_paths(add);
         if (r >= 0)
                 r = participant_message(support->provider, "BeginPrepareSnapshot", &m);
         if (r >= 0)

@@ -104,6 +104,15 @@ static void leave_out(Plan *plan, const char *path, const char *reason) {
         (void)vss_value_append(value_require(plan->result, "left-out", VSS_KIND_LIST), left);
 }
 
+/* What copies file by file copies no more than is wanted. */
+static void tell_paths(vss_value *entry) {
+        const vss_value *wanted = vss_value_get(entry, "wanted");
+
+        if (support_scope(entry) == VSS_ATOMIC_FILE && vss_value_count(wanted) > 0 &&
+            !value_contains(wanted, vss_value_get_string(entry, "path", "")))
+                (void)vss_value_set(entry, "paths", vss_value_copy(wanted));
+}
+
 /* The end: levels as they would be, if all goes well. */
 static void decide_levels(Plan *plan) {
         LevelVolume levels[VSS_VOLUMES_MAX];
@@ -120,7 +129,8 @@ static void decide_levels(Plan *plan) {
                                              .no_copy = vss_value_get_boolean(entry, "no-copy", false),
                                              .hold = (enum vss_hold)vss_value_get_integer(entry, "hold-kind",
                                                                                           0),
-                                             .held = true };
+                                             .held = true,
+                                             .scope = support_scope(entry) };
         }
         least = level_decide(levels, n, NULL, 0);
         n = 0;
@@ -132,6 +142,7 @@ static void decide_levels(Plan *plan) {
                         continue;
                 (void)vss_value_set_string(entry, "level", vss_level_name(levels[n].level));
                 (void)vss_value_set_string(entry, "reason", levels[n].reason);
+                tell_paths(entry);
                 n++;
         }
         if (plan->components_held && vss_value_count(vss_value_get(plan->result, "writers")) > 0 &&
@@ -342,6 +353,8 @@ static void on_support(void *userdata, Support *support) {
                                    support->provider ? support->provider->name : "");
         (void)vss_value_set_string(plan->entry, "hold", hold_name(hold));
         (void)vss_value_set_integer(plan->entry, "hold-kind", hold);
+        (void)vss_value_set_string(plan->entry, "atomic-scope",
+                                   support_scope(support->answer) == VSS_ATOMIC_FILE ? "file" : "volume");
         (void)vss_value_set_boolean(plan->entry, "no-copy",
                                     vss_value_get_boolean(support->answer, "no-copy", false));
         (void)vss_value_set(plan->entry, "declined", vss_value_copy(support->declined));

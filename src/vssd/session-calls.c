@@ -11,9 +11,11 @@
 #include "bus/marshal.h"
 #include "bus/names.h"
 #include "model/context.h"
+#include "model/path.h"
 #include "vssd/door.h"
 #include "vssd/log.h"
 #include "vssd/session.h"
+#include "vssd/wanted.h"
 
 typedef int (*SessionMethod)(Session *session, sd_bus_message *m, sd_bus_error *error);
 
@@ -130,6 +132,26 @@ static int hold_control_group(Session *session, sd_bus_message *m, sd_bus_error 
         return r < 0 ? r : set_add_cgroup(&session->set, path, m, error);
 }
 
+static int set_wanted_paths(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        _cleanup_value_ vss_value *paths = NULL;
+        int r = marshal_read_strings(m, &paths);
+
+        if (r < 0)
+                return r;
+        if (vss_value_count(paths) > WANTED_PATHS_MAX)
+                return bus_error_setf(error, VSS_E_INVALIDARG, "At most %u paths can be wanted.", WANTED_PATHS_MAX);
+        for (size_t i = 0; i < vss_value_count(paths); i++) {
+                const char *path = vss_value_string(vss_value_at(paths, i), "");
+
+                if (!path_is_normal(path))
+                        return bus_error_setf(error, VSS_E_INVALIDARG,
+                                              "%s is no absolute path, or not written in the shortest way.", path);
+        }
+        vss_value_free(session->wanted);
+        session->wanted = TAKE_PTR(paths);
+        return sd_bus_reply_method_return(m, "");
+}
+
 static int get_writer_status(Session *session, sd_bus_message *m, sd_bus_error *error) {
         _cleanup_value_ vss_value *status = set_writer_status(&session->set);
 
@@ -170,6 +192,7 @@ static const struct {
         { "StartSnapshotSet", SESSION_CALL_START_SNAPSHOT_SET, session_start_set, true },
         { "IsVolumeSupported", SESSION_CALL_IS_VOLUME_SUPPORTED, session_is_volume_supported, true },
         { "AddToSnapshotSet", SESSION_CALL_ADD_TO_SNAPSHOT_SET, session_add_volume, true },
+        { "SetWantedPaths", SESSION_CALL_SET_WANTED_PATHS, set_wanted_paths, false },
         { "HoldControlGroup", SESSION_CALL_HOLD_CONTROL_GROUP, hold_control_group, false },
         { "PrepareForBackup", SESSION_CALL_PREPARE_FOR_BACKUP, session_prepare, true },
         { "DoSnapshotSet", SESSION_CALL_DO_SNAPSHOT_SET, session_do_set, true },
@@ -295,6 +318,7 @@ const sd_bus_vtable session_vtable[] = {
         METHOD("StartSnapshotSet", "", , "s", P(set)),
         METHOD("IsVolumeSupported", "ss", P(path) P(provider), "o", P(job)),
         METHOD("AddToSnapshotSet", "ss", P(path) P(provider), "o", P(job)),
+        METHOD("SetWantedPaths", "as", P(paths), "", ),
         METHOD("HoldControlGroup", "s", P(cgroup), "", ),
         METHOD("PrepareForBackup", "", , "o", P(job)),
         METHOD("DoSnapshotSet", "", , "o", P(job)),

@@ -317,6 +317,13 @@ static void tell_left_out(Session *session, vss_value *result) {
                                           "it could not be disabled: its data is on a volume of the set");
                 tell_dropped(session, writer);
         }
+        for (size_t i = 0; i < session->set.n_volumes; i++) {
+                const vss_value *list = vss_value_get(session->set.volumes[i].properties, "left-out");
+
+                for (size_t k = 0; k < vss_value_count(list); k++)
+                        session_leave_out(session, vss_value_get_string(vss_value_at(list, k), "path", ""),
+                                          vss_value_get_string(vss_value_at(list, k), "reason", ""));
+        }
         left = vss_value_copy(session->left_out);
         (void)vss_value_set(result, "left-out", left);
 }

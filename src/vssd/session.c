@@ -46,6 +46,7 @@ static Session *session_free(Session *session) {
         vss_value_free(session->enabled);
         vss_value_free(session->disabled);
         vss_value_free(session->disabled_instances);
+        vss_value_free(session->wanted);
         vss_value_free(session->document);
         vss_value_free(session->descriptors);
         vss_value_free(session->dropped);

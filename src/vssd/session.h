@@ -34,6 +34,7 @@ struct Session {
         Set set;
         vss_value *enabled, *disabled; /* writers, or NULL */
         vss_value *disabled_instances;
+        vss_value *wanted;      /* paths, of volumes that are added from now on; NULL: all */
         vss_value *document;    /* the Backup Components Document that it was given, or NULL */
         vss_value *descriptors; /* with a document: of all writers that are known here */
         vss_value *left_out;    /* list of {what, reason} */

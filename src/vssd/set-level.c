@@ -237,6 +237,8 @@ enum vss_level set_judge(Set *set, vss_value *result) {
                         .hold = set->volumes[i].hold,
                         .held = set->volumes[i].target >= 0 && !set->volumes[i].broken,
                         .hold_broken = set->volumes[i].broken,
+                        .scope = set->volumes[i].scope,
+                        .only_components = set->volumes[i].only_components,
                         .instant = set->volumes[i].instant,
                 };
         if (gather_components(set, &gathering) >= 0) {

@@ -111,6 +111,17 @@ static bool is_own(const SetRun *run, const Handed *handed) {
         return handed >= run->own && handed < run->own + ELEMENTS(run->own);
 }
 
+/* On the original's device lies what was copied file by file; then the directory that is mounted must be another one than
+ * the volume's. */
+static bool leads_to_original(const SetVolume *volume, const struct stat *mounted) {
+        struct stat st;
+
+        if (mounted->st_dev != volume->volume->device)
+                return false;
+        return volume->scope != VSS_ATOMIC_FILE || fstat(volume->volume->fd, &st) < 0 ||
+               mounted->st_ino == st.st_ino;
+}
+
 /* A mount that leads to the original must never be written to, whatever its provider says. */
 static int take_mount(const SetVolume *volume, sd_bus_message *reply, int *ret_fd) {
         struct stat st;
@@ -120,7 +131,7 @@ static int take_mount(const SetVolume *volume, sd_bus_message *reply, int *ret_f
                 return r;
         if (fstat(fd, &st) < 0)
                 return -errno;
-        if (st.st_dev == volume->volume->device)
+        if (leads_to_original(volume, &st))
                 return -EXDEV;
         fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
         if (fd < 0)

@@ -138,10 +138,30 @@ static uint64_t provider_share(uint64_t left_usec) {
 
 /* Providers */
 
+/* What one provider names of its copies. */
+#define LEFT_OUT_MAX 4096u
+
+/* What was wanted and is not in a copy: list of {snapshot, path, reason}. */
+static void take_left_out(SetRun *run, const Participant *provider, const vss_value *list) {
+        for (size_t i = 0; i < vss_value_count(list) && i < LEFT_OUT_MAX; i++) {
+                const vss_value *left = vss_value_at(list, i);
+                SetVolume *volume = set_find_snapshot(run->set, vss_value_get_string(left, "snapshot", ""));
+                vss_value *told;
+
+                if (!volume || strcmp(volume->provider->bus_name, provider->bus_name) != 0)
+                        continue;
+                told = vss_value_new_dict();
+                (void)vss_value_set_string(told, "path", vss_value_get_string(left, "path", ""));
+                (void)vss_value_set_string(told, "reason", vss_value_get_string(left, "reason", ""));
+                (void)vss_value_append(value_require(volume->properties, "left-out", VSS_KIND_LIST), told);
+        }
+}
+
 /* Which of its copies share one instant, and whether they are copies at all. */
 static void take_instants(SetRun *run, const Participant *provider, const vss_value *results) {
         const vss_value *groups = vss_value_get(results, "one-instant");
 
+        take_left_out(run, provider, vss_value_get(results, "left-out"));
         if (vss_value_get_boolean(results, "no-copy", false))
                 for (size_t i = 0; i < run->set->n_volumes; i++)
                         if (strcmp(run->set->volumes[i].provider->bus_name, provider->bus_name) == 0)

@@ -15,6 +15,7 @@
 #include "vssd/log.h"
 #include "vssd/mounts.h"
 #include "vssd/set.h"
+#include "vssd/wanted.h"
 
 /* For one that hung before: its kill may not reach it, and everybody waits. */
 #define ABORT_AGAIN_USEC (5 * USEC_PER_SEC)
@@ -157,8 +158,9 @@ bool set_abort_again(Set *set, Calls *calls, const CallAnswer *answer, CallAnswe
 SetVolume *set_find_files(const Set *set, const vss_value *files) {
         bool elsewhere = *vss_value_get_string(files, "alternate-path", "");
         const char *key = elsewhere ? "alternate-device" : "device";
+        SetVolume *volume = set_find_device((Set *)set, (uint64_t)vss_value_get_integer(files, key, 0));
 
-        return set_find_device((Set *)set, (uint64_t)vss_value_get_integer(files, key, 0));
+        return volume && wanted_has_files(vss_value_get(volume->properties, "paths"), files) ? volume : NULL;
 }
 
 bool set_needs_files(const Set *set, const SetWriter *writer, const vss_value *files) {

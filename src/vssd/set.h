@@ -23,6 +23,8 @@ typedef struct SetVolume {
         vss_value *properties; /* what the provider keeps with the copy, and what is told */
         enum vss_hold hold;
         Cut cut; /* with VSS_HOLD_DEVICE, from the end of prepare on */
+        enum vss_atomic_scope scope;
+        bool only_components; /* see LevelVolume */
         bool no_copy;
         bool attached;
         bool deleted; /* by order, since the set stands */
@@ -96,7 +98,7 @@ void set_abort_providers(Set *set, Calls *calls, CallAnswered answered);
  * true if there will be another answer. */
 bool set_abort_again(Set *set, Calls *calls, const CallAnswer *answer, CallAnswered answered);
 SetVolume *set_find_device(Set *set, uint64_t device);
-/* The volume where a file set is read; NULL if it is not in the set. */
+/* The volume where a file set is read; NULL if it is not in the set, or will not be in the copy ("paths"). */
 SetVolume *set_find_files(const Set *set, const vss_value *files);
 /* Does a backup of the set's type read a file set of @writer from its shadow copy? */
 bool set_needs_files(const Set *set, const SetWriter *writer, const vss_value *files);

@@ -7,6 +7,7 @@
 #include <linuxvss/provider.h>
 #include <string.h>
 #include "bus/marshal.h"
+#include "model/provider-choice.h"
 #include "util/clock.h"
 #include "vssd/support.h"
 #include "vssd/worker.h"
@@ -47,8 +48,15 @@ static void decline(SupportAsk *ask, const char *provider, const char *reason) {
         (void)vss_value_append(ask->support.declined, declined);
 }
 
-static int64_t rank(const Participant *provider) {
-        return vss_value_get_integer(provider->info, "type", VSS_PROV_UNKNOWN);
+enum vss_atomic_scope support_scope(const vss_value *answer) {
+        return strcmp(vss_value_get_string(answer, "atomic-scope", ""), "file") == 0 ? VSS_ATOMIC_FILE
+                                                                                     : VSS_ATOMIC_VOLUME;
+}
+
+static int preference(const Participant *provider, const vss_value *answer) {
+        return provider_preference(
+                (enum vss_provider_type)vss_value_get_integer(provider->info, "type", VSS_PROV_UNKNOWN),
+                support_scope(answer));
 }
 
 static void on_support(void *userdata, const CallAnswer *answer) {
@@ -63,7 +71,8 @@ static void on_support(void *userdata, const CallAnswer *answer) {
                 decline(ask, answer->participant->name, "its answer cannot be read");
                 return;
         }
-        if (ask->support.provider && rank(ask->support.provider) >= rank(answer->participant))
+        if (ask->support.provider && preference(ask->support.provider, ask->support.answer) >=
+                                             preference(answer->participant, support))
                 return;
         participant_unref(ask->support.provider);
         vss_value_free(ask->support.answer);

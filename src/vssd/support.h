@@ -4,10 +4,11 @@
 /*
  * Which provider takes a volume
  *
- * All are asked at once; of those that do not decline, hardware comes before software before system. A
- * provider that a requester names is asked alone.
+ * All are asked at once; of those that do not decline, hardware comes before software before system, and what
+ * copies volumes before what copies files. A provider that a requester names is asked alone.
  */
 
+#include <linuxvss/provider.h>
 #include "vssd/discover.h"
 #include "vssd/volume.h"
 
@@ -42,6 +43,8 @@ SupportFind *support_find_cancel(SupportFind *find);
 int support_append_volume(sd_bus_message *m, const Volume *volume);
 /* Shadow copies of one volume at one time, by what a provider says of itself. */
 uint64_t support_max_snapshots(const vss_value *info);
+/* How much of a copy is of one instant, by what a provider answered. */
+enum vss_atomic_scope support_scope(const vss_value *answer);
 /* The kinds of copy that it makes, as attributes. */
 uint32_t support_kinds(const vss_value *info);
 /* Has it the optional call of that capability? */

@@ -199,13 +199,11 @@ static vss_result pre_final_commit_snapshots(vss_provider_call *call, const char
 
 static vss_result post_final_commit_snapshots(vss_provider_call *call, const char *set_id, vss_value *results) {
         Set *set = set_under_way(call, set_id);
-        vss_value *list;
         int r;
 
         if (!set)
                 return no_set(call, set_id);
-        list = value_require(results, "one-instant", VSS_KIND_LIST);
-        r = list ? set_complete(set, list) : -ENOMEM;
+        r = set_complete(set, results);
         if (r < 0)
                 return fail_set(call, set, r);
         /* From here on it is known from the disk alone. */

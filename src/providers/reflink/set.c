@@ -34,6 +34,7 @@ static void copy_done(Copy *copy) {
         closep(&copy->dir_fd);
         (void)filesystem_free(copy->fs);
         free(copy->volume);
+        free(copy->inside);
         vss_value_free(copy->info);
         vss_value_free(copy->wanted);
 }
@@ -128,7 +129,8 @@ static int open_copy(Set *set, Copy *copy, const struct vss_volume *volume, cons
         copy->volume = strdup(volume->path);
         if (!copy->volume)
                 return -ENOMEM;
-        r = take_wanted(copy, volume, inside, vss_value_get(properties, "paths"));
+        copy->inside = TAKE_PTR(inside);
+        r = take_wanted(copy, volume, copy->inside, vss_value_get(properties, "paths"));
         return r < 0 ? r : make_info(copy, set->id, properties);
 }
 
@@ -280,15 +282,45 @@ int set_finish(Set *set) {
         return 0;
 }
 
-static int complete(Copy *copy, vss_value *instants) {
+/* Below the volume a path is told as it is mounted; what lies beside a part that is mounted has no such path. */
+static int tell_left_out(const Copy *copy, const vss_value *left, vss_value *list) {
+        const char *path = vss_value_get_string(left, "path", "/");
+        _cleanup_value_ vss_value *told = vss_value_new_dict();
+        size_t n = strlen(copy->inside);
+        vss_result result;
+
+        if (n > 0 && strncmp(path + 1, copy->inside, n) == 0 && (path[n + 1] == '/' || path[n + 1] == '\0'))
+                path += n + 1;
+        result = value_set_printf(told, "path", "%s%s", strcmp(copy->volume, "/") == 0 ? "" : copy->volume, path);
+        if (result >= 0)
+                result = vss_value_set_string(told, "snapshot", copy->id);
+        if (result >= 0)
+                result = vss_value_set_string(told, "reason", vss_value_get_string(left, "reason", ""));
+        if (result >= 0)
+                result = vss_value_append(list, TAKE_PTR(told));
+        return result < 0 ? -ENOMEM : 0;
+}
+
+static int tell(const Copy *copy, vss_value *results) {
+        vss_value *left = value_require(results, "left-out", VSS_KIND_LIST);
+        vss_value *instants = value_require(results, "one-instant", VSS_KIND_LIST), *instant;
+        int r = left && instants ? 0 : -ENOMEM;
+
+        for (size_t i = 0; r == 0 && i < vss_value_count(tree_left_out(copy->tree)); i++)
+                r = tell_left_out(copy, vss_value_at(tree_left_out(copy->tree), i), left);
+        if (r < 0 || !copy->at_rest)
+                return r;
+        instant = vss_value_new_list();
+        return !instant || value_append_string(instant, copy->id) < 0 || vss_value_append(instants, instant) < 0
+                       ? -ENOMEM
+                       : 0;
+}
+
+static int complete(Copy *copy) {
         const TreeFacts *facts = tree_facts(copy->tree);
         vss_value *own = value_require(copy->info, "reflink", VSS_KIND_DICT);
-        vss_value *left = value_require(copy->info, "left-out", VSS_KIND_LIST), *instant;
 
-        for (size_t i = 0; left && i < vss_value_count(tree_left_out(copy->tree)); i++)
-                if (vss_value_append(left, vss_value_copy(vss_value_at(tree_left_out(copy->tree), i))) < 0)
-                        return -ENOMEM;
-        if (!own || !left || vss_value_set_string(copy->info, "state", "created") < 0 ||
+        if (!own || vss_value_set_string(copy->info, "state", "created") < 0 ||
             vss_value_set_integer(own, "entries", (int64_t)facts->entries) < 0 ||
             vss_value_set_integer(own, "files", (int64_t)facts->files) < 0 ||
             vss_value_set_integer(own, "extents", (int64_t)facts->extents) < 0 ||
@@ -298,19 +330,16 @@ static int complete(Copy *copy, vss_value *instants) {
             vss_value_set_string(own, "changed", copy->at_rest ? "" : tree_difference(copy->tree)) < 0)
                 return -ENOMEM;
         value_make_utf8(copy->info);
-        if (!copy->at_rest)
-                return 0;
-        instant = vss_value_new_list();
-        return !instant || value_append_string(instant, copy->id) < 0 || vss_value_append(instants, instant) < 0
-                       ? -ENOMEM
-                       : 0;
+        return 0;
 }
 
-int set_complete(Set *set, vss_value *instants) {
+int set_complete(Set *set, vss_value *results) {
         for (size_t i = 0; i < set->n_copies; i++) {
                 Copy *copy = &set->copies[i];
-                int r = complete(copy, instants);
+                int r = complete(copy);
 
+                if (r == 0)
+                        r = tell(copy, results);
                 /* The identity says that all of it is there: it must come behind it on the disk. */
                 if (r == 0 && syncfs(copy->dir_fd) < 0)
                         r = -errno;

@@ -14,7 +14,8 @@
 
 typedef struct Copy {
         char id[VSS_ID_SIZE];
-        char *volume; /* its path, for messages */
+        char *volume; /* its path */
+        char *inside; /* what of the volume is mounted there; "": all */
         vss_value *info, *wanted;
         Filesystem *fs;
         int source_fd;          /* root of the volume */
@@ -49,6 +50,6 @@ int set_prepare(Set *set);
 int set_commit(Set *set, bool last);
 /* Directories get what belongs to them; what the copies were made with goes. */
 int set_finish(Set *set);
-/* The copies are complete. Their ids that stood still are appended to @instants, each in a list. */
-int set_complete(Set *set, vss_value *instants);
+/* The copies are complete. @results: as of PostFinalCommitSnapshots. */
+int set_complete(Set *set, vss_value *results);
 void set_undo(Set *set);
