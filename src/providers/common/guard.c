@@ -17,7 +17,7 @@
 
 #define HOLD_PROGRAM LINUXVSS_LIBEXECDIR "/vss-hold"
 #define DEVICES_MAX 128u
-#define WORDS_MAX 64u
+#define WORDS_MAX 256u
 #define REPORT_SIZE 8192u
 /* A guard ends by itself before. */
 #define WAIT_USEC (620 * USEC_PER_SEC)

@@ -44,6 +44,21 @@ int lvm_device_name(const char *vg, const char *name, size_t size, char *ret_nam
         return 0;
 }
 
+int lvm_pool_device_name(const char *vg, const char *pool, size_t size, char *ret_name) {
+        static const char suffix[] = "-tpool";
+        size_t n;
+        int r;
+
+        r = lvm_device_name(vg, pool, size, ret_name);
+        if (r < 0)
+                return r;
+        n = strlen(ret_name);
+        if (n + sizeof(suffix) > size)
+                return -ENAMETOOLONG;
+        memcpy(ret_name + n, suffix, sizeof(suffix));
+        return 0;
+}
+
 static bool is_alphanumeric(const char *text, size_t n) {
         for (size_t i = 0; i < n; i++)
                 if (!isalnum((unsigned char)text[i]))

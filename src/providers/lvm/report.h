@@ -54,6 +54,8 @@ const LogicalVolume *report_find_name(const Report *report, const char *vg, cons
 bool lvm_name_is_valid(const char *name);
 /* As device-mapper devices are called: "vg-lv", each '-' of a name doubled. -ENAMETOOLONG. */
 int lvm_device_name(const char *vg, const char *name, size_t size, char *ret_name);
+/* The same of the device of a pool that its volumes lie on. */
+int lvm_pool_device_name(const char *vg, const char *pool, size_t size, char *ret_name);
 /* From the UUID of a device-mapper device: that of a logical volume as people see it, and nothing beside
  * it. */
 bool lvm_parse_device_uuid(const char *uuid, char ret_vg_uuid[static LVM_UUID_SIZE],

@@ -140,26 +140,35 @@ static void test_hostile_identity(void) {
 #define REPORT(rows) "{\"report\": [ {\"lv\": [ " rows " ] } ]}"
 
 static void test_report(void) {
-        static const char text[] =
-                REPORT(ROW("a-b", LV_UUID,
-                           ", \"segtype\":\"thin\", \"pool_lv\":\"pool\", \"thin_id\":\"7\", "
-                           "\"lv_active\":\"active\", "
-                           "\"lv_tags\":\"x,linuxvss\", \"vg_shared\":\"1\"") "," ROW("a-b", LV_UUID,
-                                                                                      ", "
-                                                                                      "\"segtype\":"
-                                                                                      "\"linear\"") "," ROW("[pool_tdata]",
-                                                                                                            "IeLT1P-RDFZ-J9xT-7RVx-i6Jt-JlEp-AAAAAA",
-                                                                                                            ", \"segtype\":\"linear\"") "," ROW("../etc",
-                                                                                                                                                "IeLT1P-RDFZ-J9xT-7RVx-i6Jt-JlEp-AAAAAB",
-                                                                                                                                                "") "," ROW("-x",
-                                                                                                                                                            "IeLT1P-RDFZ-J9xT-7RVx-i6Jt-JlEp-AAAAAC",
-                                                                                                                                                            "") "," ROW("short",
-                                                                                                                                                                        "IeLT1P",
-                                                                                                                                                                        "") "," ROW("tags",
-                                                                                                                                                                                    "IeLT1P-RDFZ-J9xT-7RVx-i6Jt-JlEp-AAAAAD",
-                                                                                                                                                                                    ", \"lv_tags\":\"a,,b\"") "," ROW("size",
-                                                                                                                                                                                                                      "IeLT1P-RDFZ-J9xT-7RVx-i6Jt-JlEp-AAAAAE",
-                                                                                                                                                                                                                      ", \"thin_id\":\"1x\"") ", 17, null");
+        static const char text[] = REPORT(ROW(
+                "a-b", LV_UUID,
+                ", \"segtype\":\"thin\", \"pool_lv\":\"pool\", \"thin_id\":\"7\", "
+                "\"lv_active\":\"active\", "
+                "\"lv_tags\":\"x,linuxvss\", \"vg_shared\":\"1\"") "," ROW("a-b", LV_UUID,
+                                                                           ", "
+                                                                           "\"segtype\":"
+                                                                           "\"linear\"") "," ROW("[pool_"
+                                                                                                 "tdata]",
+                                                                                                 "IeLT1P-"
+                                                                                                 "RDFZ-J9xT-"
+                                                                                                 "7RVx-i6Jt-"
+                                                                                                 "JlEp-"
+                                                                                                 "AAAAAA",
+                                                                                                 ", "
+                                                                                                 "\"segtype"
+                                                                                                 "\":"
+                                                                                                 "\"linear"
+                                                                                                 "\"") "," ROW("../etc",
+                                                                                                               "IeLT1P-RDFZ-J9xT-7RVx-i6Jt-JlEp-AAAAAB",
+                                                                                                               "") "," ROW("-x",
+                                                                                                                           "IeLT1P-RDFZ-J9xT-7RVx-i6Jt-JlEp-AAAAAC",
+                                                                                                                           "") "," ROW("short",
+                                                                                                                                       "IeLT1P",
+                                                                                                                                       "") "," ROW("tags",
+                                                                                                                                                   "IeLT1P-RDFZ-J9xT-7RVx-i6Jt-JlEp-AAAAAD",
+                                                                                                                                                   ", \"lv_tags\":\"a,,b\"") "," ROW("size",
+                                                                                                                                                                                     "IeLT1P-RDFZ-J9xT-7RVx-i6Jt-JlEp-AAAAAE",
+                                                                                                                                                                                     ", \"thin_id\":\"1x\"") ", 17, null");
         static const char *const bad[] = {
                 "",    "{", "[]", "{}", "{\"report\":1}", "{\"report\":[1]}", "{\"report\":[{\"lv\":{}}]}",
                 "null"
