@@ -5,7 +5,7 @@
  * Volumes on device-mapper devices for the hold's tests, and snapshots of them
  *
  * A volume is a file system on a linear device over a loop device. A copy is a dm-snapshot of the loop
- * device with a store that lives as long as the machine, made by dmsetup: everything slow is done before the
+ * device with a store that lives as long as the machine, made here: everything slow is done before the
  * cut.
  */
 
@@ -20,14 +20,24 @@ typedef struct Copy {
         dev_t device;
 } Copy;
 
+/* Through HELD to CUT. Return: was it sent? */
+bool cut_send(Session *session, uint64_t limit);
+
 /* Return: 0, or -errno with what is missing in *@ret_reason */
 int devices_begin(const char *program, const char **ret_reason);
 void devices_end(void);
-/* The volume VOLUME_DEVICES + @i, on @dir. @target: "linear", or "delay" with its delay of writes in ms */
-Volume *device_make(unsigned i, const char *dir, off_t size, const char *type, const char *target,
-                    unsigned msec);
-/* dmsetup with these words, ended by NULL. Return: its exit status, or -errno. */
-int dmsetup(const char *word, ...) __attribute__((__sentinel__));
+/* The volume VOLUME_DEVICES + @i, with its image in @dir. Return: NULL with the reason printed. */
+Volume *device_make(unsigned i, const char *dir, off_t size, const char *type);
+/* What dmsetup would do. Return: 0, or -errno with it printed. */
+int dm_create(const char *name, const char *table);
+int dm_load(const char *name, const char *table, bool readonly);
+int dm_suspend(const char *name, bool freeze);
+int dm_resume(const char *name);
+int dm_clear(const char *name);
+int dm_remove(const char *name);
+/* Puts it, as it is, on a disk whose every write takes @msec; and back. */
+int device_slow(const Volume *volume, unsigned msec);
+int device_fast(const Volume *volume);
 /* A table that maps the same again, waiting to be resumed. */
 int device_load_same(const Volume *volume);
 bool device_suspended(const Volume *volume);

@@ -5,6 +5,8 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -96,18 +98,6 @@ static void copies_drop(Copy *copies, unsigned n) {
                 copy_drop(copies + i);
 }
 
-/* Through HELD to CUT. */
-static bool cut_send(Session *session, uint64_t limit) {
-        session_send(session, HOLD_ARM, limit);
-        if (!session_wait(session, HOLD_READY, 3000))
-                return false;
-        session_send(session, HOLD_FREEZE, 0);
-        if (!session_wait(session, HOLD_HELD, 3000))
-                return false;
-        session_send(session, HOLD_CUT, 0);
-        return true;
-}
-
 /* Behind RELEASED: was it a cut of @n devices, without a page fault? @ret_window (may be NULL): all of it.
  */
 static bool cut_fine(const Session *session, unsigned n, uint64_t *ret_window) {
@@ -175,12 +165,12 @@ static bool cut_serially(Copy *copies, unsigned n) {
         return true;
 }
 
-static void test_cuts(unsigned n) {
+static void test_cuts(unsigned n, unsigned cuts) {
         Copy copies[MANY];
         char label[64];
         pid_t counter = counter_start(n);
 
-        for (unsigned round = 0; round < CUTS; round++) {
+        for (unsigned round = 0; round < cuts; round++) {
                 uint64_t window = 0;
 
                 (void)snprintf(label, sizeof(label), "cut %u of %u volumes", round, n);
@@ -210,30 +200,212 @@ static void test_torn(void) {
         counter_end(counter);
 }
 
+/* ---- the programs' own file system ---- */
+
+/* Copies the files a program needs below @root, by what the dynamic linker says. */
+static bool program_copy(const char *program, const char *root) {
+        char command[3 * PATH_MAX];
+
+        (void)snprintf(command, sizeof(command),
+                       "set -e; mkdir -p '%s/proc' '%s/dev' '%s/run' '%s/sys'; "
+                       "for f in '%s' $(ldd '%s' | grep -o '/[^ )]*'); do "
+                       "mkdir -p \"%s$(dirname \"$f\")\"; cp -L \"$f\" \"%s$f\"; done; sync",
+                       root, root, root, root, program, program, root, root);
+        return system(command) == 0;
+}
+
+static bool mounts_make(const char *root, bool make) {
+        bool ok = true;
+
+        FOREACH_ELEMENT (name, ((const char *const[]){ "proc", "dev", "run", "sys" })) {
+                char point[PATH_MAX + 8];
+
+                (void)snprintf(point, sizeof(point), "%s/%s", root, *name);
+                if (make)
+                        ok = mount(point + strlen(root), point, NULL, MS_BIND | MS_REC, NULL) >= 0 && ok;
+                else
+                        ok = umount2(point, MNT_DETACH) >= 0 && ok;
+        }
+        return ok;
+}
+
+/* Drops what is cached, all the time. */
+static pid_t dropper_start(void) {
+        pid_t pid = fork();
+        int fd;
+
+        if (pid != 0)
+                return pid;
+        fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+        for (;;) {
+                if (fd < 0 || write(fd, "3", 1) < 0)
+                        _exit(1);
+                (void)usleep(2000);
+        }
+}
+
+/* Takes memory until the machine has to find some, and keeps using it. */
+static pid_t hog_start(void) {
+        size_t size = (size_t)sysconf(_SC_PHYS_PAGES) / 8 * 7 * (size_t)sysconf(_SC_PAGESIZE);
+        int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+        pid_t pid = fork();
+        volatile char *memory;
+
+        if (pid != 0) {
+                closep(&fd);
+                return pid;
+        }
+        if (fd < 0 || write(fd, "1000", 4) < 0)
+                _exit(1);
+        memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+                      0);
+        if (memory == MAP_FAILED)
+                _exit(1);
+        for (;;)
+                for (size_t i = 0; i < size; i += 4096)
+                        memory[i]++;
+}
+
+static void pressed(const char *label, pid_t (*press)(void), bool own, unsigned cuts) {
+        pid_t presser, counter = counter_start(3);
+
+        presser = press();
+        for (unsigned i = 0; i < cuts; i++) {
+                Copy copies[MANY];
+                uint64_t window = 0;
+
+                if (own)
+                        (void)usleep(20000);
+                expect_true(label, copies_prepare(copies, 3) && cut_all(copies, 3, &window) &&
+                                           one_instant(copies, 3));
+                printf("# stood for %.2f ms\n", (double)window / 1e3);
+                copies_drop(copies, 3);
+                /* The kernel may have chosen it: another one. */
+                if (waitpid(presser, NULL, WNOHANG) == presser)
+                        presser = press();
+        }
+        counter_end(presser);
+        counter_end(counter);
+        expect_true("everything runs", everything_runs());
+}
+
+/* The checker of page faults, with a program that makes one: what the counter is read for must show. */
+static void test_fault_checker(void) {
+        Session session;
+
+        expect_true("checker: load", device_load_same(device[0]) == 0);
+        session_start(&session, "cutting:fault", -1);
+        session_add_device(&session, device[0], 0);
+        expect_true("checker: a page fault while it stands",
+                    cut_send(&session, 5 * USEC_PER_SEC) && session_wait(&session, HOLD_RELEASED, 6000));
+        expect_true("checker: is found", !cut_fine(&session, 1, NULL) && session.reply.minor_faults > 0);
+        session_close(&session);
+        expect_true("checker: everything runs", everything_runs());
+}
+
+/* vss-hold, its libraries and its root are on a volume that is cut. */
+static void test_own(const char *program, unsigned cuts) {
+        const char *root = device[0]->point;
+
+        expect_true("own file system: the program is there", program_copy(program, root));
+        expect_true("own file system: mounts", mounts_make(root, true));
+        session_root = root;
+        session_program = program;
+        pressed("own file system, and nothing cached", dropper_start, true, cuts);
+        session_root = NULL;
+        expect_true("own file system: unmounted", mounts_make(root, false));
+}
+
+/* ---- how long ---- */
+
+static int compare(const void *a, const void *b) {
+        const uint64_t *x = a, *y = b;
+
+        return *x < *y ? -1 : *x > *y;
+}
+
+/* Overwrites 4k blocks of one file at random, without being throttled by anything. */
+static pid_t overwriter_start(const Volume *volume, unsigned seed) {
+        char path[PATH_MAX + 16], block[4096] = "block";
+        pid_t pid = fork();
+        int fd;
+
+        if (pid != 0)
+                return pid;
+        (void)snprintf(path, sizeof(path), "%s/overwritten", volume->point);
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (fd < 0 || ftruncate(fd, 8 << 20) < 0)
+                _exit(1);
+        for (;;)
+                if (pwrite(fd, block, sizeof(block), rand_r(&seed) % 2048 * 4096) < 0)
+                        _exit(1);
+}
+
+static void measure(unsigned n, unsigned rounds) {
+        pid_t writers[MANY];
+        uint64_t windows[64];
+        unsigned done = 0;
+
+        for (unsigned i = 0; i < n; i++)
+                writers[i] = overwriter_start(device[i], i);
+        for (unsigned i = 0; i < MIN(rounds, (unsigned)ELEMENTS(windows)); i++) {
+                Copy copies[MANY];
+
+                if (copies_prepare(copies, n) && cut_all(copies, n, windows + done))
+                        done++;
+                copies_drop(copies, n);
+        }
+        for (unsigned i = 0; i < n; i++)
+                counter_end(writers[i]);
+        qsort(windows, done, sizeof(*windows), compare);
+        if (expect_true_at(__FILE__, __LINE__, "measured", done > 0))
+                printf("# %u volumes: %.2f / %.2f / %.2f ms (min, median, max of %u)\n", n,
+                       (double)windows[0] / 1e3, (double)windows[done / 2] / 1e3,
+                       (double)windows[done - 1] / 1e3, done);
+}
+
+static int set_up(const char *program, unsigned n, const char **ret_reason) {
+        int r = devices_begin(program, ret_reason);
+
+        if (r < 0)
+                return r;
+        *ret_reason = "needs loop devices, mkfs.ext4 and mkfs.xfs";
+        for (unsigned i = 0; i < n; i++) {
+                device[i] = i == 1 ? device_make(i, rig_path("."), XFS_SIZE, "xfs")
+                                   : device_make(i, rig_path("."), VOLUME_SIZE, "ext4");
+                if (!device[i])
+                        return -EIO;
+        }
+        return emergency_start();
+}
+
+/* With "measure": only how long 1, 4 and 16 volumes stand, each with a writer of its own. */
 int main(int argc, char **argv) {
+        bool measuring = argc == 3 && strcmp(argv[2], "measure") == 0,
+             full = getenv("FULL") && *getenv("FULL") == '1';
         uint64_t began = now_usec();
         const char *reason;
         int r;
 
         (void)setvbuf(stdout, NULL, _IOLBF, 0);
-        if (argc != 2)
+        if (argc != 2 && !measuring)
                 return 2;
-        r = devices_begin(argv[1], &reason);
-        for (unsigned i = 0; r >= 0 && i < 3; i++) {
-                reason = "needs loop devices, mkfs.ext4 and mkfs.xfs";
-                device[i] = device_make(i, rig_path("."), i == 1 ? XFS_SIZE : VOLUME_SIZE,
-                                        i == 1 ? "xfs" : "ext4", "linear", 0);
-                r = device[i] ? 0 : -EIO;
-        }
-        if (r >= 0)
-                r = emergency_start();
+        r = set_up(argv[1], measuring ? MANY : 3, &reason);
         if (r < 0) {
                 printf("1..0 # SKIP %s: %s\n", reason, strerror(-r));
                 return 0;
         }
-        test_cuts(1);
-        test_cuts(3);
-        test_torn();
+        if (measuring)
+                FOREACH_ELEMENT (n, ((const unsigned[]){ 1, 4, 16 }))
+                        measure(*n, 21);
+        else {
+                test_torn();
+                test_fault_checker();
+                test_cuts(1, full ? 24 : 2);
+                test_cuts(3, full ? 24 : 4);
+                test_own(argv[1], full ? 20 : 3);
+                pressed("under memory pressure", hog_start, false, full ? 20 : 3);
+        }
         devices_end();
         printf("# %.1f s\n", (double)(now_usec() - began) / 1e6);
         return test_end();

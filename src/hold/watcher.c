@@ -144,12 +144,14 @@ static void wait_once(Watcher *watcher) {
 static bool finish(Watcher *watcher) {
         HoldShared *shared = watcher->shared;
         bool settled = hold_settled(shared) && atomic_load(&shared->actor_gone);
+        uint32_t cause = atomic_load(&shared->cause);
 
         if (settled && watcher->hold->recorded && hold_released(shared))
                 (void)record_remove(watcher->hold->run_dir, watcher->hold->record_name);
         if (!atomic_load(&shared->reported) &&
             (settled || now_usec() >= watcher->taken_usec + HOLD_REPORT_USEC))
-                hold_answer(watcher->hold, HOLD_RELEASED, HOLD_CAUSE_DIED);
+                hold_answer(watcher->hold, HOLD_RELEASED,
+                            cause == HOLD_CAUSE_ASKED ? HOLD_CAUSE_DIED : cause);
         return settled;
 }
 
