@@ -11,7 +11,7 @@
 #   timed_write FILE MILLISECONDS                 0 if a write and fsync got through in time
 #   is_held DIRECTORY                             0 if a write there does not get through
 #   wait_for SECONDS COMMAND...                   0 as soon as the command succeeds
-#   list_traces                                   mounts, loop devices, subvolumes, control groups: compare
+#   list_traces                                   mounts, devices, subvolumes, control groups: compare
 
 TAP_N=0
 TAP_FAILED=0
@@ -161,6 +161,9 @@ list_traces() {
                 # the btrfs provider's store stays once it is made; what is in it counts
                 btrfs subvolume list -a "$(printf %b "$target")" | awk '{ print $NF }' | grep -v '\.linuxvss$' | sort
         done
+        echo "devices of device-mapper:"
+        [ ! -e /dev/mapper/control ] ||
+                dmsetup info --columns --noheadings --options name,suspended,tables_loaded | grep : | sort
         echo "control groups:"
         awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts | while read -r target; do
                 find "$target" -mindepth 1 -type d | sort

@@ -3,13 +3,14 @@
 /*
  * raw-provider: a provider on the bus itself, without the library that holds providers to their contract
  *
- *   raw-provider METHOD ERROR
+ *   raw-provider METHOD ERROR [TYPE]
  *
  * It owns org.linuxvss.Provider.Raw, takes every volume, and does nothing; METHOD answers
- * org.linuxvss.Error.ERROR.
+ * org.linuxvss.Error.ERROR. Its TYPE is a number, as provider.h has them (software).
  */
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "bus/marshal.h"
 #include "bus/names.h"
@@ -17,6 +18,7 @@
 #define NAME BUS_PROVIDER_PREFIX "Raw"
 
 static const char *failing, *error_name;
+static int type = VSS_PROV_SOFTWARE;
 
 static int reply_dict(sd_bus_message *m, const vss_value *dict) {
         _cleanup_message_ sd_bus_message *reply = NULL;
@@ -41,7 +43,7 @@ static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (strcmp(member, "GetInfo") == 0) {
                 (void)vss_value_set_string(dict, "id", "5b8d54c0-7b1c-4b0a-9a34-0f6d3a1f7a11");
                 (void)vss_value_set_string(dict, "version", "0");
-                (void)vss_value_set_integer(dict, "type", 2);
+                (void)vss_value_set_integer(dict, "type", type);
         }
         if (strcmp(member, "Query") == 0)
                 return sd_bus_reply_method_return(m, "aa{sv}", 0);
@@ -55,8 +57,10 @@ int main(int argc, char **argv) {
         sd_bus *bus = NULL;
         int r;
 
-        if (argc != 3)
+        if (argc < 3 || argc > 4)
                 return 2;
+        if (argc == 4)
+                type = atoi(argv[3]);
         failing = argv[1];
         error_name = argv[2];
         r = sd_bus_open_system(&bus);

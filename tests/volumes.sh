@@ -9,6 +9,11 @@
 #   find_suspended                        names of suspended devices; nothing if all run
 #   find_unclean TYPE DEVICE              what fsck says of a copy; nothing if it is clean. The copy is not written to
 #   list_files DIRECTORY                  names, owners, times and sums of all that is below, to compare
+#   make_storage                          de dx te tx ce cx: volumes of ext4 and XFS that are attached (d), thin (t)
+#                                         and classic (c) logical volumes of the group rigvg; b: a btrfs subvolume
+#   make_set [OPTION...] VOLUME...        of such names: the result in $set, what was said in $output
+#   of_set FILTER, copy_of NAME, block_of NAME        of its result: jq; where the copy is; its block device
+#   find_lvm_trouble                      what LVM has to complain of; nothing if it is content, and goes on working
 #   start_counters FILE..., end_counters  a counter that is flushed to one file after the other
 #
 # A copy is looked at through an overlay of its own, since XFS replays its log before it can be checked.
@@ -81,6 +86,81 @@ find_unclean() {
 list_files() {
         (cd "$1" && find . -xdev ! -path './.linuxvss*' -printf '%p %y %m %U %G %s %T@ %l\n' | sort &&
                 find . -xdev -type f ! -path './.linuxvss*' -print0 | sort -z | xargs -0 -r sha256sum)
+}
+
+# ---- all kinds -----------------------------------------------------------------------------------------------
+
+storage=(de dx te tx ce cx b)
+declare -A type_of=([de]=ext4 [dx]=xfs [te]=ext4 [tx]=xfs [ce]=ext4 [cx]=xfs [b]=btrfs)
+declare -A provider_of=([de]=Dm [dx]=Dm [te]=Lvm [tx]=Lvm [ce]=Lvm [cx]=Lvm [b]=Btrfs)
+
+quietly() {
+        local said
+        said=$("$@" 2>&1) || { note "$*: $said"; return 1; }
+}
+
+make_attached() {
+        make_file_system "${type_of[$1]}" "$2" && quietly vss attach --no-boot --name "rig-$1" "$2" || return 1
+        at_end quietly vss detach "$2"
+        mount_at "$1" "${type_of[$1]}" "/dev/mapper/rig-$1"
+}
+
+make_logical() {
+        make_file_system "${type_of[$1]}" "/dev/rigvg/$1" && mount_at "$1" "${type_of[$1]}" "/dev/rigvg/$1"
+}
+
+make_storage() {
+        local disks
+        read -ra disks <<< "$RIG_DISKS"
+        make_partitions "${disks[0]}" 128 640 256 &&
+                make_attached de "$(partition "${disks[0]}" 1)" &&
+                make_attached dx "$(partition "${disks[0]}" 2)" || return 1
+        quietly vgcreate -q rigvg "${disks[1]}" && quietly lvcreate -q -L 640M -T rigvg/pool || return 1
+        at_end quietly vgremove -q -f -y rigvg
+        quietly lvcreate -q -V 128M -T rigvg/pool -n te && quietly lvcreate -q -V 320M -T rigvg/pool -n tx &&
+                quietly lvcreate -q -L 96M -n ce rigvg && quietly lvcreate -q -L 320M -n cx rigvg &&
+                make_logical te && make_logical tx && make_logical ce && make_logical cx || return 1
+        mkfs.btrfs --quiet "$(partition "${disks[0]}" 3)" > /dev/null 2>&1 &&
+                mount_at btrfs btrfs "$(partition "${disks[0]}" 3)" &&
+                quietly btrfs subvolume create "$RIG_TMP/btrfs/b" && ln -s btrfs/b "$RIG_TMP/b"
+}
+
+volume_of() {
+        [ "$1" = b ] && echo "$RIG_TMP/btrfs/b" || echo "$RIG_TMP/$1"
+}
+
+make_set() {
+        local status=0 arguments=()
+        while [ $# -gt 0 ]; do
+                if [ -n "${type_of[$1]:-}" ]; then
+                        arguments+=("$(volume_of "$1")")
+                else
+                        arguments+=("$1")
+                fi
+                shift
+        done
+        set=$(timeout --kill-after=5 60 vss create --json "${arguments[@]}" 2> "$RIG_TMP/set.err") || status=$?
+        output=$(cat "$RIG_TMP/set.err")
+        return $status
+}
+
+of_set() {
+        jq -r "$1" <<< "$set"
+}
+
+copy_of() {
+        of_set ".snapshots[] | select(.volume == \"$(volume_of "$1")\") | .\"device-object\""
+}
+
+block_of() {
+        of_set ".snapshots[] | select(.volume == \"$(volume_of "$1")\") | .\"block-device\""
+}
+
+find_lvm_trouble() {
+        local said
+        said=$({ vgck && lvs -a; } 2>&1) || echo "$said"
+        grep -iE 'error|fail|mismatch|invalid|missing|manual|detected' <<< "$said"
+        quietly lvcreate -q -V 8M -T rigvg/pool -n later && quietly lvremove -q -y rigvg/later
 }
 
 start_counters() {
