@@ -10,7 +10,6 @@
  */
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "bus/marshal.h"
 #include "bus/names.h"
@@ -60,7 +59,7 @@ int main(int argc, char **argv) {
         if (argc < 3 || argc > 4)
                 return 2;
         if (argc == 4)
-                type = atoi(argv[3]);
+                type = argv[3][0] - '0';
         failing = argv[1];
         error_name = argv[2];
         r = sd_bus_open_system(&bus);
