@@ -8,6 +8,8 @@
  * is told to the writers as a failure.
  */
 
+#include <fcntl.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,13 +27,16 @@ typedef struct Exec {
         Strings mounts;
         ViewShadow *shadows;
         int *fds;
+        size_t n, room;
+        Strings parts; /* where parts of copies lie */
 } Exec;
 
 static void exec_clear(Exec *e) {
-        for (size_t i = 0; e->fds && i < e->backup.n_volumes; i++)
+        for (size_t i = 0; i < e->n; i++)
                 closep(&e->fds[i]);
         free(e->fds);
         free(e->shadows);
+        strings_clear(&e->parts);
         view_clear(&e->view);
         strings_clear(&e->mounts);
         closep(&e->command.signals);
@@ -90,23 +95,108 @@ static int collect_left_out(const vss_value *set, Strings *ret_paths) {
         return 0;
 }
 
+/* Where the command's own file lies; NULL if it cannot be found out. The caller frees it. */
+static char *locate_command(const char *name) {
+        _cleanup_(freep) char *path = NULL;
+        char *save = NULL;
+
+        if (strchr(name, '/'))
+                return realpath(name, NULL);
+        path = strdup(getenv("PATH") ?: "/bin:/usr/bin");
+        for (char *d = path ? strtok_r(path, ":", &save) : NULL; d; d = strtok_r(NULL, ":", &save)) {
+                char candidate[PATH_MAX];
+
+                if (snprintf(candidate, sizeof(candidate), "%s/%s", d, name) < (int)sizeof(candidate) &&
+                    access(candidate, X_OK) == 0)
+                        return realpath(candidate, NULL);
+        }
+        return NULL;
+}
+
+static const vss_value *paths_of(const vss_value *set, const char *id) {
+        const vss_value *snapshots = vss_value_get(set, "snapshots");
+
+        for (size_t i = 0; i < vss_value_count(snapshots); i++)
+                if (strcmp(vss_value_get_string(vss_value_at(snapshots, i), "id", ""), id) == 0)
+                        return vss_value_get(vss_value_at(snapshots, i), "paths");
+        return NULL;
+}
+
+/* Would the command find itself gone, because a copy that has not all of its volume covers it? */
+static bool hides_command(const Exec *e, const BackupVolume *volume, const vss_value *paths) {
+        _cleanup_(freep) char *command = locate_command(e->command.argv[0]);
+
+        if (vss_value_count(paths) == 0 || !command || !path_is_within(command, volume->target))
+                return false;
+        for (size_t i = 0; i < vss_value_count(paths); i++)
+                if (path_is_within(command, vss_value_string(vss_value_at(paths, i), "")))
+                        return false;
+        return true;
+}
+
+/* Takes @fd over. */
+static int add_shadow(Exec *e, int fd, const char *target, const char *below) {
+        if (e->n == e->room) {
+                size_t room = e->room * 2 + 8;
+                int *fds = reallocarray(e->fds, room, sizeof(*fds));
+                ViewShadow *shadows = fds ? reallocarray(e->shadows, room, sizeof(*shadows)) : NULL;
+
+                e->fds = fds ?: e->fds;
+                e->shadows = shadows ?: e->shadows;
+                if (!fds || !shadows) {
+                        (void)close(fd);
+                        return cli_out_of_memory(e->backup.cli);
+                }
+                e->room = room;
+        }
+        e->fds[e->n] = fd;
+        e->shadows[e->n++] = (ViewShadow){ target, below };
+        return EXIT_DONE;
+}
+
+/* Each path by itself: what lies beside them stays live, and that is said. */
+static int add_parts(Exec *e, int fd, const BackupVolume *volume, const vss_value *paths) {
+        int status = EXIT_DONE;
+
+        for (size_t i = 0; i < vss_value_count(paths) && status == EXIT_DONE; i++) {
+                const char *path = vss_value_string(vss_value_at(paths, i), ""), *rest;
+                _cleanup_(freep) char *below = NULL;
+                int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+                rest = path_relative(path, volume->target);
+                if (own < 0 || !rest ||
+                    asprintf(&below, "%s%s%s", volume->below, *volume->below && *rest ? "/" : "", rest) < 0) {
+                        below = NULL;
+                        closep(&own);
+                        return cli_out_of_memory(e->backup.cli);
+                }
+                if (strings_add(&e->parts, below) < 0) {
+                        closep(&own);
+                        return cli_out_of_memory(e->backup.cli);
+                }
+                status = add_shadow(e, own, path, e->parts.items[e->parts.n - 1]);
+                cli_note("of %s only %s is from the shadow copy: the command itself lies beside it", volume->target,
+                         path);
+        }
+        return status;
+}
+
 static int open_mounts(Exec *e) {
         Backup *b = &e->backup;
+        int status = EXIT_DONE;
 
-        e->fds = calloc(b->n_volumes, sizeof(*e->fds));
-        e->shadows = calloc(b->n_volumes, sizeof(*e->shadows));
-        if (!e->fds || !e->shadows)
-                return cli_out_of_memory(b->cli);
-        for (size_t i = 0; i < b->n_volumes; i++)
-                e->fds[i] = -1;
-        for (size_t i = 0; i < b->n_volumes; i++) {
-                vss_result r = vss_session_open_snapshot(b->session, b->volumes[i].snapshot, &e->fds[i]);
+        for (size_t i = 0; i < b->n_volumes && status == EXIT_DONE; i++) {
+                const vss_value *paths = paths_of(b->set, b->volumes[i].snapshot);
+                _cleanup_(closep) int fd = -1;
+                vss_result r = vss_session_open_snapshot(b->session, b->volumes[i].snapshot, &fd);
 
                 if (r < 0)
                         return cli_fail(b->cli, r);
-                e->shadows[i] = (ViewShadow){ b->volumes[i].target, b->volumes[i].below };
+                status = hides_command(e, &b->volumes[i], paths)
+                                 ? add_parts(e, fd, &b->volumes[i], paths)
+                                 : add_shadow(e, TAKE_FD(fd), b->volumes[i].target, b->volumes[i].below);
         }
-        return EXIT_DONE;
+        return status;
 }
 
 static int plan_view(Exec *e) {
@@ -115,7 +205,7 @@ static int plan_view(Exec *e) {
         const char *conflict = NULL;
         ViewInput input = {
                 .shadows = e->shadows,
-                .n_shadows = b->n_volumes,
+                .n_shadows = e->n,
                 .wanted = b->wanted,
                 .live = b->options->live,
                 .system_live = b->system_live,
@@ -230,10 +320,10 @@ static int run(Exec *e, Cli *cli, const BackupOptions *o) {
                                  strerror(-r));
         if (interrupt_pending())
                 return cli_fail(cli, VSS_S_ASYNC_CANCELLED);
-        status = command_start(&e->command, &e->view, e->fds, e->backup.n_volumes);
+        status = command_start(&e->command, &e->view, e->fds, e->n);
         if (status != EXIT_DONE)
                 return status;
-        for (size_t i = 0; i < e->backup.n_volumes; i++)
+        for (size_t i = 0; i < e->n; i++)
                 e->fds[i] = (close(e->fds[i]), -1);
 
         e->command.is_alive = session_is_alive;
