@@ -3,9 +3,9 @@
 /*
  * The provider's main loop: calls of the service become calls of the table, in their order
  *
- * One door for all of them: who may call, whether it is the set's turn (model/provider-state.h), and whether the
- * provider answers only what the contract lets it. Nothing is written to standard error while a set of this
- * provider is between EndPrepare and PostCommit; what there is to say is kept until then.
+ * One door for all of them: who may call, whether it is the set's turn (model/provider-state.h), and whether
+ * the provider answers only what the contract lets it. Nothing is written to standard error while a set of
+ * this provider is between EndPrepare and PostCommit; what there is to say is kept until then.
  */
 
 #include <stdarg.h>
@@ -275,15 +275,13 @@ static vss_result run_step(Provider *p, vss_provider_call *call, ProviderStep st
 static int on_step(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         Provider *p = userdata;
         _cleanup_value_ vss_value *results = vss_value_new_dict();
-        ProviderStep step = PROVIDER_END_PREPARE;
+        ProviderStep step = provider_step_from_name(sd_bus_message_get_member(m));
         ProviderState next;
         const char *set;
         uint32_t count = 0;
         PROVIDER_CALL(call, p);
         int r = provider_enter(p, m, error);
 
-        while (step < PROVIDER_ABORT && strcmp(provider_step_name(step), sd_bus_message_get_member(m)) != 0)
-                step++;
         if (r >= 0)
                 r = sd_bus_message_read(m, "s", &set);
         if (r >= 0 && step == PROVIDER_POST_COMMIT)

@@ -8,6 +8,7 @@
  */
 
 #include <stddef.h>
+#include <string.h>
 #include "model/provider-state.h"
 #include "util/macro.h"
 
@@ -64,6 +65,14 @@ const char *provider_step_name(ProviderStep step) {
         };
 
         return (size_t)step < ELEMENTS(names) ? names[step] : "?";
+}
+
+ProviderStep provider_step_from_name(const char *name) {
+        ProviderStep step = PROVIDER_BEGIN_PREPARE;
+
+        while (step < PROVIDER_STEPS && strcmp(provider_step_name(step), name) != 0)
+                step++;
+        return step;
 }
 
 bool provider_state_is_under_way(ProviderState state) {

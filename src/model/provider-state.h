@@ -39,6 +39,8 @@ bool provider_state_next(ProviderState state, ProviderStep step, ProviderState *
 ProviderStep provider_state_expects(ProviderState state);
 /* As in the interface: "CommitSnapshots". */
 const char *provider_step_name(ProviderStep step);
+/* PROVIDER_STEPS: it is none. */
+ProviderStep provider_step_from_name(const char *name);
 
 /* Between BeginPrepare and PostFinal: must be aborted if the service goes. */
 bool provider_state_is_under_way(ProviderState state);

@@ -45,6 +45,10 @@ int main(void) {
         }
         expect_str("from PREPARING it goes forward",
                    provider_step_name(provider_state_expects(PROVIDER_PREPARING)), "EndPrepareSnapshots");
+        for (int step = 0; step < PROVIDER_STEPS; step++)
+                expect_int("by its name", provider_step_from_name(provider_step_name((ProviderStep)step)),
+                           step);
+        expect_int("no step", provider_step_from_name("DeleteSnapshot"), PROVIDER_STEPS);
         expect_true("under way", provider_state_is_under_way(PROVIDER_PREPARING) &&
                                          provider_state_is_under_way(PROVIDER_PREFINALCOMMITTED));
         expect_true("not under way", !provider_state_is_under_way(PROVIDER_NONE) &&

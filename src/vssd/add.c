@@ -149,8 +149,8 @@ static int begin_prepare(AddWork *add, Support *support) {
         if (r >= 0)
                 r = set_note_begun(&add->session->set, support->provider);
         if (r >= 0)
-                r = calls_add(&add->calls, support->provider, m, add->manager->settings.provider_usec,
-                              on_begun, NULL);
+                r = calls_add_step(&add->calls, support->provider, add->session->set.id, m,
+                                   add->manager->settings.provider_usec, on_begun, NULL);
         return r;
 }
 

@@ -11,6 +11,7 @@
 #include "bus/marshal.h"
 #include "bus/names.h"
 #include "model/provider-result.h"
+#include "model/provider-turns.h"
 #include "model/writer-result.h"
 #include "util/clock.h"
 #include "vssd/calls.h"
@@ -129,6 +130,10 @@ struct Call {
         void *cookie;
         char member[64];
         uint64_t began_usec, limit_usec;
+        ProviderStep step; /* PROVIDER_STEPS: none */
+        char set[VSS_ID_SIZE];
+        sd_bus_message *message; /* until it is sent */
+        Call *next_deferred;
 };
 
 static void call_unlink(Call *call) {
@@ -142,10 +147,21 @@ static void call_unlink(Call *call) {
         call->calls = NULL;
 }
 
+static void defer_not(Call *call) {
+        Call **link = &call->participant->manager->deferred;
+
+        while (*link && *link != call)
+                link = &(*link)->next_deferred;
+        if (*link)
+                *link = call->next_deferred;
+}
+
 static Call *call_free(Call *call) {
         if (!call)
                 return NULL;
         call_unlink(call);
+        defer_not(call);
+        sd_bus_message_unref(call->message);
         sd_bus_slot_unref(call->slot);
         participant_unref(call->participant);
         free(call);
@@ -242,6 +258,70 @@ static void explain(const Call *call, const sd_bus_error *error, CallAnswer *ans
                 hold_to_list(call, answer, text, size);
 }
 
+static int send_call(Call *call);
+
+/* One that cannot be sent any more is answered here. */
+static void give_up(Call *call, int error) {
+        Calls *calls = call->calls;
+        CallAnswer answer = { .participant = call->participant,
+                              .cookie = call->cookie,
+                              .result = VSS_E_UNEXPECTED,
+                              .message = strerror(-error),
+                              .began_usec = call->began_usec };
+        bool cancelled = false;
+
+        call_unlink(call);
+        calls->cancelled = &cancelled;
+        call->answered(calls->userdata, &answer);
+        if (!cancelled) {
+                calls->cancelled = NULL;
+                calls_drop(calls);
+        }
+        call_free(call);
+}
+
+/* What waited for a cut that is made, or given up. */
+static void send_deferred(Manager *manager) {
+        Call *call = manager->deferred;
+
+        while (call) {
+                int r;
+
+                if (provider_turns_is_critical(&manager->turns, call->participant->bus_name)) {
+                        call = call->next_deferred;
+                        continue;
+                }
+                defer_not(call);
+                r = send_call(call);
+                if (r < 0)
+                        give_up(call, r);
+                call = manager->deferred;
+        }
+}
+
+/* A step that failed leaves the state as it was; an abort ends it, whatever was answered. */
+static void note_step(const Call *call, bool failed) {
+        Manager *manager = call->participant->manager;
+        int r;
+
+        if (call->step == PROVIDER_STEPS)
+                return;
+        if (failed && call->step != PROVIDER_ABORT) {
+                provider_turns_failed(&manager->turns, call->participant->bus_name, call->set);
+                return;
+        }
+        r = provider_turns_note(&manager->turns, call->participant->bus_name, call->set, call->step);
+        if (r < 0)
+                log_error("%s of set %s at %s cannot be noted: %s", call->member, call->set,
+                          call->participant->name, strerror(-r));
+        send_deferred(manager);
+}
+
+void calls_forget_set(Manager *manager, const char *set) {
+        provider_turns_forget(&manager->turns, set);
+        send_deferred(manager);
+}
+
 /* A writer's failure may go on after its message. NULL if it does not. */
 static vss_value *read_more(sd_bus_message *reply) {
         vss_value *more = NULL;
@@ -265,6 +345,7 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error) 
         char text[512];
 
         answer.took_usec = now_usec() - call->began_usec;
+        note_step(call, sd_bus_message_is_method_error(reply, NULL));
         if (sd_bus_message_is_method_error(reply, NULL)) {
                 answer.reply = NULL;
                 explain(call, sd_bus_message_get_error(reply), &answer, text, sizeof(text));
@@ -290,22 +371,34 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error) 
         return 0;
 }
 
-int calls_add(Calls *calls, Participant *participant, sd_bus_message *message, uint64_t limit_usec,
-              CallAnswered answered, void *cookie) {
+static int send_call(Call *call) {
+        _cleanup_message_ sd_bus_message *message = TAKE_PTR(call->message);
+
+        call->began_usec = now_usec();
+        return sd_bus_call_async(call->participant->manager->bus, &call->slot, message, on_reply, call,
+                                 call->limit_usec);
+}
+
+static int add_call(Calls *calls, Participant *participant, sd_bus_message *message, const Call *fields,
+                    bool deferred) {
         _cleanup_(call_freep) Call *call = calloc(1, sizeof(*call));
         int r;
 
         if (!call)
                 return -ENOMEM;
-        *call = (Call){ .participant = participant_ref(participant),
-                        .answered = answered,
-                        .cookie = cookie,
-                        .began_usec = now_usec(),
-                        .limit_usec = limit_usec };
+        *call = *fields;
+        call->participant = participant_ref(participant);
+        call->message = sd_bus_message_ref(message);
+        call->began_usec = now_usec();
         (void)snprintf(call->member, sizeof(call->member), "%s", sd_bus_message_get_member(message));
-        r = sd_bus_call_async(participant->manager->bus, &call->slot, message, on_reply, call, limit_usec);
-        if (r < 0)
-                return r;
+        if (deferred) {
+                call->next_deferred = participant->manager->deferred;
+                participant->manager->deferred = call;
+        } else {
+                r = send_call(call);
+                if (r < 0)
+                        return r;
+        }
         call->calls = calls;
         call->next = calls->calls;
         if (call->next)
@@ -313,4 +406,37 @@ int calls_add(Calls *calls, Participant *participant, sd_bus_message *message, u
         calls->calls = TAKE_PTR(call);
         calls->pending++;
         return 0;
+}
+
+int calls_add(Calls *calls, Participant *participant, sd_bus_message *message, uint64_t limit_usec,
+              CallAnswered answered, void *cookie) {
+        const Call fields = {
+                .answered = answered, .cookie = cookie, .limit_usec = limit_usec, .step = PROVIDER_STEPS
+        };
+        const char *member = sd_bus_message_get_member(message);
+        bool deferred = participant->is_provider && !provider_call_is_quick(member) &&
+                        provider_turns_is_critical(&participant->manager->turns, participant->bus_name);
+
+        return add_call(calls, participant, message, &fields, deferred);
+}
+
+int calls_add_step(Calls *calls, Participant *provider, const char *set, sd_bus_message *message,
+                   uint64_t limit_usec, CallAnswered answered, void *cookie) {
+        Call fields = { .answered = answered,
+                        .cookie = cookie,
+                        .limit_usec = limit_usec,
+                        .step = provider_step_from_name(sd_bus_message_get_member(message)) };
+        ProviderStep expected;
+        int r = provider_turns_check(&provider->manager->turns, provider->bus_name, set, fields.step,
+                                     &expected);
+
+        if (r < 0) {
+                log_error("%s is not called for set %s at %s, which would come before %s",
+                          provider_step_name(fields.step), set, provider->name,
+                          provider_step_name(expected));
+                return r;
+        }
+        (void)snprintf(fields.set, sizeof(fields.set), "%s", set);
+        provider_turns_called(&provider->manager->turns, provider->bus_name, set, fields.step);
+        return add_call(calls, provider, message, &fields, false);
 }

@@ -76,9 +76,15 @@ struct Calls {
 void calls_begin(Calls *calls, CallsDone done, void *userdata);
 void calls_hold(Calls *calls);
 void calls_drop(Calls *calls);
-/* Return: 0, or a negative errno (then @answered is not called). Takes no reference of @message over. */
+/* Return: 0, or a negative errno (then @answered is not called). Takes no reference of @message over. What
+ * may take long is sent to a provider only when no set waits for its cut there. */
 int calls_add(Calls *calls, Participant *participant, sd_bus_message *message, uint64_t limit_usec,
               CallAnswered answered, void *cookie);
+/* The same for a step of @set, in its turn only: -EPROTO. */
+int calls_add_step(Calls *calls, Participant *provider, const char *set, sd_bus_message *message,
+                   uint64_t limit_usec, CallAnswered answered, void *cookie);
+/* A set is over: its steps are no longer known, and whoever waited for them is called. */
+void calls_forget_set(Manager *manager, const char *set);
 /* Forgets all answers; neither @answered nor @done is called any more. */
 void calls_cancel(Calls *calls);
 /* The names of those that have not answered yet, "A, B"; "" if all have. */

@@ -603,4 +603,5 @@ void manager_deinit(Manager *manager) {
         manager->catalog = catalog_free(manager->catalog);
         manager->express = vss_value_free(manager->express);
         manager->door = door_free(manager->door);
+        provider_turns_clear(&manager->turns);
 }

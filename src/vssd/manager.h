@@ -7,6 +7,7 @@
 
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
+#include "model/provider-turns.h"
 #include "util/value.h"
 #include "vssd/settings.h"
 
@@ -31,6 +32,8 @@ struct Manager {
         struct Lease *lease; /* a freeze that an agent asked for */
         struct Catalog *catalog;
         struct Provider *providers;
+        ProviderTurns turns;   /* what each provider was called for each set */
+        struct Call *deferred; /* to providers that wait for a cut: sent behind it */
         struct Subscriber *subscribers;
         struct Watched *watched; /* providers that look after their copies */
         struct Losses *losses;   /* copies that were lost */

@@ -314,12 +314,6 @@ static void ask_nested(Plan *plan, Participant *provider) {
         calls_drop(&plan->calls);
 }
 
-static const char *hold_name(int64_t hold) {
-        static const char *const names[] = { "none", "writers", "filesystem", "device", "cgroup" };
-
-        return hold >= 0 && hold < (int64_t)ELEMENTS(names) ? names[hold] : "none";
-}
-
 static void set_below(Plan *plan, const char *volume_root) {
         const vss_value *facts = plan->volume->facts;
         _cleanup_(freep) char *below = NULL;
@@ -351,7 +345,7 @@ static void on_support(void *userdata, Support *support) {
         (void)vss_value_set_boolean(plan->entry, "supported", support->provider != NULL);
         (void)vss_value_set_string(plan->entry, "provider",
                                    support->provider ? support->provider->name : "");
-        (void)vss_value_set_string(plan->entry, "hold", hold_name(hold));
+        (void)vss_value_set_string(plan->entry, "hold", support_hold_name(hold));
         (void)vss_value_set_integer(plan->entry, "hold-kind", hold);
         (void)vss_value_set_string(plan->entry, "atomic-scope",
                                    support_scope(support->answer) == VSS_ATOMIC_FILE ? "file" : "volume");

@@ -129,7 +129,36 @@ static const char *target_label(const Set *set, size_t target) {
         return "?";
 }
 
-/* The device volume whose operation was number @done of those of @target. */
+/* What was only given up with another one is not told. */
+static void fail_targets(SetRun *run, const HoldReply *reply) {
+        for (size_t i = 0; i < reply->n_targets; i++) {
+                int error = reply->targets[i].freeze_error;
+                const char *label = target_label(run->set, i);
+
+                if (error == 0 || error == ECANCELED)
+                        continue;
+                if (error == EBUSY)
+                        failure_set_first(
+                                &run->failure, VSS_E_HOLD_WRITES_TIMEOUT, label,
+                                "%s is frozen by somebody else, and stays so. Find who froze it, or thaw it "
+                                "with fsfreeze --unfreeze.",
+                                label);
+                else if (error == EALREADY)
+                        failure_set_first(&run->failure, VSS_E_SNAPSHOT_SET_IN_PROGRESS, label,
+                                          "Another hold stands (see " LINUXVSS_RUNDIR "/hold).");
+                else
+                        failure_set_first(&run->failure, VSS_E_HOLD_WRITES_TIMEOUT, label,
+                                          "%s cannot be held: %s", label, strerror(error));
+        }
+}
+
+static void fail_freeze(SetRun *run, const HoldReply *reply) {
+        fail_targets(run, reply);
+        failure_set_first(&run->failure, VSS_E_HOLD_WRITES_TIMEOUT, "hold",
+                          "The volumes could not be held in time; everything was released.");
+}
+
+/* The volume whose operation is number @done of those of @target; of that volume's own afterwards. */
 static const SetVolume *find_operation(const Set *set, size_t target, size_t *done) {
         const SetVolume *last = NULL;
 
@@ -143,6 +172,7 @@ static const SetVolume *find_operation(const Set *set, size_t target, size_t *do
                 *done -= volume->cut.n;
                 last = volume;
         }
+        *done = SIZE_MAX; /* all were done */
         return last;
 }
 
@@ -165,17 +195,11 @@ static void fail_target_cut(SetRun *run, size_t target, const HoldTargetReply *r
                 volume->volume->path, text, volume->provider->name, strerror(reply->cut_error));
 }
 
-/* What failed by itself first, then what was only given up with it. */
 static void fail_cut(SetRun *run, const HoldReply *reply) {
         for (size_t i = 0; i < reply->n_targets; i++)
                 if (reply->targets[i].cut_error > 0 && reply->targets[i].cut_error != ECANCELED)
                         fail_target_cut(run, i, &reply->targets[i]);
-        for (size_t i = 0; i < reply->n_targets; i++)
-                if (reply->targets[i].freeze_error > 0 && reply->targets[i].freeze_error != ECANCELED)
-                        failure_set_first(
-                                &run->failure, VSS_E_HOLD_WRITES_TIMEOUT, target_label(run->set, i),
-                                "%s cannot be suspended for its cut: %s", target_label(run->set, i),
-                                strerror(reply->targets[i].freeze_error));
+        fail_targets(run, reply);
 }
 
 /* Were all devices cut? What the hold says of it is not all that there is to believe. */
@@ -194,30 +218,6 @@ static bool is_cut(const SetRun *run, const HoldReply *reply) {
                         return false;
         }
         return true;
-}
-
-static void fail_freeze(SetRun *run, const HoldReply *reply) {
-        for (size_t i = 0; i < reply->n_targets; i++) {
-                int error = reply->targets[i].freeze_error;
-                const char *label = target_label(run->set, i);
-
-                if (error == 0)
-                        continue;
-                if (error == EBUSY)
-                        failure_set_first(
-                                &run->failure, VSS_E_HOLD_WRITES_TIMEOUT, label,
-                                "%s is frozen by somebody else, and stays so. Find who froze it, or thaw it "
-                                "with fsfreeze --unfreeze.",
-                                label);
-                else if (error == EALREADY)
-                        failure_set_first(&run->failure, VSS_E_SNAPSHOT_SET_IN_PROGRESS, label,
-                                          "Another hold stands (see " LINUXVSS_RUNDIR "/hold).");
-                else
-                        failure_set_first(&run->failure, VSS_E_HOLD_WRITES_TIMEOUT, label,
-                                          "%s cannot be held: %s", label, strerror(error));
-        }
-        failure_set_first(&run->failure, VSS_E_HOLD_WRITES_TIMEOUT, "hold",
-                          "The volumes could not be held in time; everything was released.");
 }
 
 static bool is_device(const Set *set, size_t target) {

@@ -243,7 +243,8 @@ static void call_providers(SetRun *run, const char *member, uint64_t limit_usec)
                 if (r >= 0 && run->machine.step == SET_STEP_POST_COMMIT)
                         r = sd_bus_message_append(m, "u", (uint32_t)run->set->n_volumes);
                 if (r >= 0)
-                        r = calls_add(&run->calls, provider, m, limit_usec, on_provider, NULL);
+                        r = calls_add_step(&run->calls, provider, run->set->id, m, limit_usec, on_provider,
+                                           NULL);
                 if (r < 0)
                         failure_set_first(&run->failure, VSS_E_UNEXPECTED, provider->name,
                                           "%s cannot be called: %s", provider->name, strerror(-r));

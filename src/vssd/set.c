@@ -42,6 +42,8 @@ void set_clear(Set *set) {
                 vss_value_free(set->writers[i].answers);
         }
         free(set->unheard);
+        if (set->manager && *set->id)
+                calls_forget_set(set->manager, set->id);
         *set = (Set){ .manager = set->manager };
 }
 
@@ -129,7 +131,7 @@ static int abort_provider(Set *set, Calls *calls, Participant *provider, uint64_
         if (r >= 0)
                 r = sd_bus_message_append(m, "s", set->id);
         if (r >= 0)
-                r = calls_add(calls, provider, m, limit_usec, answered, (void *)again);
+                r = calls_add_step(calls, provider, set->id, m, limit_usec, answered, (void *)again);
         if (r < 0)
                 log_error("%s cannot be told that set %s is over: %s", provider->name, set->id,
                           strerror(-r));

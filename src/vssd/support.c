@@ -59,6 +59,18 @@ static int preference(const Participant *provider, const vss_value *answer) {
                 support_scope(answer));
 }
 
+const char *support_hold_name(int64_t hold) {
+        static const char *const names[] = { "none", "writers", "filesystem", "device", "cgroup" };
+
+        return hold >= 0 && hold < (int64_t)ELEMENTS(names) ? names[hold] : "none";
+}
+
+/* What it may ask for it has declared. */
+static bool is_declared(const Participant *provider, int64_t hold) {
+        return hold >= VSS_HOLD_NONE && hold <= VSS_HOLD_DEVICE &&
+               value_contains(vss_value_get(provider->info, "holds"), support_hold_name(hold));
+}
+
 static void on_support(void *userdata, const CallAnswer *answer) {
         SupportAsk *ask = userdata;
         _cleanup_value_ vss_value *support = NULL;
@@ -69,6 +81,10 @@ static void on_support(void *userdata, const CallAnswer *answer) {
         }
         if (marshal_read_dict(answer->reply, &support) < 0) {
                 decline(ask, answer->participant->name, "its answer cannot be read");
+                return;
+        }
+        if (!is_declared(answer->participant, vss_value_get_integer(support, "hold", VSS_HOLD_NONE))) {
+                decline(ask, answer->participant->name, "it asks for a hold that it has not declared");
                 return;
         }
         if (ask->support.provider && preference(ask->support.provider, ask->support.answer) >=

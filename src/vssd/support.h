@@ -47,6 +47,8 @@ uint64_t support_max_snapshots(const vss_value *info);
 enum vss_atomic_scope support_scope(const vss_value *answer);
 /* The kinds of copy that it makes, as attributes. */
 uint32_t support_kinds(const vss_value *info);
+/* "none", "writers", "filesystem", "device", "cgroup". */
+const char *support_hold_name(int64_t hold);
 /* Has it the optional call of that capability? */
 bool support_can(const Participant *provider, const char *capability);
 /* Notes in a result that @what is missing in it. */
