@@ -17,7 +17,9 @@
 #include "vssd/seal.h"
 
 #define FORCE_USEC (3 * USEC_PER_SEC)
-#define PAUSE_USEC (20 * USEC_PER_MSEC)
+/* A file that happens to be open just now. */
+#define GRACE_USEC (200 * USEC_PER_MSEC)
+#define PAUSE_USEC (5 * USEC_PER_MSEC)
 
 enum { PROCESSES_MAX = 1000000, FILES_MAX = 65536 };
 
@@ -95,9 +97,10 @@ static void kill_who_writes(const Seal *one) {
                 if (pidfd < 0 || !process_writes_to(entry->d_name, st.stx_mnt_id))
                         continue;
                 if (!is_of_user(entry->d_name, one->uid)) {
-                        log_warning("process %d has a file of a shadow copy open for writing that was opened "
-                                    "for %s, and is of another user: it is left alone",
-                                    (int)pid, one->who);
+                        log_warning(
+                                "process %d has a file of a shadow copy open for writing that was opened "
+                                "for %s, and is of another user: it is left alone",
+                                (int)pid, one->who);
                         continue;
                 }
                 log_warning("process %d goes on writing to a shadow copy that was opened for %s: killed",
@@ -109,7 +112,7 @@ static void kill_who_writes(const Seal *one) {
 int seal_main(void *arg, WorkerAnswer *answer) {
         const SealArgs *args = arg;
         vss_value *busy = value_require(answer->value, "busy", VSS_KIND_LIST);
-        uint64_t end = now_usec() + (args->forcibly ? FORCE_USEC : 0);
+        uint64_t end = now_usec() + (args->forcibly ? FORCE_USEC : GRACE_USEC);
 
         if (!busy)
                 return -ENOMEM;
@@ -118,7 +121,8 @@ int seal_main(void *arg, WorkerAnswer *answer) {
                 int r = seal(one->fd);
 
                 while (r == -EBUSY && now_usec() < end) {
-                        kill_who_writes(one);
+                        if (args->forcibly)
+                                kill_who_writes(one);
                         (void)usleep(PAUSE_USEC);
                         r = seal(one->fd);
                 }
