@@ -163,7 +163,7 @@ list_traces() {
         done
         echo "devices of device-mapper:"
         [ ! -e /dev/mapper/control ] ||
-                dmsetup info --columns --noheadings --options name,suspended,tables_loaded | grep : | sort
+                dmsetup info --columns --noheadings --options name,suspended,tables_loaded 2> /dev/null | grep : | sort
         echo "control groups:"
         awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts | while read -r target; do
                 find "$target" -mindepth 1 -type d | sort

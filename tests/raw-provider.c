@@ -71,6 +71,16 @@ static int reply_mount(sd_bus_message *m) {
         return r;
 }
 
+/* What it did to others meanwhile. */
+static void add_suspension(vss_value *results) {
+        vss_value *suspension = vss_value_new_dict();
+
+        (void)vss_value_set_string(suspension, "what", "/dev/other");
+        (void)vss_value_set_string(suspension, "why", "a test");
+        (void)vss_value_set_integer(suspension, "usec", 7);
+        (void)vss_value_append(value_require(results, "suspended", VSS_KIND_LIST), suspension);
+}
+
 static int reply_list(sd_bus_message *m) {
         _cleanup_value_ vss_value *list = vss_value_new_list();
         _cleanup_message_ sd_bus_message *reply = NULL;
@@ -122,6 +132,8 @@ static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 return reply_list(m);
         if (strcmp(member, "OpenSnapshot") == 0)
                 return reply_mount(m);
+        if (strcmp(member, "EndPrepareSnapshots") == 0 || strcmp(member, "PostFinalCommitSnapshots") == 0)
+                add_suspension(dict);
         if (strcmp(member, "GetInfo") == 0 || strcmp(member, "IsVolumeSupported") == 0 ||
             strcmp(member, "EndPrepareSnapshots") == 0 || strcmp(member, "PostFinalCommitSnapshots") == 0)
                 return reply_dict(m, dict);

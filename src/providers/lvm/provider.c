@@ -172,6 +172,20 @@ static vss_result seal(vss_provider_call *call, const Copy *copy) {
         return r < 0 ? fail(call, copy->volume, "its copy cannot be made read-only", r) : VSS_S_OK;
 }
 
+static int tell_devices(const Set *set, vss_value *results) {
+        vss_value *all = value_require(results, "properties", VSS_KIND_DICT);
+
+        for (size_t i = 0; all && i < set->n_copies; i++) {
+                vss_value *own = value_require(all, set->copies[i].id, VSS_KIND_DICT);
+                char path[DEVMAP_PATH_SIZE];
+
+                devmap_path(set->copies[i].device_name, path);
+                if (!own || vss_value_set_string(own, "block-device", path) < 0)
+                        return -ENOMEM;
+        }
+        return all ? 0 : -ENOMEM;
+}
+
 static vss_result post_final_commit_snapshots(vss_provider_call *call, const char *set_id,
                                               vss_value *results) {
         LvmProvider *p = vss_provider_call_userdata(call);
@@ -185,6 +199,8 @@ static vss_result post_final_commit_snapshots(vss_provider_call *call, const cha
                 result = seal(call, &set->copies[i]);
         if (result == VSS_S_OK)
                 result = set_finish(set, &p->lvm, call);
+        if (result == VSS_S_OK && tell_devices(set, results) < 0)
+                result = VSS_E_OUTOFMEMORY;
         if (result < 0)
                 return result;
         /* From here on it is known from LVM alone. */
