@@ -7,13 +7,14 @@
 #include <string.h>
 #include "providers/reflink/cost.h"
 
-/* Measured with XFS: a file made anew with all that belongs to it, and an extent that is shared. */
+/* Measured with XFS: what sharing one file's extents takes, and making it with all that belongs to it; an extent. */
+#define CLONE_USEC 6u
 #define FILE_USEC 30u
-#define EXTENT_NSEC 5000u
-/* What the machine at hand needs is believed within these bounds, from a number of extents on. */
-#define EXTENT_NSEC_MIN 1000u
-#define EXTENT_NSEC_MAX 100000u
-#define MEASURED_FROM 1000u
+#define EXTENT_USEC 5u
+/* The machine at hand may be slower, so many times at most: beyond that it is only busy at the moment. */
+#define FACTOR_MAX 3u
+/* So much must have been done to tell. */
+#define MEASURED_USEC 1000u
 /* A commit looks through everything twice. */
 #define LOOKS 2u
 
@@ -75,13 +76,10 @@ unsigned cost_workers(const CostSettings *settings) {
 }
 
 uint64_t cost_estimate(const TreeFacts *prepared, const TreeFacts *looked) {
-        uint64_t extent_nsec = EXTENT_NSEC;
+        uint64_t expected = prepared->cloned_files * CLONE_USEC + prepared->cloned_extents * EXTENT_USEC;
+        uint64_t work = looked->recent_files * FILE_USEC + looked->recent_extents * EXTENT_USEC;
 
-        if (prepared->cloned_extents >= MEASURED_FROM) {
-                extent_nsec = prepared->clone_usec * 1000 / prepared->cloned_extents;
-                extent_nsec = MAX(extent_nsec, (uint64_t)EXTENT_NSEC_MIN);
-                extent_nsec = MIN(extent_nsec, (uint64_t)EXTENT_NSEC_MAX);
-        }
-        return LOOKS * looked->took_usec + looked->recent_files * FILE_USEC +
-               looked->recent_extents * extent_nsec / 1000;
+        if (expected >= MEASURED_USEC && prepared->clone_usec > expected)
+                work = MIN(work * FACTOR_MAX, work * (prepared->clone_usec / 100) / (expected / 100));
+        return LOOKS * looked->took_usec + work;
 }
