@@ -459,6 +459,10 @@ static vss_result open_snapshot(vss_provider_call *call, const char *snapshot_id
         if (vss_value_get_integer(info, "attributes", 0) & VSS_VOLSNAP_ATTR_NOT_SURFACED)
                 return vss_provider_call_fail(call, VSS_E_NOT_SUPPORTED,
                                               "shadow copy %s is transportable; import it", snapshot_id);
+        if (writable && strcmp(vss_value_get_string(info, "state", ""), "created") == 0)
+                return vss_provider_call_fail(call, VSS_E_PROVIDER_VETO,
+                                              "shadow copy %s is complete, and not written to any more",
+                                              snapshot_id);
         if (vss_value_get_boolean(info, "no-copy", false)) {
                 /* Whatever is written there would be written to the original. */
                 if (writable)
