@@ -105,10 +105,13 @@ int dm_remove(const char *name) {
         return dm_call(DM_DEV_REMOVE, name, 0, NULL, NULL);
 }
 
-bool cut_send(Session *session, uint64_t limit) {
+bool cut_send(Session *session, uint64_t limit, bool sync) {
         session_send(session, HOLD_ARM, limit);
         if (!session_wait(session, HOLD_READY, 5000))
                 return false;
+        for (unsigned i = VOLUME_DEVICES; sync && i < N_VOLUMES; i++)
+                if (volumes[i].dir >= 0)
+                        (void)syncfs(volumes[i].dir);
         session_send(session, HOLD_FREEZE, 0);
         if (!session_wait(session, HOLD_HELD, 3000))
                 return false;

@@ -20,8 +20,9 @@ typedef struct Copy {
         dev_t device;
 } Copy;
 
-/* Through HELD to CUT. Return: was it sent? */
-bool cut_send(Session *session, uint64_t limit);
+/* Through HELD to CUT. @sync: what is dirty is written out first, as the service does. Return: was it sent?
+ */
+bool cut_send(Session *session, uint64_t limit, bool sync);
 
 /* Return: 0, or -errno with what is missing in *@ret_reason */
 int devices_begin(const char *program, const char **ret_reason);

@@ -30,7 +30,7 @@ static bool cut_begin(Session *session, const char *stop_at, uint64_t limit, boo
         session_add_device(session, two, 1);
         if (frozen)
                 session_add_volume(session, plain, 0);
-        return cut_send(session, limit);
+        return cut_send(session, limit, false);
 }
 
 static bool devices_run(void) {
@@ -43,7 +43,7 @@ static void tables_clear(void) {
 }
 
 /* Stops or kills one of the processes, or both, at a point each. */
-static void test_stop_at(const char *stop_at, HoldCause cause) {
+static void test_stop_at(const char *stop_at) {
         Session session;
         uint64_t began;
 
@@ -52,25 +52,28 @@ static void test_stop_at(const char *stop_at, HoldCause cause) {
         began = now_usec();
         expect_true(stop_at, session_wait(&session, HOLD_RELEASED, 2000));
         expect_true("told within a second", now_usec() - began < USEC_PER_SEC);
-        expect_int("cause", session.reply.cause, cause);
+        expect_int("cause", session.reply.cause, HOLD_CAUSE_DIED);
         session_close(&session);
         expect_true("everything runs", devices_run());
         tables_clear();
 }
 
+static const char *const hows[] = { "", ":kill" };
+
 static void test_stops(void) {
+        static const char *const behind[] = { "releasing", "released" };
         static const char *const actor[] = { "suspending", "suspended", "cutting",
                                              "cut",        "resuming",  "resumed" };
         char stop_at[64];
 
-        FOREACH_ELEMENT (how, ((const char *const[]){ "", ":kill" })) {
+        FOREACH_ELEMENT (how, hows) {
                 FOREACH_ELEMENT (point, actor) {
                         (void)snprintf(stop_at, sizeof(stop_at), "%s%s", *point, *how);
-                        test_stop_at(stop_at, HOLD_CAUSE_DIED);
+                        test_stop_at(stop_at);
                 }
-                FOREACH_ELEMENT (point, ((const char *const[]){ "releasing", "released" })) {
+                FOREACH_ELEMENT (point, behind) {
                         (void)snprintf(stop_at, sizeof(stop_at), "%s%s", *point, *how);
-                        test_stop_at(stop_at, HOLD_CAUSE_ASKED);
+                        test_stop_at(stop_at);
                 }
         }
 }
@@ -78,7 +81,7 @@ static void test_stops(void) {
 /* The watcher may be seen to be gone before, during or after the cut; it is never in the way of the devices.
  */
 static void test_watcher(void) {
-        FOREACH_ELEMENT (how, ((const char *const[]){ "", ":kill" })) {
+        FOREACH_ELEMENT (how, hows) {
                 char stop_at[64];
                 Session session;
 
@@ -153,8 +156,8 @@ static void test_operation(void) {
         session_add_device(&session, one, 1);
         session_operation(&session, 0, HOLD_OP_MESSAGE, two->device, "nonsense");
         session_add_device(&session, two, 1);
-        expect_true("operation: cut",
-                    cut_send(&session, 2 * USEC_PER_SEC) && session_wait(&session, HOLD_RELEASED, 3000));
+        expect_true("operation: cut", cut_send(&session, 2 * USEC_PER_SEC, false) &&
+                                              session_wait(&session, HOLD_RELEASED, 3000));
         expect_int("operation: cause", session.reply.cause, HOLD_CAUSE_FAILED);
         expect_int("operation: its error", t[0].cut_error, EINVAL);
         expect_int("operation: none was done", t[0].n_done, 0);
@@ -253,7 +256,8 @@ static void test_slow(bool kill_actor) {
         session_add_device(&session, one, 1);
         session_add_device(&session, two, 1);
         began = now_usec();
-        expect_true("slow: cut", cut_send(&session, kill_actor ? 5 * USEC_PER_SEC : 200 * USEC_PER_MSEC));
+        expect_true("slow: cut",
+                    cut_send(&session, kill_actor ? 5 * USEC_PER_SEC : 200 * USEC_PER_MSEC, false));
         (void)hold_processes(&actor, &watcher);
         (void)usleep(100000);
         expect_true("slow: one stands, two is being suspended", device_suspended(one));
@@ -283,7 +287,7 @@ static void test_stuck(void) {
         session_start(&session, NULL, -1);
         session_add_device(&session, one, 1);
         session_operation(&session, 0, HOLD_OP_RESUME, two->device, "");
-        expect_true("stuck: cut", cut_send(&session, 200 * USEC_PER_MSEC));
+        expect_true("stuck: cut", cut_send(&session, 200 * USEC_PER_MSEC, false));
         (void)usleep(100000);
         expect_true("stuck: it stands", device_suspended(one));
         expect_true("stuck: it runs behind the limit", written_soon(one, 600));
@@ -305,7 +309,7 @@ static void test_undone(void) {
         session_start(&session, NULL, -1);
         session_add_device(&session, one, 1);
         session_operation(&session, 0, HOLD_OP_RESUME, two->device, "");
-        expect_true("undone: cut", cut_send(&session, 8 * USEC_PER_SEC));
+        expect_true("undone: cut", cut_send(&session, 8 * USEC_PER_SEC, false));
         (void)usleep(50000);
         expect_true("undone: it stands", device_suspended(one));
         expect_int("undone: somebody resumes it", dm_resume(one->mapper), 0);
@@ -326,8 +330,8 @@ static void test_stacked(void) {
         session_start(&session, NULL, -1);
         session_add_device(&session, one, 2);
         session_add_device(&session, upper, 1);
-        expect_true("stacked: cut",
-                    cut_send(&session, 4 * USEC_PER_SEC) && session_wait(&session, HOLD_RELEASED, 5000));
+        expect_true("stacked: cut", cut_send(&session, 4 * USEC_PER_SEC, false) &&
+                                            session_wait(&session, HOLD_RELEASED, 5000));
         expect_int("stacked: cause", session.reply.cause, HOLD_CAUSE_ASKED);
         expect_true("stacked: in that order",
                     session.reply.targets[1].frozen_usec > 0 &&
@@ -341,8 +345,8 @@ static void test_stacked(void) {
         session_start(&session, NULL, -1);
         session_add_device(&session, one, 1);
         session_add_device(&session, upper, 2);
-        expect_true("stacked, wrong order: cut",
-                    cut_send(&session, 300 * USEC_PER_MSEC) && session_wait(&session, HOLD_RELEASED, 2000));
+        expect_true("stacked, wrong order: cut", cut_send(&session, 300 * USEC_PER_MSEC, false) &&
+                                                         session_wait(&session, HOLD_RELEASED, 2000));
         expect_int("stacked, wrong order: cannot stand, and ends", session.reply.cause, HOLD_CAUSE_LIMIT);
         session_close(&session);
         expect_true("stacked, wrong order: everything runs", devices_run());
@@ -362,7 +366,7 @@ static int set_up(const char *program, const char **ret_reason) {
         one = device_make(0, rig_path("."), VOLUME_SIZE, "ext4");
         two = one ? device_make(1, rig_path("."), VOLUME_SIZE, "ext4") : NULL;
         upper = two ? device_make(2, one->point, UPPER_SIZE, "ext4") : NULL;
-        return upper ? emergency_start() : -EIO;
+        return upper ? emergency_start(600) : -EIO;
 }
 
 int main(int argc, char **argv) {

@@ -88,7 +88,6 @@ static bool copies_prepare(Copy *copies, unsigned n) {
                         printf("# copy %u cannot be prepared: %d\n", i, r);
                         return false;
                 }
-                (void)syncfs(device[i]->dir);
         }
         return true;
 }
@@ -143,7 +142,7 @@ static bool cut_all(Copy *copies, unsigned n, uint64_t *ret_window) {
         session_start(&session, NULL, -1);
         for (unsigned i = 0; i < n; i++)
                 session_add_copy(&session, copies + i, i, 0);
-        ok = cut_send(&session, 5 * USEC_PER_SEC) && session_wait(&session, HOLD_RELEASED, 6000) &&
+        ok = cut_send(&session, 5 * USEC_PER_SEC, true) && session_wait(&session, HOLD_RELEASED, 6000) &&
              cut_fine(&session, n, ret_window);
         session_close(&session);
         return ok && holds_end(2000);
@@ -157,7 +156,8 @@ static bool cut_serially(Copy *copies, unsigned n) {
 
                 session_start(&session, NULL, -1);
                 session_add_copy(&session, copies + i, 0, 0);
-                ok = cut_send(&session, 5 * USEC_PER_SEC) && session_wait(&session, HOLD_RELEASED, 6000);
+                ok = cut_send(&session, 5 * USEC_PER_SEC, true) &&
+                     session_wait(&session, HOLD_RELEASED, 6000);
                 session_close(&session);
                 if (!ok || !holds_end(2000))
                         return false;
@@ -215,9 +215,10 @@ static bool program_copy(const char *program, const char *root) {
 }
 
 static bool mounts_make(const char *root, bool make) {
+        static const char *const names[] = { "proc", "dev", "run", "sys" };
         bool ok = true;
 
-        FOREACH_ELEMENT (name, ((const char *const[]){ "proc", "dev", "run", "sys" })) {
+        FOREACH_ELEMENT (name, names) {
                 char point[PATH_MAX + 8];
 
                 (void)snprintf(point, sizeof(point), "%s/%s", root, *name);
@@ -297,7 +298,8 @@ static void test_fault_checker(void) {
         session_start(&session, "cutting:fault", -1);
         session_add_device(&session, device[0], 0);
         expect_true("checker: a page fault while it stands",
-                    cut_send(&session, 5 * USEC_PER_SEC) && session_wait(&session, HOLD_RELEASED, 6000));
+                    cut_send(&session, 5 * USEC_PER_SEC, true) &&
+                            session_wait(&session, HOLD_RELEASED, 6000));
         expect_true("checker: is found", !cut_fine(&session, 1, NULL) && session.reply.minor_faults > 0);
         session_close(&session);
         expect_true("checker: everything runs", everything_runs());
@@ -376,11 +378,12 @@ static int set_up(const char *program, unsigned n, const char **ret_reason) {
                 if (!device[i])
                         return -EIO;
         }
-        return emergency_start();
+        return emergency_start(600);
 }
 
 /* With "measure": only how long 1, 4 and 16 volumes stand, each with a writer of its own. */
 int main(int argc, char **argv) {
+        static const unsigned counts[] = { 1, 4, MANY };
         bool measuring = argc == 3 && strcmp(argv[2], "measure") == 0,
              full = getenv("FULL") && *getenv("FULL") == '1';
         uint64_t began = now_usec();
@@ -396,7 +399,7 @@ int main(int argc, char **argv) {
                 return 0;
         }
         if (measuring)
-                FOREACH_ELEMENT (n, ((const unsigned[]){ 1, 4, 16 }))
+                FOREACH_ELEMENT (n, counts)
                         measure(*n, 21);
         else {
                 test_torn();

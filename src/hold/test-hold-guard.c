@@ -298,7 +298,7 @@ int main(int argc, char **argv) {
         if (r >= 0) {
                 reason = "needs loop devices and mkfs.ext4";
                 device = device_make(0, rig_path("."), VOLUME_SIZE, "ext4");
-                r = device ? emergency_start() : -EIO;
+                r = device ? emergency_start(600) : -EIO;
         }
         if (r < 0) {
                 printf("1..0 # SKIP %s: %s\n", reason, strerror(-r));

@@ -25,7 +25,6 @@
 #include "util/clock.h"
 #include "util/macro.h"
 
-#define EMERGENCY_SEC 90
 #define BLOCKED_MSEC 150
 
 Volume volumes[N_VOLUMES] = {
@@ -181,7 +180,7 @@ static void files_remove(void) {
 }
 
 /* Waits for the test's end; releases again and again if that comes without notice, or not at all. */
-int emergency_start(void) {
+int emergency_start(unsigned seconds) {
         int pipes[2];
 
         if (pipe2(pipes, O_CLOEXEC) < 0)
@@ -195,7 +194,7 @@ int emergency_start(void) {
 
                 (void)close(pipes[1]);
                 (void)setsid();
-                if (poll(&fd, 1, EMERGENCY_SEC * 1000) > 0 && read(pipes[0], &ok, 1) == 1)
+                if (poll(&fd, 1, (int)seconds * 1000) > 0 && read(pipes[0], &ok, 1) == 1)
                         _exit(0);
                 for (unsigned i = 0; i < 50; i++) {
                         volumes_thaw();
@@ -247,7 +246,7 @@ int rig_open(const char *program, const char **ret_reason) {
             volumes[VOLUME_BTRFS].dir >= 0)
                 (void)close(TAKE_FD(volumes[VOLUME_BTRFS].dir));
         if (r >= 0)
-                r = emergency_start();
+                r = emergency_start(90);
         if (r < 0)
                 rig_close();
         return r;

@@ -44,8 +44,8 @@ int rig_begin(const char *program, const char **ret_reason);
 /* That, and the volumes but the devices. */
 int rig_open(const char *program, const char **ret_reason);
 void rig_close(void);
-/* Lets go of what a test that dies leaves standing: once the volumes are there. */
-int emergency_start(void);
+/* Lets go of what a test that dies, or takes so long, leaves standing: once the volumes are there. */
+int emergency_start(unsigned seconds);
 /* No longer: it has what was open when it was started. */
 void emergency_end(void);
 /* A directory in the temporary one, made; the string stays until the next call. */

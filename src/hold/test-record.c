@@ -127,9 +127,12 @@ static void test_round_trip(Record *record) {
 }
 
 static void test_guard_names(void) {
+        static const char *const others[] = { "hold",     "guard-",
+                                              "guard-1x", "guard-/../hold",
+                                              ".guard-1", "guard-123456789012345678901234567" };
+
         expect_true("a guard's name", record_is_guard("guard-123"));
-        FOREACH_ELEMENT (name, ((const char *const[]){ "hold", "guard-", "guard-1x", "guard-/../hold",
-                                                       ".guard-1", "guard-123456789012345678901234567" }))
+        FOREACH_ELEMENT (name, others)
                 expect_true(*name, !record_is_guard(*name));
 }
 
