@@ -12,9 +12,13 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include "config.h"
 #include "providers/common/block-mount.h"
 #include "providers/dm/device.h"
 #include "providers/dm/mounts.h"
+
+/* Where a file system is mounted for the moment in which its mounts are made. */
+#define STAGING LINUXVSS_RUNDIR "/dm-remount"
 
 DEFINE_CLEANUP(struct libmnt_table *, mnt_unref_table)
 DEFINE_CLEANUP(struct libmnt_iter *, mnt_free_iter)
@@ -238,17 +242,38 @@ static int make_one(const vss_value *mount, int root_fd, dev_t device) {
         return 0;
 }
 
+void mounts_forget_staging(void) {
+        (void)umount2(STAGING, UMOUNT_NOFOLLOW | MNT_DETACH);
+        (void)rmdir(STAGING);
+}
+
+/* Mounts can be cloned only from one that is attached somewhere. */
+static int stage(int mount_fd, int *ret_root_fd) {
+        if ((mkdir(LINUXVSS_RUNDIR, 0755) < 0 && errno != EEXIST) ||
+            (mkdir(STAGING, 0700) < 0 && errno != EEXIST))
+                return -errno;
+        if (move_mount(mount_fd, "", AT_FDCWD, STAGING, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                return -errno;
+        *ret_root_fd = open(STAGING, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return *ret_root_fd < 0 ? -errno : 0;
+}
+
 int mounts_make(const vss_value *list, const char *source, dev_t device, const vss_value **ret_mount) {
-        _cleanup_(closep) int root_fd = -1;
+        _cleanup_(closep) int mount_fd = -1, root_fd = -1;
         int r;
 
         if (vss_value_count(list) == 0)
                 return 0;
         *ret_mount = vss_value_at(list, 0);
-        r = make_superblock(vss_value_at(list, 0), source, &root_fd);
+        r = make_superblock(vss_value_at(list, 0), source, &mount_fd);
+        if (r == 0)
+                r = stage(mount_fd, &root_fd);
         for (size_t i = 0; r == 0 && i < vss_value_count(list); i++) {
                 *ret_mount = vss_value_at(list, i);
                 r = make_one(*ret_mount, root_fd, device);
         }
+        closep(&root_fd);
+        root_fd = -1;
+        mounts_forget_staging();
         return r;
 }

@@ -26,3 +26,5 @@ bool mounts_are_read_only(const vss_value *list);
 int mounts_remove(const vss_value *list, const vss_value **ret_mount);
 /* Mounts @source as they were; what stands from that device already is left. */
 int mounts_make(const vss_value *list, const char *source, dev_t device, const vss_value **ret_mount);
+/* After a crash: a mount that was needed only while others were made. */
+void mounts_forget_staging(void);

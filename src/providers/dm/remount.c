@@ -80,6 +80,7 @@ int remount_recover(void) {
                 return 0;
         if (r < 0)
                 return r;
+        mounts_forget_staging();
         mounts = vss_value_get(record, "mounts");
         r = make(mounts, vss_value_get_string(record, "to", ""), &culprit);
         if (r < 0)

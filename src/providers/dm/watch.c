@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Looking after the areas of copies that stand
+ */
+
+#include <inttypes.h>
+#include <string.h>
+#include "providers/common/guard.h"
+#include "providers/common/info.h"
+#include "providers/dm/area.h"
+#include "providers/dm/storage.h"
+#include "providers/dm/watch.h"
+#include "util/clock.h"
+
+#define LOOK_USEC USEC_PER_SEC
+#define SWAP_LIMIT_USEC (5 * USEC_PER_SEC)
+/* Somebody is told again when an area has become so much fuller, in percent. */
+#define TELL_STEP 10
+
+typedef struct Watch {
+        vss_value *told;
+        vss_value *events;
+        vss_value *suspended;
+        Policy policy;
+} Watch;
+
+typedef struct Watched {
+        const char *id;
+        const char *volume; /* its path when the copy was made */
+        AreaHeader *header;
+        StoreState state;
+        uint64_t used, total; /* bytes */
+        uint64_t maximum;
+} Watched;
+
+static int add_event(Watch *watch, const char *event, const Watched *w, const char *message) {
+        _cleanup_value_ vss_value *dict = vss_value_new_dict();
+
+        if (!dict || vss_value_set_string(dict, "event", event) < 0 ||
+            vss_value_set_string(dict, "snapshot", w->id) < 0 ||
+            vss_value_set_string(dict, "volume", w->volume) < 0 ||
+            vss_value_set_string(dict, "message", message) < 0 ||
+            vss_value_set_integer(dict, "used", (int64_t)w->used) < 0 ||
+            vss_value_set_integer(dict, "allocated", (int64_t)w->total) < 0 ||
+            vss_value_set_integer(dict, "maximum", w->maximum > INT64_MAX ? -1 : (int64_t)w->maximum) < 0)
+                return -ENOMEM;
+        return vss_value_append(watch->events, TAKE_PTR(dict)) < 0 ? -ENOMEM : 0;
+}
+
+/* It is lost: that is kept with it, and told once. */
+static int lose(Watch *watch, Watched *w, const char *reason) {
+        char message[512];
+        int r;
+
+        if (strcmp(vss_value_get_string(w->header->info, "state", ""), "lost") == 0)
+                return 0;
+        if (vss_value_set_string(w->header->info, "state", "lost") < 0 ||
+            vss_value_set_string(w->header->info, "reason", reason) < 0)
+                return -ENOMEM;
+        /* Not kept: it will be told again, which is better than not at all. */
+        r = store_write_token(w->id, "");
+        if (r == 0)
+                r = store_write_record(w->id, w->header);
+        if (r < 0)
+                fprintf(stderr, "shadow copy %s: that it is lost cannot be written: %s\n", w->id,
+                        strerror(-r));
+        (void)snprintf(message, sizeof(message),
+                       "%.200s: its shadow copy %s is lost: %.200s. The volume itself is unharmed.",
+                       w->volume, w->id, reason);
+        return add_event(watch, "snapshot-lost", w, message);
+}
+
+static int grow_devices(Watched *w, const Device *on, const AreaMap *map, vss_value *suspended) {
+        vss_value *own = value_require(w->header->info, "dm", VSS_KIND_DICT);
+        int r;
+
+        if (!own || vss_value_set_integer(own, "area", (int64_t)(map->end - w->header->root.size)) < 0)
+                return -ENOMEM;
+        if (w->header->n_extents > 0) {
+                AreaExtent *extents = calloc(map->n + 1, sizeof(*extents));
+
+                if (!extents)
+                        return -ENOMEM;
+                memcpy(extents, map->extents, map->n * sizeof(*extents));
+                free(w->header->extents);
+                w->header->extents = extents;
+                w->header->n_extents = map->n;
+        }
+        /* First recorded, then used: a boot must not find a store that is larger than its area. */
+        r = store_write_record(w->id, w->header);
+        if (r == 0)
+                r = store_load_cow(w->id, on, map->extents, map->n, w->header->root.size);
+        if (r == 0)
+                r = guard_swap(&w->state.cow_device, 1, SWAP_LIMIT_USEC, "the difference area grows",
+                               suspended);
+        return r;
+}
+
+static int grow(Watch *watch, Watched *w, const Volume *volume, const char **ret_reason) {
+        _cleanup_(area_map_done) AreaMap map = { 0 };
+        _cleanup_(closep) int directory_fd = -1;
+        Storage storage;
+        uint64_t more;
+        Device on;
+        int r;
+
+        *ret_reason = NULL;
+        r = storage_read(volume, &watch->policy, &storage);
+        if (r < 0)
+                return r;
+        w->maximum = storage.maximum;
+        /* It grows where it is, wherever new ones go. */
+        (void)snprintf(storage.on, sizeof(storage.on), "%s", w->header->root.filesystem);
+        r = storage_open(&storage, false, &directory_fd, &on);
+        if (r == 0)
+                r = policy_growth(&watch->policy, &storage.volume, w->total, &more);
+        if (r == 0)
+                r = area_grow(directory_fd, w->id, w->header->root.size + w->total + more, &map, ret_reason);
+        if (r == 0)
+                r = grow_devices(w, &on, &map, watch->suspended);
+        if (r == 0)
+                w->total += more;
+        return r;
+}
+
+static const char *why_not(int r, const char *reason) {
+        switch (r) {
+        case -ENOSPC:
+                return "there is too little free space for more of it. Free some, or delete shadow copies";
+        case -EDQUOT:
+                return "it may not grow further. Allow more (vss storage resize), or delete shadow copies";
+        case -ENOENT:
+                return "the volume that holds it is not mounted";
+        default:
+                return reason ? reason : strerror(-r);
+        }
+}
+
+static int look_low(Watch *watch, Watched *w, const Volume *volume) {
+        int64_t percent = (int64_t)(w->used / MAX(w->total / 100, UINT64_C(1)));
+        bool full = false;
+        const char *reason;
+        char message[512];
+        int r;
+
+        r = grow(watch, w, volume, &reason);
+        if (r == -ENOMEM)
+                return r;
+        if (r == 0) {
+                (void)vss_value_set_integer(watch->told, w->id, 0);
+                (void)snprintf(message, sizeof(message),
+                               "%.200s: the difference area of its shadow copy %s has grown to %" PRIu64
+                               " MiB",
+                               w->volume, w->id, w->total / POLICY_GRAIN);
+                return add_event(watch, "storage-grown", w, message);
+        }
+        full = r == -ENOSPC || r == -EDQUOT;
+        if (percent < vss_value_get_integer(watch->told, w->id, 0) + TELL_STEP)
+                return 0;
+        if (vss_value_set_integer(watch->told, w->id, percent) < 0)
+                return -ENOMEM;
+        (void)snprintf(message, sizeof(message),
+                       "%.100s: the difference area of its shadow copy %s is %" PRId64
+                       " %% full: %.200s. When it is full the shadow copy is lost.",
+                       w->volume, w->id, percent, why_not(r, reason));
+        return add_event(watch, full ? "storage-low" : "storage-grow-failed", w, message);
+}
+
+/* @ret_stands: there will be something to look after. */
+static int look_at(Watch *watch, const char *id, bool *ret_stands) {
+        _cleanup_area_header_ AreaHeader header = { 0 };
+        Watched w = { .id = id, .header = &header };
+        const char *reason, *origin;
+        Volume volume;
+        int r;
+
+        r = store_state(id, &w.state);
+        if (r < 0 || !w.state.live)
+                return r;
+        r = store_read_header(id, &header);
+        if (r < 0 || !header.info || strcmp(vss_value_get_string(header.info, "state", ""), "created") != 0)
+                return r == -ENOMEM ? r : 0;
+        w.volume = vss_value_get_string(header.info, "volume", "?");
+        w.used = w.state.status.used * DEVMAP_SECTOR;
+        w.total = w.state.status.total * DEVMAP_SECTOR;
+        r = catalog_judge(id, &header, &w.state, &reason);
+        if (r < 0)
+                return r;
+        if (reason)
+                return lose(watch, &w, reason);
+        *ret_stands = true;
+        origin = vss_value_get_string(vss_value_get(header.info, "dm"), "origin", "");
+        if (policy_is_low(&watch->policy, w.used, w.total) && volume_by_filesystem(origin, &volume) == 0)
+                return look_low(watch, &w, &volume);
+        return 0;
+}
+
+int watch_check(vss_value *told, const vss_value *suspended, vss_value *results) {
+        _cleanup_value_ vss_value *ids = vss_value_new_list();
+        Watch watch = { .told = told,
+                        .events = value_require(results, "events", VSS_KIND_LIST),
+                        .suspended = value_require(results, "suspended", VSS_KIND_LIST) };
+        bool stands = false;
+        int r;
+
+        if (!ids || !watch.events || !watch.suspended)
+                return -ENOMEM;
+        for (size_t i = 0; i < vss_value_count(suspended); i++)
+                if (vss_value_append(watch.suspended, vss_value_copy(vss_value_at(suspended, i))) < 0)
+                        return -ENOMEM;
+        storage_read_policy(&watch.policy);
+        r = store_list(ids);
+        if (r == -EOPNOTSUPP)
+                return 0;
+        for (size_t i = 0; r == 0 && i < vss_value_count(ids); i++) {
+                const char *id = vss_value_string(vss_value_at(ids, i), "");
+
+                r = look_at(&watch, id, &stands);
+                /* One that cannot be looked at does not hide the others. */
+                if (r < 0 && r != -ENOMEM) {
+                        fprintf(stderr, "shadow copy %s cannot be looked after: %s\n", id, strerror(-r));
+                        stands = true;
+                        r = 0;
+                }
+        }
+        if (r == 0 && stands && vss_value_set_integer(results, "next-usec", (int64_t)LOOK_USEC) < 0)
+                r = -ENOMEM;
+        return r;
+}
