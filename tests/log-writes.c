@@ -86,7 +86,7 @@ int log_writes_open(int fd, uint64_t size, LogWrites *ret_log) {
 int log_writes_next(LogWrites *log, LogWritesEntry *ret_entry) {
         LogWritesEntry entry = { .number = log->n_done + 1 };
         uint8_t head[SECTOR_MAX];
-        uint64_t length, left;
+        uint64_t length, left, sector;
         int r;
 
         if (log->n_done >= log->n_entries)
@@ -99,11 +99,13 @@ int log_writes_next(LogWrites *log, LogWritesEntry *ret_entry) {
         left = (log->size - log->at) / log->sector_size - 1;
         entry.flags = number(head, 16);
         length = number(head, 24);
+        /* A flush alone has no place; what stands there may be anything. */
+        sector = number(head, 8) > 0 ? number(head, 0) : 0;
         /* On the device, and so in no way related to the log's size. */
-        if (number(head, 0) > INT64_MAX / log->sector_size || number(head, 8) > INT64_MAX / log->sector_size ||
+        if (sector > INT64_MAX / log->sector_size || number(head, 8) > INT64_MAX / log->sector_size ||
             length > log->sector_size - ENTRY_HEAD)
                 return -EBADMSG;
-        entry.offset = number(head, 0) * log->sector_size;
+        entry.offset = sector * log->sector_size;
         entry.size = number(head, 8) * log->sector_size;
         entry.data = log->at + log->sector_size;
         if (entry.flags & LOG_WRITES_MARK)

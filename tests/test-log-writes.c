@@ -68,7 +68,7 @@ static void test_replay(uint32_t sector) {
 
         make_entry(&made, 1, 2, 0, "", 'a');
         make_entry(&made, 2, 1, LOG_WRITES_FUA | LOG_WRITES_METADATA, "", 'b');
-        make_entry(&made, 0, 0, LOG_WRITES_FLUSH, "", 0);
+        make_entry(&made, UINT64_C(0xffffffffffff72de), 0, LOG_WRITES_FLUSH, "", 0);
         make_entry(&made, 0, 0, LOG_WRITES_MARK, "cut made", 0);
         make_entry(&made, 1, 1, LOG_WRITES_DISCARD, "", 0);
         expect_int("a disk", ftruncate(disk, DISK_SIZE), 0);

@@ -112,7 +112,7 @@ int attached_write(const Attached *attached) {
         file_path(attached->name, SUFFIX, path);
         /* Without the suffix it is not read. */
         file_path(attached->name, SUFFIX ".new", fresh);
-        (void)snprintf(text, sizeof(text), "# Written by vss attach: attached at each boot; see linuxvss-dm(8).\nDevice=%s\nName=%s\n",
+        (void)snprintf(text, sizeof(text), "# Written by vss attach: attached at each boot; see vss-dm-boot(8).\nDevice=%s\nName=%s\n",
                        attached->source, attached->name);
         r = write_down(fresh, text);
         if (r >= 0 && rename(fresh, path) < 0)

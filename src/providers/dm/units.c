@@ -97,7 +97,7 @@ static void print_head(FILE *file, const char *what, const Attached *attached) {
                 "# Made by linuxvss-generator from %s/%s.conf\n"
                 "[Unit]\n"
                 "Description=%s %s\n"
-                "Documentation=man:linuxvss-dm(8)\n"
+                "Documentation=man:vss-dm-boot(8)\n"
                 "SourcePath=%s/%s.conf\n"
                 "DefaultDependencies=no\n"
                 "Conflicts=umount.target\n"
@@ -145,7 +145,7 @@ void unit_print_mounted(FILE *file, const Attached *attached, const UnitMounts *
                 "\n"
                 "[Service]\n"
                 "Type=oneshot\n"
-                "ExecStart=" PROGRAM " mounted %s\n"
+                "ExecStart=" PROGRAM " record %s\n"
                 "TimeoutSec=5min\n",
                 attached->name);
 }
