@@ -18,7 +18,8 @@ typedef struct Disk {
 static int disk_read(void *userdata, uint64_t offset, void *buffer, size_t size) {
         Disk *disk = userdata;
 
-        fuzz_require(offset % 512 == 0 && size % 512 == 0 && offset <= disk->size && size <= disk->size - offset);
+        fuzz_require(offset % 512 == 0 && size % 512 == 0 && offset <= disk->size &&
+                     size <= disk->size - offset);
         /* The window of the log, and what is searched before. */
         fuzz_require(++disk->n_reads < 5000);
         memcpy(buffer, disk->data + offset, size);
@@ -47,8 +48,7 @@ static void check_disk(const uint8_t *data, size_t size) {
         TokenState state;
         int r;
 
-        r = token_state_parse(
-                &(TokenReader) { .read = disk_read, .data = &disk, .size = disk.size }, &state);
+        r = token_state_parse(&(TokenReader){ .read = disk_read, .data = &disk, .size = disk.size }, &state);
         fuzz_require(r <= 0);
         if (r < 0)
                 return;

@@ -3,13 +3,12 @@
 /*
  * dm-copy - a shadow copy of an attached volume, step by step, without service, hold and provider
  *
- *   dm-copy prepare VOLUME ID MEGABYTES persistent|volatile     area, devices and tables; the cut is dmsetup's
- *   dm-copy grow VOLUME ID MEGABYTES                             to that size in all, with the table loaded
- *   dm-copy remove VOLUME ID                                     while others stand
- *   dm-copy info VOLUME                                          every area: ID STATE EXTENTS BYTES REASON
- *   dm-copy extents VOLUME                                       the places of all areas: OFFSET BYTES
- *   dm-copy digest DEVICE FILE                                   of all of a device but the places in FILE, which are in
- *                                                                every copy what they are at the moment
+ *   dm-copy prepare VOLUME ID MEGABYTES persistent|volatile     area, devices and tables; the cut is
+ * dmsetup's dm-copy grow VOLUME ID MEGABYTES                             to that size in all, with the table
+ * loaded dm-copy remove VOLUME ID                                     while others stand dm-copy info VOLUME
+ * every area: ID STATE EXTENTS BYTES REASON dm-copy extents VOLUME                                       the
+ * places of all areas: OFFSET BYTES dm-copy digest DEVICE FILE                                   of all of a
+ * device but the places in FILE, which are in every copy what they are at the moment
  *
  * For tests that cut the power between steps, and need no more of the machine than device-mapper.
  */
@@ -124,11 +123,13 @@ static int list(const Volume *volume, int root, bool places) {
                 if (places)
                         continue;
                 printf("%s %s %zu %llu %s\n", remain->id,
-                       remain->problem        ? "problem"
-                       : !remain->header.info ? "incomplete"
-                                              : vss_value_get_string(remain->header.info, "state", "created"),
+                       remain->problem ? "problem"
+                       : !remain->header.info
+                               ? "incomplete"
+                               : vss_value_get_string(remain->header.info, "state", "created"),
                        remain->map.n, (unsigned long long)remain->map.end,
-                       remain->problem ? remain->problem : vss_value_get_string(remain->header.info, "reason", ""));
+                       remain->problem ? remain->problem
+                                       : vss_value_get_string(remain->header.info, "reason", ""));
         }
         return r < 0 ? fail("areas", r) : 0;
 }
@@ -142,7 +143,7 @@ static size_t read_places(const char *path, AreaExtent *places) {
         size_t n = 0;
 
         while (file && n < PLACES_MAX && fscanf(file, "%llu %llu", &offset, &length) == 2)
-                places[n++] = (AreaExtent) { .physical = offset, .length = length };
+                places[n++] = (AreaExtent){ .physical = offset, .length = length };
         return n;
 }
 

@@ -4,12 +4,12 @@
  * log-writes-replay - power cuts from a log of device-mapper's log-writes target
  *
  *   log-writes-replay list LOG                       every entry: NUMBER WHAT OFFSET SIZE [MARK]
- *   log-writes-replay points LOG [BEGIN [END]]       the numbers after which the power may be cut: flushes, FUA, marks;
- *                                                    between two marks, if they are named
- *   log-writes-replay replay LOG DISK TO [FROM]      does entries FROM + 1 (1) to TO again, on DISK
+ *   log-writes-replay points LOG [BEGIN [END]]       the numbers after which the power may be cut: flushes,
+ * FUA, marks; between two marks, if they are named log-writes-replay replay LOG DISK TO [FROM]      does
+ * entries FROM + 1 (1) to TO again, on DISK
  *
- * LOG and DISK are files or block devices. A disk that was blank when its device was made is after "replay LOG DISK N" as
- * a power cut after entry N leaves it.
+ * LOG and DISK are files or block devices. A disk that was blank when its device was made is after "replay
+ * LOG DISK N" as a power cut after entry N leaves it.
  */
 
 #include <fcntl.h>
@@ -42,13 +42,14 @@ static int open_sized(const char *path, int flags, uint64_t *ret_size) {
 
 static void entry_list(const LogWritesEntry *entry) {
         printf("%" PRIu64 " %s%s%s%s%s %" PRIu64 " %" PRIu64 " %s\n", entry->number,
-               entry->flags & LOG_WRITES_MARK           ? "mark"
-                       : entry->flags & LOG_WRITES_DISCARD ? "discard"
-                       : entry->size > 0                   ? "write"
-                                                           : "nothing",
+               entry->flags & LOG_WRITES_MARK      ? "mark"
+               : entry->flags & LOG_WRITES_DISCARD ? "discard"
+               : entry->size > 0                   ? "write"
+                                                   : "nothing",
                entry->flags & LOG_WRITES_FLUSH ? ",flush" : "", entry->flags & LOG_WRITES_FUA ? ",fua" : "",
                entry->flags & LOG_WRITES_METADATA ? ",metadata" : "",
-               entry->flags > 2 * LOG_WRITES_METADATA - 1 ? ",unknown" : "", entry->offset, entry->size, entry->mark);
+               entry->flags > 2 * LOG_WRITES_METADATA - 1 ? ",unknown" : "", entry->offset, entry->size,
+               entry->mark);
 }
 
 /* Between the marks @begin and @end, which may be NULL. */
@@ -112,7 +113,8 @@ int main(int argc, char *argv[]) {
 
         if (argc < 3 || (strcmp(argv[1], "list") != 0 && strcmp(argv[1], "points") != 0 &&
                          strcmp(argv[1], "replay") != 0)) {
-                fprintf(stderr, "usage: log-writes-replay list LOG | points LOG [BEGIN [END]] | replay LOG DISK TO [FROM]\n");
+                fprintf(stderr, "usage: log-writes-replay list LOG | points LOG [BEGIN [END]] | replay LOG "
+                                "DISK TO [FROM]\n");
                 return 2;
         }
         fd = open_sized(argv[2], O_RDONLY, &size);

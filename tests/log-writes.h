@@ -4,14 +4,14 @@
 /*
  * Logs of device-mapper's log-writes target: every write a device got, in the order in which it was safe
  *
- * The kernel describes them in Documentation/admin-guide/device-mapper/log-writes.rst. A log is a superblock in the
- * first sector (little-endian: magic, version, number of entries, size of a sector), then the entries, each one sector
- * with its place and length in sectors, its flags and the length of what follows in the same sector (the text of a mark),
- * and behind it the data, but for discards. What was written is in the log no earlier than the flush that made it safe:
- * so the first N entries are a disk after a power cut.
+ * The kernel describes them in Documentation/admin-guide/device-mapper/log-writes.rst. A log is a superblock
+ * in the first sector (little-endian: magic, version, number of entries, size of a sector), then the
+ * entries, each one sector with its place and length in sectors, its flags and the length of what follows in
+ * the same sector (the text of a mark), and behind it the data, but for discards. What was written is in the
+ * log no earlier than the flush that made it safe: so the first N entries are a disk after a power cut.
  *
- * A log may be cut off or damaged: each field is checked against the log's size. Functions return 0 or a negative
- * errno; -EBADMSG for what is no log.
+ * A log may be cut off or damaged: each field is checked against the log's size. Functions return 0 or a
+ * negative errno; -EBADMSG for what is no log.
  */
 
 #include <stdbool.h>

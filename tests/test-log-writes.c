@@ -131,7 +131,8 @@ static void test_hostile(void) {
                         expect_true("is a log", c->opens);
                         expect_int("its entry", log_writes_next(&log, &entry), c->next);
                         if (c->next > 0)
-                                expect_int("done again", log_writes_apply(&log, &entry, disk, DISK_SIZE), c->apply);
+                                expect_int("done again", log_writes_apply(&log, &entry, disk, DISK_SIZE),
+                                           c->apply);
                         expect_int("the disk before it", byte_at(disk, 0), 0);
                 }
                 (void)close(made.fd);
@@ -145,7 +146,8 @@ static void test_cut_off(void) {
 
         make_entry(&made, 1, 4, 0, "", 'a');
         expect_int("no bytes at all", log_writes_open(made.fd, 0, &log), -EBADMSG);
-        expect_int("a superblock alone, which speaks of an entry", log_writes_open(made.fd, 512, &log), -EBADMSG);
+        expect_int("a superblock alone, which speaks of an entry", log_writes_open(made.fd, 512, &log),
+                   -EBADMSG);
         expect_int("cut off within the data", log_writes_open(made.fd, 1024 + 512, &log), 0);
         expect_int("has no entry", log_writes_next(&log, &entry), -EBADMSG);
         expect_int("a log that says more than its file has", log_writes_open(made.fd, 2 << 20, &log), 0);

@@ -10,6 +10,7 @@
 #include "providers/common/info.h"
 #include "providers/dm/attach.h"
 #include "providers/dm/attached.h"
+#include "providers/dm/boot.h"
 #include "providers/dm/catalog.h"
 #include "providers/dm/mounts.h"
 #include "providers/dm/remount.h"
@@ -148,16 +149,27 @@ static int describe(const Volume *volume, vss_value *result) {
         return 0;
 }
 
-static int create_when_free(const char *name, const char *filesystem, const Device *device) {
+/* With the persistent copies that it has and that may be believed, as at boot. */
+static int create_when_free(const char *name, const Device *device) {
+        _cleanup_(freep) BootReport *report = calloc(1, sizeof(*report));
         uint64_t until = now_usec() + FREE_USEC;
         int r;
 
+        if (!report)
+                return -ENOMEM;
         for (;;) {
-                r = volume_create(name, filesystem, device);
+                r = boot_attach(device, name, report);
                 if (r != -EBUSY || now_usec() > until)
-                        return r;
+                        break;
                 (void)usleep(FREE_STEP_USEC);
         }
+        for (size_t i = 0; i < report->n; i++)
+                if (report->notes[i].reason[0])
+                        fprintf(stderr, "%s: shadow copy %s is lost: %s\n", device->path,
+                                report->notes[i].id, report->notes[i].reason);
+        if (r < 0)
+                fprintf(stderr, "%s\n", report->message);
+        return r;
 }
 
 static int remove_when_free(const char *name) {
@@ -241,6 +253,14 @@ static vss_result attach_again(vss_provider_call *call, const Volume *volume, co
                      : VSS_S_OK;
 }
 
+static void undo_attach(const char *name, const Device *device) {
+        _cleanup_(freep) BootReport *report = calloc(1, sizeof(*report));
+
+        /* Copies without their volume would keep the device from being mounted. */
+        if (remove_when_free(name) == 0 && report)
+                (void)boot_remove_copies(device, report);
+}
+
 static vss_result attach_free(vss_provider_call *call, const Device *device, const DeviceContent *content,
                               const char *name, const vss_value *options, Volume *ret_volume) {
         _cleanup_remount_ Remount remount = { 0 };
@@ -252,7 +272,7 @@ static vss_result attach_free(vss_provider_call *call, const Device *device, con
         result = unmount_all(call, device->number, options, device->path, path, &remount);
         if (result < 0)
                 return result;
-        r = create_when_free(name, content->uuid, device);
+        r = create_when_free(name, device);
         if (r == -EEXIST)
                 return put_back(call, &remount, device->path, "a volume with the same UUID is attached", r);
         if (r < 0)
@@ -263,7 +283,7 @@ static vss_result attach_free(vss_provider_call *call, const Device *device, con
         if (vss_value_get_boolean(options, "boot", true)) {
                 r = write_conf(name, content->uuid);
                 if (r < 0) {
-                        (void)remove_when_free(name);
+                        undo_attach(name, device);
                         return put_back(call, &remount, device->path, ATTACHED_DIR " cannot be written to",
                                         r);
                 }
@@ -278,7 +298,7 @@ static vss_result attach_free(vss_provider_call *call, const Device *device, con
                 /* Some of it may be mounted by now. */
                 if (mounts_list(ret_volume->info.device, &mounts) == 0)
                         (void)mounts_remove(mounts, &ignored);
-                (void)remove_when_free(name);
+                undo_attach(name, device);
                 (void)remove_conf(name);
                 return put_back(call, &remount, device->path, "it cannot be mounted as it was", r);
         }

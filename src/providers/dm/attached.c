@@ -58,9 +58,10 @@ int attached_read(const char *name, ConfError *error, Attached *ret_attached) {
         char path[PATH_MAX];
         int r;
 
-        *error = (ConfError) { 0 };
+        *error = (ConfError){ 0 };
         if (!attached_name_is_valid(name)) {
-                (void)snprintf(error->message, sizeof(error->message), "\"%.80s\" cannot be the name of a volume", name);
+                (void)snprintf(error->message, sizeof(error->message),
+                               "\"%.80s\" cannot be the name of a volume", name);
                 return -EINVAL;
         }
         file_path(name, SUFFIX, path);
@@ -107,13 +108,16 @@ int attached_write(const Attached *attached) {
 
         if (!attached_name_is_valid(attached->name) || !attached_source_is_valid(attached->source))
                 return -EINVAL;
-        if ((mkdir(LINUXVSS_CONFDIR, 0755) < 0 && errno != EEXIST) || (mkdir(ATTACHED_DIR, 0755) < 0 && errno != EEXIST))
+        if ((mkdir(LINUXVSS_CONFDIR, 0755) < 0 && errno != EEXIST) ||
+            (mkdir(ATTACHED_DIR, 0755) < 0 && errno != EEXIST))
                 return -errno;
         file_path(attached->name, SUFFIX, path);
         /* Without the suffix it is not read. */
         file_path(attached->name, SUFFIX ".new", fresh);
-        (void)snprintf(text, sizeof(text), "# Written by vss attach: attached at each boot; see vss-dm-boot(8).\nDevice=%s\nName=%s\n",
-                       attached->source, attached->name);
+        (void)snprintf(
+                text, sizeof(text),
+                "# Written by vss attach: attached at each boot; see vss-dm-boot(8).\nDevice=%s\nName=%s\n",
+                attached->source, attached->name);
         r = write_down(fresh, text);
         if (r >= 0 && rename(fresh, path) < 0)
                 r = -errno;
@@ -151,18 +155,19 @@ int attached_list(AttachedList *ret_list) {
                 ConfError error;
                 int r;
 
-                if (n <= suffix || strcmp(entry->d_name + n - suffix, SUFFIX) != 0 || entry->d_name[0] == '.')
+                if (n <= suffix || strcmp(entry->d_name + n - suffix, SUFFIX) != 0 ||
+                    entry->d_name[0] == '.')
                         continue;
                 (void)snprintf(name, sizeof(name), "%.*s", (int)(n - suffix), entry->d_name);
                 if (ret_list->n >= ATTACHED_MAX) {
-                        fprintf(stderr, "%s: more than %u volumes; %s is left out\n", ATTACHED_DIR, ATTACHED_MAX,
-                                entry->d_name);
+                        fprintf(stderr, "%s: more than %u volumes; %s is left out\n", ATTACHED_DIR,
+                                ATTACHED_MAX, entry->d_name);
                         continue;
                 }
                 r = attached_read(name, &error, &ret_list->items[ret_list->n]);
                 if (r < 0)
-                        fprintf(stderr, "%s/%s:%u: %s; the volume is not attached\n", ATTACHED_DIR, entry->d_name,
-                                error.line, error.message[0] ? error.message : strerror(-r));
+                        fprintf(stderr, "%s/%s:%u: %s; the volume is not attached\n", ATTACHED_DIR,
+                                entry->d_name, error.line, error.message[0] ? error.message : strerror(-r));
                 else
                         ret_list->n++;
         }
@@ -219,7 +224,8 @@ static bool device_path(const char *name, dev_t device, char ret_path[static DEV
         struct stat st;
 
         sys_read(device, "dm/name", mapped, sizeof(mapped));
-        (void)snprintf(ret_path, DEVMAP_PATH_SIZE, mapped[0] ? "/dev/mapper/%s" : "/dev/%s", mapped[0] ? mapped : name);
+        (void)snprintf(ret_path, DEVMAP_PATH_SIZE, mapped[0] ? "/dev/mapper/%s" : "/dev/%s",
+                       mapped[0] ? mapped : name);
         return stat(ret_path, &st) == 0 && S_ISBLK(st.st_mode) && st.st_rdev == device;
 }
 
@@ -254,8 +260,8 @@ static int find_uuid(const char *uuid, char ret_path[static DEVMAP_PATH_SIZE]) {
                 if (sscanf(line, "%u %u %*u %63s", &major_number, &minor_number, name) != 3)
                         continue;
                 device = makedev(major_number, minor_number);
-                if (device_is_ours(device) || !device_path(name, device, path) || !device_has_uuid(path, uuid) ||
-                    device_is_held(device))
+                if (device_is_ours(device) || !device_path(name, device, path) ||
+                    !device_has_uuid(path, uuid) || device_is_held(device))
                         continue;
                 if (found[0])
                         return -ENOTUNIQ;

@@ -22,15 +22,14 @@ bool boot_copy_stands(const char *id);
 bool boot_is_persistent(const Remain *remain);
 bool boot_is_lost(const Remain *remain);
 bool boot_is_created(const Remain *remain);
-/* Of copies of a volume that is not there. */
-int boot_remove_copies(const Device *device, BootReport *report);
 /* Writes into its header that it is lost, and why. */
 int boot_lose(Remain *remain, const char *reason);
 
 /* A detached mount that replays nothing and writes nothing. */
 int probe_mount(const char *device, const char *type, int *ret_root);
 
-/* Where tests have the program killed: VSS_DM_STOP_AT=NAME[:N], at the Nth time. A release build has none of it. */
+/* Where tests have the program killed: VSS_DM_STOP_AT=NAME[:N], at the Nth time. A release build has none of
+ * it. */
 #if LINUXVSS_TEST_HOOKS
 void boot_stop(const char *name);
 bool boot_believes(void);

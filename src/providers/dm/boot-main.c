@@ -3,11 +3,12 @@
 /*
  * vss-dm-boot: volumes that are attached at boot, without a bus and before anything is mounted
  *
- *   vss-dm-boot attach NAME      makes /dev/mapper/NAME, with the persistent shadow copies that may be believed
- *   vss-dm-boot record NAME      it has been mounted, or unmounted: records that, and clears away lost copies
- *   vss-dm-boot detach NAME      it has been unmounted: records that, and removes its devices
+ *   vss-dm-boot attach NAME      makes /dev/mapper/NAME, with the persistent shadow copies that may be
+ * believed vss-dm-boot record NAME      it has been mounted, or unmounted: records that, and clears away
+ * lost copies vss-dm-boot detach NAME      it has been unmounted: records that, and removes its devices
  *
- * systemd starts it for what is in /etc/linuxvss/attached.d, by units of linuxvss-generator; so may any other init.
+ * systemd starts it for what is in /etc/linuxvss/attached.d, by units of linuxvss-generator; so may any
+ * other init.
  */
 
 #include <fcntl.h>
@@ -58,9 +59,10 @@ static int attach(const char *name, BootReport *report) {
                 r = device_open(path, &device);
         if (r < 0) {
                 fprintf(stderr, "%s: %s\n", attached.source,
-                        r == -ENOENT     ? "there is no such device; the volume is not attached"
-                        : r == -ENOTUNIQ ? "several devices bear this UUID: name the right one by its path in Device="
-                                         : strerror(-r));
+                        r == -ENOENT ? "there is no such device; the volume is not attached"
+                        : r == -ENOTUNIQ
+                                ? "several devices bear this UUID: name the right one by its path in Device="
+                                : strerror(-r));
                 return r;
         }
         return boot_attach(&device, name, report);

@@ -73,14 +73,15 @@ static void copy_drop(const char *id) {
                 fprintf(stderr, "devices of shadow copy %s cannot be removed: %s\n", id, strerror(-r));
 }
 
-/* Does the volume's file system say of the area what was recorded, now that its journal has been replayed? */
+/* Does the volume's file system say of the area what was recorded, now that its journal has been replayed?
+ */
 static bool map_is_recorded(const Remain *remain) {
         const AreaHeader *header = &remain->header;
         uint64_t recorded = extents_size(header->extents, header->n_extents);
 
         /* It may be larger: the power failed while it grew. */
-        return recorded > 0 &&
-               extents_common(header->extents, header->n_extents, remain->map.extents, remain->map.n) == recorded;
+        return recorded > 0 && extents_common(header->extents, header->n_extents, remain->map.extents,
+                                              remain->map.n) == recorded;
 }
 
 /* Has it any devices? Then somebody makes or deletes it just now, since those go before the area does. */
@@ -114,13 +115,15 @@ static int remain_settle(int directory, Remain *remain, const char *token, BootR
                         return -EIO;
         }
         if (boot_is_lost(remain))
-                return boot_copy_stands(remain->id) || is_shrunk(remain) ? 0 : area_shrink(directory, remain);
+                return boot_copy_stands(remain->id) || is_shrunk(remain) ? 0
+                                                                         : area_shrink(directory, remain);
         /* Not to outlive its boot, and it has. */
         return stands ? 0 : area_remove(directory, remain->id);
 }
 
 /* XFS writes nothing at its mount, so that its log looks clean until something is logged. */
-static int mounted_token(const Volume *volume, int directory, bool read_only, char ret_text[static TOKEN_TEXT_SIZE]) {
+static int mounted_token(const Volume *volume, int directory, bool read_only,
+                         char ret_text[static TOKEN_TEXT_SIZE]) {
         Token token = { .kind = TOKEN_NONE };
         _cleanup_(closep) int fd = -1;
         int r;
@@ -167,7 +170,8 @@ static int settle_mounted(const Volume *volume, const vss_value *mounts, BootRep
         return failed;
 }
 
-/* The token of one copy of the volume, if that is persistent and stands; written only if it has become another. */
+/* The token of one copy of the volume, if that is persistent and stands; written only if it has become
+ * another. */
 static int refresh(const Volume *volume, const char *id, const Token *token) {
         _cleanup_area_header_ AreaHeader header = { 0 };
         char text[TOKEN_TEXT_SIZE];
@@ -206,8 +210,9 @@ int boot_refresh(const Volume *volume) {
                 r = token_state_read(volume->origin.path, &token.state);
         if (r < 0)
                 return r;
-        /* Mounted for writing and clean is an XFS that has not written yet, or a file system that stands frozen. One that
-         * is not mounted and not clean has been left as a power cut leaves it: the token of its mount holds. */
+        /* Mounted for writing and clean is an XFS that has not written yet, or a file system that stands
+         * frozen. One that is not mounted and not clean has been left as a power cut leaves it: the token of
+         * its mount holds. */
         if (vss_value_count(mounts) == 0 ? token.state.dirty
                                          : !token.state.dirty && !mounts_are_read_only(mounts))
                 return 0;
@@ -224,32 +229,36 @@ int boot_record(const Volume *volume, BootReport *report) {
         _cleanup_value_ vss_value *mounts = NULL;
         int r;
 
-        *report = (BootReport) { 0 };
+        *report = (BootReport){ 0 };
         r = mounts_list(volume->info.device, &mounts);
         if (r < 0)
                 return boot_fail(report, r, "the mount table cannot be read: %s", strerror(-r));
         if (vss_value_count(mounts) > 0)
                 return settle_mounted(volume, mounts, report);
         r = boot_refresh(volume);
-        return r < 0 ? boot_fail(report, r, "%s: how it was left cannot be recorded: %s", volume->path, strerror(-r)) : 0;
+        return r < 0 ? boot_fail(report, r, "%s: how it was left cannot be recorded: %s", volume->path,
+                                 strerror(-r))
+                     : 0;
 }
 
 int boot_detach(const Volume *volume, BootReport *report) {
         DevmapInfo info;
         int r;
 
-        *report = (BootReport) { 0 };
+        *report = (BootReport){ 0 };
         r = devmap_info(volume->info.name, &info);
         if (r >= 0 && info.open_count > 0)
                 r = -EBUSY;
         if (r < 0)
-                return boot_fail(report, r, "%s: %s", volume->path,
-                                 r == -EBUSY ? "it is in use, and stays attached. Unmount what is mounted from it."
-                                             : strerror(-r));
+                return boot_fail(
+                        report, r, "%s: %s", volume->path,
+                        r == -EBUSY ? "it is in use, and stays attached. Unmount what is mounted from it."
+                                    : strerror(-r));
         /* It goes even if nothing can be recorded: the copies are lost then, and are found to be. */
         r = boot_refresh(volume);
         if (r < 0)
-                fprintf(stderr, "%s: how it was left cannot be recorded (%s); its shadow copies will be lost\n",
+                fprintf(stderr,
+                        "%s: how it was left cannot be recorded (%s); its shadow copies will be lost\n",
                         volume->path, strerror(-r));
         /* The volume first: as long as it is there, it copies into them. */
         r = boot_remove_device(volume->info.name);

@@ -66,7 +66,8 @@ void boot_stop(const char *name) {
         const char *wanted = getenv("VSS_DM_STOP_AT");
         size_t length = strlen(name);
 
-        if (wanted && strncmp(wanted, name, length) == 0 && (wanted[length] == '\0' || wanted[length] == ':') &&
+        if (wanted && strncmp(wanted, name, length) == 0 &&
+            (wanted[length] == '\0' || wanted[length] == ':') &&
             ++n >= (wanted[length] ? strtoul(wanted + length + 1, NULL, 10) : 1))
                 (void)kill(getpid(), SIGKILL);
 }
@@ -89,7 +90,8 @@ bool boot_is_persistent(const Remain *remain) {
 }
 
 static bool state_is(const Remain *remain, const char *state) {
-        return remain->header.info && strcmp(vss_value_get_string(remain->header.info, "state", ""), state) == 0;
+        return remain->header.info &&
+               strcmp(vss_value_get_string(remain->header.info, "state", ""), state) == 0;
 }
 
 bool boot_is_lost(const Remain *remain) {
@@ -120,7 +122,8 @@ int boot_lose(Remain *remain, const char *reason) {
 
 /* The areas on a file system that is not mounted. What cannot be looked into has none.
  * Through a device that cannot write, and without a replay: what is there is what was there. */
-static int probe(const Device *device, const DeviceContent *content, BootReport *report, RemainList *ret_remains) {
+static int probe(const Device *device, const DeviceContent *content, BootReport *report,
+                 RemainList *ret_remains) {
         char name[DEVMAP_NAME_SIZE], uuid[DEVMAP_UUID_SIZE], path[DEVMAP_PATH_SIZE];
         char parameters[DEVICE_NUMBER_SIZE + 2];
         DevmapTarget target = { .length = device->sectors, .type = "linear", .parameters = parameters };
@@ -134,9 +137,10 @@ static int probe(const Device *device, const DeviceContent *content, BootReport 
         if (r >= 0)
                 r = devmap_create(name, uuid, DEVMAP_READ_ONLY | DEVMAP_HIDDEN, &target, 1);
         if (r < 0)
-                return boot_fail(report, r, "%s: %s", device->path,
-                                 r == -EBUSY ? "it is in use. Unmount what is mounted from it, and attach it then."
-                                             : strerror(-r));
+                return boot_fail(
+                        report, r, "%s: %s", device->path,
+                        r == -EBUSY ? "it is in use. Unmount what is mounted from it, and attach it then."
+                                    : strerror(-r));
         devmap_path(name, path);
         r = probe_mount(path, content->type, &root);
         if (r >= 0) {
@@ -144,7 +148,8 @@ static int probe(const Device *device, const DeviceContent *content, BootReport 
                 (void)close(root);
         }
         if (r < 0)
-                fprintf(stderr, "%s: its shadow copies cannot be looked for: %s\n", device->path, strerror(-r));
+                fprintf(stderr, "%s: its shadow copies cannot be looked for: %s\n", device->path,
+                        strerror(-r));
         r = boot_remove_device(name);
         return r < 0 ? boot_fail(report, r, "/dev/mapper/%s cannot be removed: %s", name, strerror(-r)) : 0;
 }
@@ -153,8 +158,8 @@ static int probe(const Device *device, const DeviceContent *content, BootReport 
 static uint32_t store_chunk(const Remain *remain) {
         uint32_t head[128];
 
-        if (remain_read(remain, remain->header.root.size, head, sizeof(head)) < 0 || le32toh(head[0]) != STORE_MAGIC ||
-            le32toh(head[1]) != 1)
+        if (remain_read(remain, remain->header.root.size, head, sizeof(head)) < 0 ||
+            le32toh(head[0]) != STORE_MAGIC || le32toh(head[1]) != 1)
                 return 0;
         return le32toh(head[3]) <= STORE_CHUNK_MAX ? le32toh(head[3]) : 0;
 }
@@ -170,8 +175,9 @@ static int store_is_valid(const char *copy, bool *ret_valid) {
         if (r < 0)
                 return r;
         rest = text;
-        *ret_valid = devmap_next_line(&rest, &line) == 1 && devmap_parse_snapshot(line.parameters, &state) >= 0 &&
-                     !state.invalid && !state.overflow;
+        *ret_valid = devmap_next_line(&rest, &line) == 1 &&
+                     devmap_parse_snapshot(line.parameters, &state) >= 0 && !state.invalid &&
+                     !state.overflow;
         return 0;
 }
 
@@ -187,9 +193,11 @@ static int copy_make(const Remain *remain, const Device *origin, const char **re
         if (chunk == 0)
                 return -EUCLEAN;
         store_name(remain->id, STORE_COPY, copy);
-        r = store_create_head(remain->id, &remain->device, header->extents, header->n_extents, header->root.size);
+        r = store_create_head(remain->id, &remain->device, header->extents, header->n_extents,
+                              header->root.size);
         if (r >= 0)
-                r = store_create_cow(remain->id, &remain->device, header->extents, header->n_extents, header->root.size);
+                r = store_create_cow(remain->id, &remain->device, header->extents, header->n_extents,
+                                     header->root.size);
         boot_stop("store-made");
         if (r >= 0)
                 r = store_create_copy(remain->id, origin, true, chunk, DEVMAP_READ_ONLY);
@@ -211,18 +219,19 @@ static int copy_make(const Remain *remain, const Device *origin, const char **re
 static const char *judge(const Remain *remain, const Device *device, const TokenState *state) {
         const AreaHeader *header = &remain->header;
         int64_t sectors = vss_value_get_integer(vss_value_get(header->info, "dm"), "sectors", 0);
-        uint64_t common = extents_common(header->extents, header->n_extents, remain->map.extents, remain->map.n);
+        uint64_t common = extents_common(header->extents, header->n_extents, remain->map.extents,
+                                         remain->map.n);
         const char *reason = NULL;
         Token token;
 
         if (token_parse(header->token, &token) < 0)
-                token = (Token) { .kind = TOKEN_NONE };
+                token = (Token){ .kind = TOKEN_NONE };
         if (!boot_believes() && !token_fits(&token, state, &reason))
                 return reason;
         if (sectors > 0 && (uint64_t)sectors != device->sectors)
                 return "has another size now";
-        /* What it has grown by may be in the journal alone, or not recorded yet; it is compared again once the volume is
-         * mounted. */
+        /* What it has grown by may be in the journal alone, or not recorded yet; it is compared again once
+         * the volume is mounted. */
         if (common == 0 || common != MIN(remain->map.end, extents_size(header->extents, header->n_extents)))
                 return "has its difference area elsewhere than it was";
         return NULL;
@@ -254,18 +263,25 @@ int boot_remove_copies(const Device *device, BootReport *report) {
 
                 store_name(id, STORE_HEAD, head);
                 r = store_state(id, &state);
-                /* One of another volume, whose area is here, stays; one that a kill has left half made is of nobody. */
-                if (r >= 0 && (state.copy && state.origin ? state.origin == device->number : lies_on(head, device->number)))
+                /* One of another volume, whose area is here, stays; one that a kill has left half made is of
+                 * nobody. */
+                if (r >= 0 && (state.copy && state.origin ? state.origin == device->number
+                                                          : lies_on(head, device->number)))
                         r = store_remove(id);
                 if (r < 0)
-                        return boot_fail(report, r, "devices of shadow copy %s stand without their volume and cannot be removed: %s",
+                        return boot_fail(report, r,
+                                         "devices of shadow copy %s stand without their volume and cannot "
+                                         "be removed: %s",
                                          id, strerror(-r));
         }
-        return r < 0 ? boot_fail(report, r, "%s: devices on it cannot be listed: %s", device->path, strerror(-r)) : 0;
+        return r < 0 ? boot_fail(report, r, "%s: devices on it cannot be listed: %s", device->path,
+                                 strerror(-r))
+                     : 0;
 }
 
 /* Return: how many copies stand. */
-static size_t copies_make(RemainList *remains, const Device *device, const char *filesystem, BootReport *report) {
+static size_t copies_make(RemainList *remains, const Device *device, const char *filesystem,
+                          BootReport *report) {
         TokenState state;
         bool known = token_state_read(device->path, &state) >= 0;
         size_t n = 0;
@@ -283,11 +299,12 @@ static size_t copies_make(RemainList *remains, const Device *device, const char 
                         n++;
                         continue;
                 }
-                (void)snprintf(text, sizeof(text), "%s%s", reason ? "the volume " : "", reason ? reason : why);
+                (void)snprintf(text, sizeof(text), "%s%s", reason ? "the volume " : "",
+                               reason ? reason : why);
                 boot_note(report, remain->id, "%s", text);
                 if (boot_lose(remain, text) < 0)
-                        fprintf(stderr, "%s: that shadow copy %s is lost cannot be written down\n", device->path,
-                                remain->id);
+                        fprintf(stderr, "%s: that shadow copy %s is lost cannot be written down\n",
+                                device->path, remain->id);
                 boot_stop("copy-lost");
         }
         return n;
@@ -295,7 +312,8 @@ static size_t copies_make(RemainList *remains, const Device *device, const char 
 
 static int volume_make(const Device *device, const char *name, const char *filesystem, bool origin) {
         char parameters[DEVICE_NUMBER_SIZE + 2], uuid[DEVMAP_UUID_SIZE];
-        DevmapTarget target = { .length = device->sectors, .type = origin ? "snapshot-origin" : "linear",
+        DevmapTarget target = { .length = device->sectors,
+                                .type = origin ? "snapshot-origin" : "linear",
                                 .parameters = parameters };
 
         device_number_text(device->number, parameters);
@@ -312,11 +330,12 @@ int boot_attach(const Device *device, const char *name, BootReport *report) {
         Volume volume;
         int r;
 
-        *report = (BootReport) { 0 };
+        *report = (BootReport){ 0 };
         r = device_content(device->path, &content);
         if (r < 0 || !content.uuid[0])
                 return boot_fail(report, r < 0 ? r : -EMEDIUMTYPE,
-                                 "%s: it has no file system with a UUID, or more than one. See wipefs(8).", device->path);
+                                 "%s: it has no file system with a UUID, or more than one. See wipefs(8).",
+                                 device->path);
         r = volume_by_filesystem(content.uuid, &volume);
         if (r == 0 && volume.info.live && volume.table != VOLUME_FOREIGN)
                 return 0;
@@ -324,8 +343,10 @@ int boot_attach(const Device *device, const char *name, BootReport *report) {
         if (r == 0)
                 r = volume.info.live ? -EBUSY : boot_remove_device(volume.info.name);
         if (r < 0 && r != -ENOENT)
-                return boot_fail(report, r, "/dev/mapper/%s: it has a table that is not ours, or cannot be made anew: %s",
-                                 volume.info.name, strerror(-r));
+                return boot_fail(
+                        report, r,
+                        "/dev/mapper/%s: it has a table that is not ours, or cannot be made anew: %s",
+                        volume.info.name, strerror(-r));
         r = probe(device, &content, report, &remains);
         boot_stop("probed");
         if (r >= 0)

@@ -85,16 +85,20 @@ int main(int argc, char *argv[]) {
         (void)umask(0022);
         r = attached_list(&list);
         if (r < 0) {
-                fprintf(stderr, "linuxvss-generator: %s: %s; no volume is attached\n", ATTACHED_DIR, strerror(-r));
+                fprintf(stderr, "linuxvss-generator: %s: %s; no volume is attached\n", ATTACHED_DIR,
+                        strerror(-r));
                 return 1;
         }
         for (size_t i = 0; i < list.n; i++) {
                 _cleanup_(fclosep) FILE *fstab = fopen("/etc/fstab", "re");
 
                 mounts.n = 0;
-                r = fstab ? unit_mounts_read(fstab, list.items[i].name, &mounts) : errno == ENOENT ? 0 : -errno;
+                r = fstab             ? unit_mounts_read(fstab, list.items[i].name, &mounts)
+                    : errno == ENOENT ? 0
+                                      : -errno;
                 if (r < 0)
-                        fprintf(stderr, "linuxvss-generator: /etc/fstab: %s; mounts of %s are not recorded\n",
+                        fprintf(stderr,
+                                "linuxvss-generator: /etc/fstab: %s; mounts of %s are not recorded\n",
                                 strerror(-r), list.items[i].name);
                 r = volume_generate(argv[1], &list.items[i], &mounts);
                 if (r < 0) {

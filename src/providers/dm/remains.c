@@ -122,7 +122,7 @@ void remains_done(RemainList *list) {
                 area_map_done(&list->items[i].map);
         }
         free(list->items);
-        *list = (RemainList) { 0 };
+        *list = (RemainList){ 0 };
 }
 
 int remains_list(int root_fd, const Device *device, const char *filesystem, RemainList *ret_list) {
@@ -148,13 +148,14 @@ int remains_list(int root_fd, const Device *device, const char *filesystem, Rema
         for (size_t i = 0; i < vss_value_count(ids); i++) {
                 Remain *remain = &list.items[list.n++];
 
-                (void)snprintf(remain->id, sizeof(remain->id), "%s", vss_value_string(vss_value_at(ids, i), ""));
+                (void)snprintf(remain->id, sizeof(remain->id), "%s",
+                               vss_value_string(vss_value_at(ids, i), ""));
                 remain->device = *device;
                 r = remain_look(directory, filesystem, remain);
                 if (r < 0)
                         return r;
         }
         *ret_list = list;
-        list = (RemainList) { 0 };
+        list = (RemainList){ 0 };
         return 0;
 }

@@ -4,8 +4,9 @@
 /*
  * Areas as they are found on a file system: file, extents, header
  *
- * For who attaches a volume: nothing is known but what is on the disk, and that may come from anywhere. The header is
- * read from the block device by the file's extents, which shows as well that these are places on that device.
+ * For who attaches a volume: nothing is known but what is on the disk, and that may come from anywhere. The
+ * header is read from the block device by the file's extents, which shows as well that these are places on
+ * that device.
  */
 
 #include "providers/dm/area.h"
@@ -24,8 +25,8 @@ typedef struct RemainList {
         size_t n;
 } RemainList;
 
-/* @root_fd: the root directory of the file system, which is on @device and has the UUID @filesystem. Without the
- * directory there are none. */
+/* @root_fd: the root directory of the file system, which is on @device and has the UUID @filesystem. Without
+ * the directory there are none. */
 int remains_list(int root_fd, const Device *device, const char *filesystem, RemainList *ret_list);
 void remains_done(RemainList *list);
 #define _cleanup_remains_ _cleanup_(remains_done)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Tests of the mount token: made superblocks and logs, hostile ones, what mkfs makes, and the rule as a table
+ * Tests of the mount token: made superblocks and logs, hostile ones, what mkfs makes, and the rule as a
+ * table
  */
 
 #include <endian.h>
@@ -69,12 +70,13 @@ static void test_ext(void) {
         expect_true("ext: to be recovered", b.dirty && b.digest != a.digest);
         expect_true("ext: times beyond 2038", b.mount_time == UINT64_C(0x1000003e8));
         little(0x60, 4, 0x8);
-        expect_int("ext: a journal's device is no file system", token_state_parse(&reader, &b), -EMEDIUMTYPE);
+        expect_int("ext: a journal's device is no file system", token_state_parse(&reader, &b),
+                   -EMEDIUMTYPE);
         make_ext();
         little(0x38, 2, 0xEF52);
         expect_int("ext: another magic", token_state_parse(&reader, &b), -EMEDIUMTYPE);
         expect_int("a device of no size",
-                   token_state_parse(&(TokenReader) { .read = image_read, .size = 0 }, &b), -EMEDIUMTYPE);
+                   token_state_parse(&(TokenReader){ .read = image_read, .size = 0 }, &b), -EMEDIUMTYPE);
 }
 
 static uint64_t log_block(unsigned block) {
@@ -123,7 +125,8 @@ static void test_xfs(void) {
         make_xfs();
         make_record(0, 1, 1, 1, 0x20);
         expect_int("xfs: read", token_state_parse(&reader, &a), 0);
-        expect_true("xfs: as mkfs makes it", a.type == TOKEN_TYPE_XFS && a.journal && !a.dirty && a.uuid[0] == 0xCD);
+        expect_true("xfs: as mkfs makes it",
+                    a.type == TOKEN_TYPE_XFS && a.journal && !a.dirty && a.uuid[0] == 0xCD);
         make_record(2, 5, 1, 9, 0);
         expect_true("xfs: records to replay", dirty("xfs: read"));
         make_record(8, 1, 1, 1, 0x20);
@@ -226,13 +229,18 @@ static void test_text(void) {
         expect_int("a token reads as it was written", token_parse(text, &again), 0);
         token_print(&again, second);
         expect_str("the same text", second, text);
-        expect_true("the same token", again.state.mounts == 7 && again.state.dirty && again.kind == TOKEN_MOUNTED);
-        token = (Token) { .kind = TOKEN_NONE };
+        expect_true("the same token",
+                    again.state.mounts == 7 && again.state.dirty && again.kind == TOKEN_MOUNTED);
+        token = (Token){ .kind = TOKEN_NONE };
         token_print(&token, text);
         expect_int("no token", token_parse(text, &again), 0);
         expect_int("is none", again.kind, TOKEN_NONE);
-        token = (Token) { .kind = TOKEN_CLEAN, .state = { .type = TOKEN_TYPE_XFS, .mounts = UINT32_MAX,
-                          .mount_time = UINT64_MAX, .check_time = UINT64_MAX, .digest = UINT64_MAX } };
+        token = (Token){ .kind = TOKEN_CLEAN,
+                         .state = { .type = TOKEN_TYPE_XFS,
+                                    .mounts = UINT32_MAX,
+                                    .mount_time = UINT64_MAX,
+                                    .check_time = UINT64_MAX,
+                                    .digest = UINT64_MAX } };
         token_print(&token, text);
         expect_int("the longest", token_parse(text, &again), 0);
         FOREACH_ELEMENT (c, bad)
@@ -241,21 +249,43 @@ static void test_text(void) {
 
 /* The rule: what differs from a volume that was left as recorded, and whether its copies are believed. */
 static void test_rule(void) {
-        static const TokenState ext = { .type = TOKEN_TYPE_EXT, .dirty = true, .journal = true, .mounts = 1,
-                                        .mount_time = 10, .check_time = 5, .digest = 1 };
-        static const TokenState xfs = { .type = TOKEN_TYPE_XFS, .dirty = true, .journal = true, .digest = 1 };
+        static const TokenState ext = { .type = TOKEN_TYPE_EXT,
+                                        .dirty = true,
+                                        .journal = true,
+                                        .mounts = 1,
+                                        .mount_time = 10,
+                                        .check_time = 5,
+                                        .digest = 1 };
+        static const TokenState xfs = {
+                .type = TOKEN_TYPE_XFS, .dirty = true, .journal = true, .digest = 1
+        };
         static const struct {
                 const char *label;
                 enum token_kind kind;
                 const TokenState *base;
-                enum { SAME, SETTLED, DIRTY, MOUNTS, MOUNT_TIME, CHECK_TIME, DIGEST, UUID, TYPE, PLAIN, GONE } change;
+                enum {
+                        SAME,
+                        SETTLED,
+                        DIRTY,
+                        MOUNTS,
+                        MOUNT_TIME,
+                        CHECK_TIME,
+                        DIGEST,
+                        UUID,
+                        TYPE,
+                        PLAIN,
+                        GONE
+                } change;
                 bool want;
         } cases[] = {
                 { "ext4, power cut", TOKEN_MOUNTED, &ext, SAME, true },
-                { "ext4, power cut after its superblock was written once more", TOKEN_MOUNTED, &ext, DIGEST, true },
-                { "ext4, its journal replayed by a read-only mount or by e2fsck", TOKEN_MOUNTED, &ext, SETTLED, false },
+                { "ext4, power cut after its superblock was written once more", TOKEN_MOUNTED, &ext, DIGEST,
+                  true },
+                { "ext4, its journal replayed by a read-only mount or by e2fsck", TOKEN_MOUNTED, &ext,
+                  SETTLED, false },
                 { "ext4, mounted", TOKEN_MOUNTED, &ext, MOUNTS, false },
-                { "ext4, mounted so often that the count is the same", TOKEN_MOUNTED, &ext, MOUNT_TIME, false },
+                { "ext4, mounted so often that the count is the same", TOKEN_MOUNTED, &ext, MOUNT_TIME,
+                  false },
                 { "ext4, checked", TOKEN_MOUNTED, &ext, CHECK_TIME, false },
                 { "ext4, made anew", TOKEN_MOUNTED, &ext, UUID, false },
                 { "ext4, made anew as XFS", TOKEN_MOUNTED, &ext, TYPE, false },
@@ -332,7 +362,10 @@ static void test_made(const char *mkfs, enum token_type type) {
                 return;
         }
         (void)unlink(path);
-        expect_int(mkfs, token_state_parse(&(TokenReader) { .read = file_read, .data = &fd, .size = 300 << 20 }, &state), 0);
+        expect_int(mkfs,
+                   token_state_parse(&(TokenReader){ .read = file_read, .data = &fd, .size = 300 << 20 },
+                                     &state),
+                   0);
         expect_true("is clean, with a journal", state.type == type && state.journal && !state.dirty);
 }
 

@@ -35,11 +35,14 @@ static void test_escape(void) {
 
 static void test_names(void) {
         static const char *const good[] = { "srv", "vss-data", "a.b+c_d", "0" };
-        static const char *const bad[] = { "", ".", "..", "../x", "a/b", "-x", "a b", "a\n", "control", "a%", "\xc3\xbc" };
-        static const char *const sources[] = { "UUID=0a1b2c3d-0000-4000-8000-00000000000f", "UUID=12AB-34CD", "/dev/vdb1",
-                                               "/dev/mapper/luks" };
-        static const char *const no_sources[] = { "", "UUID=", "UUID=x", "UUID=../../etc/passwd", "/etc/passwd",
-                                                  "/dev/../etc/passwd", "vdb1", "LABEL=x", "/dev/a b" };
+        static const char *const bad[] = { "",    ".",   "..",      "../x", "a/b",     "-x",
+                                           "a b", "a\n", "control", "a%",   "\xc3\xbc" };
+        static const char *const sources[] = { "UUID=0a1b2c3d-0000-4000-8000-00000000000f", "UUID=12AB-34CD",
+                                               "/dev/vdb1", "/dev/mapper/luks" };
+        static const char *const no_sources[] = {
+                "",     "UUID=",   "UUID=x",  "UUID=../../etc/passwd", "/etc/passwd", "/dev/../etc/passwd",
+                "vdb1", "LABEL=x", "/dev/a b"
+        };
         char name[ATTACHED_NAME_SIZE + 1];
 
         FOREACH_ELEMENT (c, good)

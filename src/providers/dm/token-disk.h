@@ -13,7 +13,8 @@
 int token_ext_parse(const TokenReader *reader, TokenState *ret_state);
 int token_xfs_parse(const TokenReader *reader, TokenState *ret_state);
 
-/* FNV-1a, to tell what is the same from what is not; nobody gains by a collision who can write to the disk anyway. */
+/* FNV-1a, to tell what is the same from what is not; nobody gains by a collision who can write to the disk
+ * anyway. */
 #define TOKEN_DIGEST_BEGIN UINT64_C(0xcbf29ce484222325)
 static inline uint64_t token_digest(uint64_t digest, const void *data, size_t size) {
         const uint8_t *at = data;

@@ -3,10 +3,10 @@
 /*
  * XFS: the superblock, and where its log ends
  *
- * The log is a ring of blocks of 512 bytes. Each begins with the number of the turn (the cycle) in which it was
- * written, or, at the head of a record, with a magic number and the cycle behind it. Where the cycles fall lies the
- * log's head. If the last record before it is that of an unmount, and ends there, the log is clean; everything else
- * is to be replayed. This is how the kernel finds it, too.
+ * The log is a ring of blocks of 512 bytes. Each begins with the number of the turn (the cycle) in which it
+ * was written, or, at the head of a record, with a magic number and the cycle behind it. Where the cycles
+ * fall lies the log's head. If the last record before it is that of an unmount, and ends there, the log is
+ * clean; everything else is to be replayed. This is how the kernel finds it, too.
  */
 
 #include <endian.h>
@@ -64,7 +64,8 @@ static uint64_t number64(const uint8_t *data, unsigned at) {
 }
 
 static int log_read(const Log *log, uint32_t block, uint8_t ret_data[static LOG_BLOCK]) {
-        return log->reader->read(log->reader->data, log->offset + (uint64_t)block * LOG_BLOCK, ret_data, LOG_BLOCK);
+        return log->reader->read(log->reader->data, log->offset + (uint64_t)block * LOG_BLOCK, ret_data,
+                                 LOG_BLOCK);
 }
 
 static uint32_t block_cycle(const uint8_t *data) {
@@ -98,7 +99,8 @@ static int log_search(const Log *log, uint32_t begin, uint32_t end, uint32_t cyc
         return 0;
 }
 
-/* Where the next record will be written, and in which cycle. A log that was never wrapped ends with zeroes. */
+/* Where the next record will be written, and in which cycle. A log that was never wrapped ends with zeroes.
+ */
 static int log_head(const Log *log, uint32_t *ret_cycle, uint32_t *ret_block) {
         uint32_t first, last, block;
         int r;
@@ -123,7 +125,8 @@ static int log_head(const Log *log, uint32_t *ret_cycle, uint32_t *ret_block) {
 }
 
 /* The last record's header before @head, within the window. -ENOENT: there is none. */
-static int record_find(const Log *log, uint32_t head, uint8_t ret_data[static LOG_BLOCK], uint32_t *ret_block) {
+static int record_find(const Log *log, uint32_t head, uint8_t ret_data[static LOG_BLOCK],
+                       uint32_t *ret_block) {
         for (uint32_t back = 1; back <= MIN(LOG_WINDOW, log->blocks); back++) {
                 uint32_t block = (head + log->blocks - back) % log->blocks;
                 int r = log_read(log, block, ret_data);
@@ -139,8 +142,8 @@ static int record_find(const Log *log, uint32_t head, uint8_t ret_data[static LO
 }
 
 /*
- * Is the last record that of an unmount? A log in which something went wrong while it was written is none of an
- * unmount, so that there is no need to look for holes as the kernel has to before a replay.
+ * Is the last record that of an unmount? A log in which something went wrong while it was written is none of
+ * an unmount, so that there is no need to look for holes as the kernel has to before a replay.
  */
 static int log_judge(const Log *log, uint32_t head, TokenState *state) {
         uint8_t record[LOG_BLOCK], operation[LOG_BLOCK];
@@ -187,9 +190,10 @@ static int log_place(const TokenReader *reader, const uint8_t *super, Log *ret_l
         if (block > reader->size >> block_log)
                 return -EBADMSG;
         offset = block << block_log;
-        if (size < 2 * LOG_BLOCK || size > LOG_SIZE_MAX || offset > reader->size || size > reader->size - offset)
+        if (size < 2 * LOG_BLOCK || size > LOG_SIZE_MAX || offset > reader->size ||
+            size > reader->size - offset)
                 return -EBADMSG;
-        *ret_log = (Log) { .reader = reader, .offset = offset, .blocks = (uint32_t)(size / LOG_BLOCK) };
+        *ret_log = (Log){ .reader = reader, .offset = offset, .blocks = (uint32_t)(size / LOG_BLOCK) };
         return 0;
 }
 

@@ -67,8 +67,8 @@ int token_state_read(const char *path, TokenState *ret_state) {
         if (!buffer)
                 return -ENOMEM;
         device.buffer = buffer;
-        return token_state_parse(
-                &(TokenReader) { .read = device_read, .data = &device, .size = device.size }, ret_state);
+        return token_state_parse(&(TokenReader){ .read = device_read, .data = &device, .size = device.size },
+                                 ret_state);
 }
 
 void token_print(const Token *token, char ret_text[static TOKEN_TEXT_SIZE]) {
@@ -84,9 +84,9 @@ void token_print(const Token *token, char ret_text[static TOKEN_TEXT_SIZE]) {
         (void)snprintf(ret_text, TOKEN_TEXT_SIZE,
                        "%s %s %s %s %s %" PRIx32 " %" PRIx64 " %" PRIx64 " %" PRIx64,
                        token->kind == TOKEN_CLEAN ? "clean" : "mounted",
-                       state->type == TOKEN_TYPE_XFS ? "xfs" : "ext", uuid, state->dirty ? "dirty" : "settled",
-                       state->journal ? "journal" : "plain", state->mounts, state->mount_time, state->check_time,
-                       state->digest);
+                       state->type == TOKEN_TYPE_XFS ? "xfs" : "ext", uuid,
+                       state->dirty ? "dirty" : "settled", state->journal ? "journal" : "plain",
+                       state->mounts, state->mount_time, state->check_time, state->digest);
 }
 
 /* The next word, which ends with a blank or the text; NULL: there is none. */
@@ -197,7 +197,8 @@ bool token_fits(const Token *recorded, const TokenState *now, const char **ret_r
         else if (now->dirty)
                 reason = "has been mounted past its device and was not unmounted";
         else if (recorded->state.dirty || now->digest != recorded->state.digest)
-                reason = "has been changed past its device after it had been unmounted (its superblock differs)";
+                reason = "has been changed past its device after it had been unmounted (its superblock "
+                         "differs)";
         if (!reason)
                 return true;
         *ret_reason = reason;

@@ -4,17 +4,19 @@
 /*
  * The mount token: has anybody written to a volume past its device?
  *
- * A persistent shadow copy is right only as long as every write to the volume goes through the volume's device, which
- * copies before it lets overwrite. Whoever mounts the partition itself after a reboot, checks it or replays its
- * journal, ruins the copy, and the copy's store cannot know. But mounting leaves traces in the superblock and in the
- * log: they are read from the block device, recorded in the header of the copy's area while the device stands
+ * A persistent shadow copy is right only as long as every write to the volume goes through the volume's
+ * device, which copies before it lets overwrite. Whoever mounts the partition itself after a reboot, checks
+ * it or replays its journal, ruins the copy, and the copy's store cannot know. But mounting leaves traces in
+ * the superblock and in the log: they are read from the block device, recorded in the header of the copy's
+ * area while the device stands
  * ("mounted") and when it has been unmounted ("clean"), and compared before the copy is believed again.
  *
- * In doubt there was somebody. What these traces cannot show is a program that writes to the block device and leaves
- * the superblock alone, and, on XFS, which counts no mounts, two crashes with a mount past the device in between.
+ * In doubt there was somebody. What these traces cannot show is a program that writes to the block device
+ * and leaves the superblock alone, and, on XFS, which counts no mounts, two crashes with a mount past the
+ * device in between.
  *
- * Everything here is read from disks that may come from anywhere: sizes and positions are checked, each loop has a
- * limit. Functions return 0 or a negative errno; -EMEDIUMTYPE: not a file system that is known here.
+ * Everything here is read from disks that may come from anywhere: sizes and positions are checked, each loop
+ * has a limit. Functions return 0 or a negative errno; -EMEDIUMTYPE: not a file system that is known here.
  */
 
 #include <stdbool.h>

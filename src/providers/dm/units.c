@@ -33,7 +33,8 @@ int unit_escape(const char *text, bool path, char ret_name[static UNIT_NAME_SIZE
                         continue;
                 if (*text == '/')
                         name[n++] = '-';
-                else if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.", *text) &&
+                else if (strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.",
+                                *text) &&
                          (n > 0 || *text != '.'))
                         name[n++] = *text;
                 else
@@ -78,7 +79,8 @@ int unit_mounts_read(FILE *fstab, const char *name, UnitMounts *ret_mounts) {
                 if (ret_mounts->n >= UNIT_MOUNTS_MAX)
                         return -E2BIG;
                 if (escape_with(entry.mnt_dir, ".mount", ret_mounts->items[ret_mounts->n]) < 0)
-                        fprintf(stderr, "fstab: %s: the path is too long for a unit; its mounts are not recorded\n",
+                        fprintf(stderr,
+                                "fstab: %s: the path is too long for a unit; its mounts are not recorded\n",
                                 entry.mnt_dir);
                 else
                         ret_mounts->n++;
@@ -112,7 +114,8 @@ void unit_print_attach(FILE *file, const Attached *attached, const UnitMounts *m
         if (unit_device(attached->source, device) < 0 || unit_escape(path, true, mapped) < 0)
                 return;
         print_head(file, "Shadow copies of volume", attached);
-        /* As for other devices that are made of devices: before fsck and mounts of it, and stopped after them. */
+        /* As for other devices that are made of devices: before fsck and mounts of it, and stopped after
+         * them. */
         fprintf(file,
                 "IgnoreOnIsolate=yes\n"
                 "BindsTo=%s\n"

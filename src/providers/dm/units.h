@@ -4,9 +4,9 @@
 /*
  * systemd's units for volumes that are attached at each boot: their text
  *
- * linuxvss-attach@NAME.service makes /dev/mapper/NAME as soon as the volume's device is there, and before anything is
- * mounted from it; when it is stopped, everything has been unmounted, and it records that. linuxvss-mounted@NAME.service
- * follows each mount of it in fstab, and records that.
+ * linuxvss-attach@NAME.service makes /dev/mapper/NAME as soon as the volume's device is there, and before
+ * anything is mounted from it; when it is stopped, everything has been unmounted, and it records that.
+ * linuxvss-mounted@NAME.service follows each mount of it in fstab, and records that.
  */
 
 #include <stddef.h>

@@ -9,6 +9,7 @@
 #include "providers/common/guard.h"
 #include "providers/common/info.h"
 #include "providers/dm/area.h"
+#include "providers/dm/boot.h"
 #include "providers/dm/storage.h"
 #include "providers/dm/watch.h"
 #include "util/clock.h"
@@ -196,6 +197,23 @@ static int look_at(Watch *watch, const char *id, bool *ret_stands) {
         return 0;
 }
 
+/* A volume that was mounted or unmounted since looks different to the next boot. */
+static void refresh_tokens(void) {
+        _cleanup_volumes_ VolumeList volumes = { 0 };
+        int r = volume_list(&volumes);
+
+        for (size_t i = 0; r == 0 && i < volumes.n; i++) {
+                if (volumes.items[i].table == VOLUME_FOREIGN)
+                        continue;
+                r = boot_refresh(&volumes.items[i]);
+                if (r < 0 && r != -ENOMEM) {
+                        fprintf(stderr, "%s: how it is mounted cannot be recorded: %s\n",
+                                volumes.items[i].path, strerror(-r));
+                        r = 0;
+                }
+        }
+}
+
 int watch_check(vss_value *told, const vss_value *suspended, vss_value *results) {
         _cleanup_value_ vss_value *ids = vss_value_new_list();
         Watch watch = { .told = told,
@@ -224,6 +242,7 @@ int watch_check(vss_value *told, const vss_value *suspended, vss_value *results)
                         r = 0;
                 }
         }
+        refresh_tokens();
         if (r == 0 && stands && vss_value_set_integer(results, "next-usec", (int64_t)LOOK_USEC) < 0)
                 r = -ENOMEM;
         return r;
