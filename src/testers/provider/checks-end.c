@@ -10,11 +10,26 @@
 #include <string.h>
 #include "testers/provider/conformance.h"
 
+bool sample_take(Test *test, unsigned *n_left, unsigned *n_wanted) {
+        unsigned left = (*n_left)--;
+
+        if (test->sample == 0)
+                return true;
+        if (*n_wanted == 0 || (unsigned)rand_r(&test->seed) % left >= *n_wanted)
+                return false;
+        (*n_wanted)--;
+        return true;
+}
+
 void check_abort(Test *test) {
         _cleanup_(freep) char *before = traces_list(test);
+        unsigned left = _STEP_N - STEP_BEGIN, wanted = test->sample;
 
         for (Step step = STEP_BEGIN; step < _STEP_N; step++) {
                 TestSet set;
+
+                if (!sample_take(test, &left, &wanted))
+                        continue;
 
                 if (set_init(test, 0, MIN(test->n_volumes, 2u), &set) && set_advance(&set, step)) {
                         set.hold = hold_free(set.hold);
@@ -95,10 +110,14 @@ void check_kill(Test *test) {
                 point_skipped(test, "the bus cannot start it again", "its process is killed at every step");
                 return;
         }
-        for (int by_delete = 0; by_delete <= 1; by_delete++)
+        for (int by_delete = 0; by_delete <= 1; by_delete++) {
+                unsigned left = _STEP_N - STEP_BEGIN + 1, wanted = test->sample;
+
                 for (Step step = STEP_BEGIN; step < _STEP_N; step++) {
-                        kill_after(test, step, false, by_delete);
-                        if (step == STEP_COMMIT)
+                        if (sample_take(test, &left, &wanted))
+                                kill_after(test, step, false, by_delete);
+                        if (step == STEP_COMMIT && sample_take(test, &left, &wanted))
                                 kill_after(test, step, true, by_delete);
                 }
+        }
 }

@@ -206,12 +206,12 @@ static void run_load(Test *test, size_t n_volumes, unsigned rounds) {
 }
 
 void check_load(Test *test) {
-        run_load(test, 1, 3);
+        run_load(test, 1, test->sample > 0 ? MIN(test->sample, 3u) : 3);
 }
 
 void check_across(Test *test) {
         run_set(test, 2);
-        run_load(test, 2, 5);
+        run_load(test, 2, test->sample > 0 ? MIN(test->sample, 5u) : 5);
 }
 
 /* Writing to a copy before it is complete */
@@ -309,9 +309,9 @@ void check_delete(Test *test) {
 /* As many as it says it keeps */
 
 void check_limit(Test *test) {
-        enum { TRIED = 8 };
         int64_t limit = vss_value_get_integer(test->info, "max-snapshots", 0);
-        size_t n = limit > 0 && limit < TRIED ? (size_t)limit : TRIED, made = 0;
+        size_t tried = test->sample > 0 ? MIN(test->sample + 1, 8u) : 8, made = 0;
+        size_t n = limit > 0 && (size_t)limit < tried ? (size_t)limit : tried;
         TestSet *sets = calloc(n, sizeof(*sets));
 
         while (sets && made < n && set_init(test, 0, 1, &sets[made]) &&

@@ -37,6 +37,8 @@ typedef struct Test {
         vss_value *points; /* list of {check, result, text, detail} */
         bool json;
 
+        unsigned sample, seed; /* of the steps at which sets end, only so many, by chance; 0: all */
+
         char message[1024]; /* what the last call that failed said */
         uint64_t took_usec; /* by the last call */
         uint64_t sequence;
@@ -154,6 +156,9 @@ vss_result set_delete(Test *test, const char *id);
 int copy_open_file(const TestCopy *copy, int mount_fd, const char *name, int flags);
 /* Does it have this content? @what is told. */
 bool copy_has(TestSet *set, size_t index, const char *name, const void *data, size_t size, const char *what);
+
+/* One of @*n_left is to be tried, or not, so that in all Test.sample of them are. */
+bool sample_take(Test *test, unsigned *n_left, unsigned *n_wanted);
 
 /* checks-*.c */
 typedef struct TestCheck {

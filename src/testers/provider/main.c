@@ -43,6 +43,7 @@ static void print_help(void) {
                "several\n"
                "  --check NAME,... only these\n"
                "  --limit SECONDS  for one call (60)\n"
+               "  --sample N       of the steps at which sets end, only so many, by chance ($SEED)\n"
                "  --json           the answer as JSON\n"
                "  --list           the checks\n"
                "  --version\n\nChecks:\n");
@@ -144,10 +145,15 @@ static int run_tests(Test *test, const char *names, char *const *paths, size_t n
 
 int main(int argc, char **argv) {
         static const struct option options[] = {
-                { "volume", required_argument, NULL, 'v' }, { "check", required_argument, NULL, 'c' },
-                { "limit", required_argument, NULL, 'l' },  { "json", no_argument, NULL, 'j' },
-                { "list", no_argument, NULL, 'L' },         { "help", no_argument, NULL, 'h' },
-                { "version", no_argument, NULL, 'V' },      { 0 },
+                { "volume", required_argument, NULL, 'v' },
+                { "check", required_argument, NULL, 'c' },
+                { "limit", required_argument, NULL, 'l' },
+                { "json", no_argument, NULL, 'j' },
+                { "sample", required_argument, NULL, 's' },
+                { "list", no_argument, NULL, 'L' },
+                { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, 'V' },
+                { 0 },
         };
         Test test = { .limit_usec = 60 * USEC_PER_SEC, .points = vss_value_new_list() };
         char *paths[TEST_VOLUMES_MAX];
@@ -162,6 +168,8 @@ int main(int argc, char **argv) {
                         names = optarg;
                 else if (c == 'l' && strtoul(optarg, NULL, 10) > 0)
                         test.limit_usec = strtoul(optarg, NULL, 10) * USEC_PER_SEC;
+                else if (c == 's' && strtoul(optarg, NULL, 10) > 0)
+                        test.sample = (unsigned)MIN(strtoul(optarg, NULL, 10), 1000ul);
                 else if (c == 'j')
                         test.json = true;
                 else if (c == 'h' || c == 'L')
@@ -176,6 +184,7 @@ int main(int argc, char **argv) {
                         "vss-test-provider: name a provider, and at least one --volume; see --help\n");
                 return 2;
         }
+        test.seed = (unsigned)strtoul(getenv("SEED") ?: "1", NULL, 10);
         (void)snprintf(test.name, sizeof(test.name), "%s", argv[optind]);
         (void)snprintf(test.bus_name, sizeof(test.bus_name), BUS_PROVIDER_PREFIX "%s", test.name);
         (void)signal(SIGPIPE, SIG_IGN);
