@@ -9,8 +9,9 @@
 #   find_suspended                        names of suspended devices; nothing if all run
 #   find_unclean TYPE DEVICE              what fsck says of a copy; nothing if it is clean. The copy is not written to
 #   list_files DIRECTORY                  names, owners, times and sums of all that is below, to compare
-#   make_storage                          de dx te tx ce cx: volumes of ext4 and XFS that are attached (d), thin (t)
-#                                         and classic (c) logical volumes of the group rigvg; b: a btrfs subvolume
+#   make_storage NAME...                  de dx te tx ce cx: volumes of ext4 and XFS that are attached (d), thin (t)
+#                                         and classic (c) logical volumes of the group rigvg; b: a btrfs subvolume;
+#                                         all of them in $storage. The first disk's fourth partition is free
 #   make_set [OPTION...] VOLUME...        of such names: the result in $set, what was said in $output
 #   of_set FILTER, copy_of NAME, block_of NAME        of its result: jq; where the copy is; its block device
 #   find_lvm_trouble                      what LVM has to complain of; nothing if it is content, and goes on working
@@ -55,14 +56,16 @@ find_suspended() {
         dmsetup info --columns --noheadings --options name,suspended | sed -n 's/:Suspended$//p'
 }
 
-# What is written to the copy for the check lands in memory, in one loop file.
+# What is written to the copy for the check lands in memory, in one loop file. The copy may be mounted: so its own is
+# below another loop device, which does not claim it.
 find_unclean() {
-        local type=$1 copy=$2 image=$RIG_TMP/check.img options=rw loop size output
-        size=$(blockdev --getsz "$copy") || { echo "$copy cannot be read"; return; }
+        local type=$1 copy=$2 image=$RIG_TMP/check.img options=rw below above size output
+        size=$(blockdev --getsz "$copy") && below=$(losetup --read-only --find --show "$copy") ||
+                { echo "$copy cannot be read"; return; }
         rm -f "$image"
         truncate -s 256M "$image"
-        loop=$(losetup --find --show "$image") || { echo "no loop device"; return; }
-        if ! dmsetup create rig-check --table "0 $size snapshot $copy $loop N 8"; then
+        above=$(losetup --find --show "$image") || { echo "no loop device"; return; }
+        if ! dmsetup create rig-check --table "0 $size snapshot $below $above N 8"; then
                 echo "no overlay over $copy"
         else
                 # Its journal is replayed, as the next mount would.
@@ -77,9 +80,9 @@ find_unclean() {
                         ext4) output=$(e2fsck -fn /dev/mapper/rig-check 2>&1) || echo "e2fsck: $output" ;;
                         esac
                 fi
+                dmsetup remove rig-check
         fi
-        dmsetup remove rig-check
-        losetup --detach "$loop"
+        losetup --detach "$above" "$below"
         rm -f "$image"
 }
 
@@ -90,7 +93,6 @@ list_files() {
 
 # ---- all kinds -----------------------------------------------------------------------------------------------
 
-storage=(de dx te tx ce cx b)
 declare -A type_of=([de]=ext4 [dx]=xfs [te]=ext4 [tx]=xfs [ce]=ext4 [cx]=xfs [b]=btrfs)
 declare -A provider_of=([de]=Dm [dx]=Dm [te]=Lvm [tx]=Lvm [ce]=Lvm [cx]=Lvm [b]=Btrfs)
 
@@ -110,19 +112,34 @@ make_logical() {
 }
 
 make_storage() {
-        local disks
+        local disks name
+        storage=("$@")
+        # Small volumes, of which most is overwritten.
+        printf '[Storage]\nMaximum=75%%\n' > /etc/linuxvss/dm.conf
         read -ra disks <<< "$RIG_DISKS"
-        make_partitions "${disks[0]}" 128 640 256 &&
-                make_attached de "$(partition "${disks[0]}" 1)" &&
-                make_attached dx "$(partition "${disks[0]}" 2)" || return 1
-        quietly vgcreate -q rigvg "${disks[1]}" && quietly lvcreate -q -L 640M -T rigvg/pool || return 1
-        at_end quietly vgremove -q -f -y rigvg
-        quietly lvcreate -q -V 128M -T rigvg/pool -n te && quietly lvcreate -q -V 320M -T rigvg/pool -n tx &&
-                quietly lvcreate -q -L 96M -n ce rigvg && quietly lvcreate -q -L 320M -n cx rigvg &&
-                make_logical te && make_logical tx && make_logical ce && make_logical cx || return 1
-        mkfs.btrfs --quiet "$(partition "${disks[0]}" 3)" > /dev/null 2>&1 &&
-                mount_at btrfs btrfs "$(partition "${disks[0]}" 3)" &&
-                quietly btrfs subvolume create "$RIG_TMP/btrfs/b" && ln -s btrfs/b "$RIG_TMP/b"
+        # The fourth is a test's own.
+        make_partitions "${disks[0]}" 128 640 256 64 || return 1
+        case "$*" in
+        *[tc][ex]*)
+                quietly vgcreate -q rigvg "${disks[1]}" && quietly lvcreate -q -L 640M -T rigvg/pool || return 1
+                at_end quietly vgremove -q -f -y rigvg
+                ;;
+        esac
+        for name in "$@"; do
+                case $name in
+                de) make_attached de "$(partition "${disks[0]}" 1)" ;;
+                dx) make_attached dx "$(partition "${disks[0]}" 2)" ;;
+                te) quietly lvcreate -q -V 128M -T rigvg/pool -n te && make_logical te ;;
+                tx) quietly lvcreate -q -V 320M -T rigvg/pool -n tx && make_logical tx ;;
+                ce) quietly lvcreate -q -L 96M -n ce rigvg && make_logical ce ;;
+                cx) quietly lvcreate -q -L 320M -n cx rigvg && make_logical cx ;;
+                b)
+                        mkfs.btrfs --quiet "$(partition "${disks[0]}" 3)" > /dev/null 2>&1 &&
+                                mount_at btrfs btrfs "$(partition "${disks[0]}" 3)" &&
+                                quietly btrfs subvolume create "$RIG_TMP/btrfs/b" && ln -s btrfs/b "$RIG_TMP/b"
+                        ;;
+                esac || return 1
+        done
 }
 
 volume_of() {
@@ -153,7 +170,8 @@ copy_of() {
 }
 
 block_of() {
-        of_set ".snapshots[] | select(.volume == \"$(volume_of "$1")\") | .\"block-device\""
+        vss list shadows --json | jq -r --arg set "$(of_set '.snapshots[0].set')" --arg volume "$(volume_of "$1")" \
+                '.snapshots[] | select(.set == $set and .volume == $volume) | ."block-device"'
 }
 
 find_lvm_trouble() {
@@ -165,8 +183,8 @@ find_lvm_trouble() {
 
 start_counters() {
         "$pair" write "$@" &
-        counters=$!
-        at_end end_counters "$counters"
+        counting=$!
+        at_end end_counters "$counting"
         wait_for 5 test -s "${!#}"
 }
 
