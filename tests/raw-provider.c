@@ -130,6 +130,8 @@ static int on_call(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         }
         if (strcmp(member, "Query") == 0)
                 return reply_list(m);
+        if (strcmp(member, "ListNestedVolumes") == 0)
+                return sd_bus_reply_method_return(m, "as", 0);
         if (strcmp(member, "OpenSnapshot") == 0)
                 return reply_mount(m);
         if (strcmp(member, "EndPrepareSnapshots") == 0 || strcmp(member, "PostFinalCommitSnapshots") == 0)
