@@ -176,6 +176,7 @@ int copy_change_tags(Lvm *lvm, const LogicalVolume *lv, const Tags *away, const 
  */
 static int remove_leftovers(const LogicalVolume *lv, const char *name) {
         _cleanup_value_ vss_value *identity = NULL;
+        _cleanup_(freep) char *errors = NULL;
         char uuid[DEVMAP_UUID_SIZE];
         DevmapInfo info;
         int r;
@@ -185,6 +186,9 @@ static int remove_leftovers(const LogicalVolume *lv, const char *name) {
                 if (r < 0)
                         return r;
         }
+        /* One that was given up lies on its pool no more, which LVM does not understand. */
+        if (copy_is_thin(lv) && origin_read_target(name, "error", false, &errors) == 0)
+                return devmap_remove(name);
         if (copy_is_thin(lv) || *lv->origin)
                 return 0;
         /* It was made a plain volume on the way. */
