@@ -39,6 +39,7 @@ static void test_life(const TestDisk *disk) {
         char parameters[32], path[DEVMAP_PATH_SIZE];
         DevmapTarget target = { 0, SECTORS, "linear", parameters };
         DevmapInfo info, again;
+        int fd;
 
         number_of(disk, parameters);
         devmap_path(NAME, path);
@@ -66,11 +67,9 @@ static void test_life(const TestDisk *disk) {
         expect_int("info", devmap_info(NAME, &info), 0);
         expect_true("has none", !info.inactive);
         expect_int("a message that linear knows not", devmap_message(NAME, 0, "hello"), -EINVAL);
-        {
-                _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-                expect_int("remove what is open", devmap_remove(NAME), -EBUSY);
-        }
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        expect_int("remove what is open", devmap_remove(NAME), -EBUSY);
+        closep(&fd);
         expect_int("remove", devmap_remove(NAME), 0);
         expect_true("its node is gone", access(path, F_OK) < 0);
 }
