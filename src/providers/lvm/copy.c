@@ -219,6 +219,25 @@ int copy_run_guarded(Lvm *lvm, const Arguments *arguments, const char *vg_uuid, 
         return r < 0 ? r : lvm_run_guarded(lvm, arguments, devices, n, why, suspended);
 }
 
+/* With an original LVM removes its classic snapshots: somebody else's, since we make none of copies. */
+static int check_snapshots(Lvm *lvm, const LogicalVolume *lv) {
+        _cleanup_report_ Report report = { 0 };
+        int r = lvm_list(lvm, false, &report);
+
+        for (size_t i = 0; r == 0 && i < report.n; i++) {
+                const LogicalVolume *other = &report.items[i];
+
+                if (strcmp(other->vg_uuid, lv->vg_uuid) != 0 || strcmp(other->origin, lv->name) != 0 ||
+                    copy_is_thin(other))
+                        continue;
+                (void)snprintf(lvm->error, sizeof(lvm->error),
+                               "%s/%s is a snapshot of it, which would go with it. Remove that first",
+                               other->vg, other->name);
+                r = -EREMOTEIO;
+        }
+        return r;
+}
+
 int copy_remove(Lvm *lvm, const LogicalVolume *lv, vss_value *suspended) {
         _cleanup_arguments_ Arguments arguments = { 0 };
         char name[DEVMAP_NAME_SIZE], origin[DEVMAP_NAME_SIZE], vg_uuid[LVM_UUID_SIZE], uuid[LVM_UUID_SIZE];
@@ -230,7 +249,10 @@ int copy_remove(Lvm *lvm, const LogicalVolume *lv, vss_value *suspended) {
                 return r;
         if (devmap_info(name, &info) == 0 && info.open_count > 0)
                 return -EBUSY;
-        r = remove_leftovers(lv, name);
+        if (copy_is_thin(lv))
+                r = check_snapshots(lvm, lv);
+        if (r == 0)
+                r = remove_leftovers(lv, name);
         if (r < 0)
                 return r;
         arguments_add(&arguments, "lvremove");

@@ -9,9 +9,6 @@
 #include "providers/common/devmap.h"
 #include "providers/lvm/report.h"
 
-/* How names of our logical volumes begin. */
-#define COPY_PREFIX "vss_"
-
 typedef struct Origin {
         bool thin;
         dev_t device;

@@ -212,9 +212,7 @@ static vss_result post_final_commit_snapshots(vss_provider_call *call, const cha
 static bool is_of_set(const LogicalVolume *lv, const char *set_id) {
         _cleanup_value_ vss_value *info = NULL;
 
-        return strncmp(lv->name, COPY_PREFIX, sizeof(COPY_PREFIX) - 1) == 0 &&
-               tags_decode(&lv->tags, &info) == 0 &&
-               strcmp(vss_value_get_string(info, "set", ""), set_id) == 0;
+        return report_is_copy(lv, &info) && strcmp(vss_value_get_string(info, "set", ""), set_id) == 0;
 }
 
 /* Devices that a command of LVM left when it died, and that LVM does not know of. */
@@ -307,11 +305,11 @@ static vss_result query(vss_provider_call *call, vss_value *list) {
                 _cleanup_value_ vss_value *info = NULL;
                 const LogicalVolume *lv = &report.items[i];
 
-                r = tags_decode(&lv->tags, &info);
+                r = report_is_copy(lv, &info) ? 0 : -EBADMSG;
                 /* One bad volume does not hide the others. */
-                if (r == -EBADMSG || r == -ENOENT)
-                        fprintf(stderr, "%s/%s has the tag " TAG_OURS ", but no identity of a shadow copy\n",
-                                lv->vg, lv->name);
+                if (r < 0)
+                        fprintf(stderr, "%s/%s has the tag " TAG_OURS ", but is no shadow copy\n", lv->vg,
+                                lv->name);
                 if (r == 0)
                         r = describe(lv, p->set, info);
                 if (r == -ENOMEM)
@@ -336,9 +334,7 @@ static vss_result find(vss_provider_call *call, const char *id, Report *report, 
                 _cleanup_value_ vss_value *info = NULL;
                 const LogicalVolume *lv = &report->items[i];
 
-                if (strncmp(lv->name, COPY_PREFIX, sizeof(COPY_PREFIX) - 1) != 0 ||
-                    tags_decode(&lv->tags, &info) < 0 ||
-                    strcmp(vss_value_get_string(info, "id", ""), id) != 0)
+                if (!report_is_copy(lv, &info) || strcmp(vss_value_get_string(info, "id", ""), id) != 0)
                         continue;
                 if (found)
                         return vss_provider_call_fail(

@@ -13,6 +13,17 @@
 
 #define DEVICE_UUID_PREFIX "LVM-"
 
+bool report_is_copy(const LogicalVolume *lv, vss_value **ret_info) {
+        _cleanup_value_ vss_value *info = NULL;
+
+        if (strncmp(lv->name, COPY_PREFIX, sizeof(COPY_PREFIX) - 1) != 0 ||
+            tags_decode(&lv->tags, &info) < 0 ||
+            strcmp(vss_value_get_string(vss_value_get(info, "lvm"), "origin", ""), lv->uuid) == 0)
+                return false;
+        *ret_info = TAKE_PTR(info);
+        return true;
+}
+
 bool lvm_name_is_valid(const char *name) {
         size_t n = strlen(name);
 

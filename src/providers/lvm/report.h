@@ -18,6 +18,8 @@
 /* UUIDs of groups and volumes without their dashes. */
 #define LVM_UUID_SIZE 33u
 #define REPORT_VOLUMES_MAX 65536u
+/* How names of our logical volumes begin. */
+#define COPY_PREFIX "vss_"
 
 /* What is asked for; each on its own line of the table in report.c. */
 #define REPORT_FIELDS                                                                                       \
@@ -49,6 +51,10 @@ void report_done(Report *report);
 int report_parse(const char *text, size_t size, Report *ret_report);
 const LogicalVolume *report_find_uuid(const Report *report, const char *vg_uuid, const char *uuid);
 const LogicalVolume *report_find_name(const Report *report, const char *vg, const char *name);
+
+/* Is it a copy, and not what has become of one? A volume that a copy was merged into keeps its tags, but has
+ * the name and the UUID of the original; one that was renamed is somebody's own. @ret_info: its identity. */
+bool report_is_copy(const LogicalVolume *lv, vss_value **ret_info);
 
 /* A name that LVM would take. */
 bool lvm_name_is_valid(const char *name);

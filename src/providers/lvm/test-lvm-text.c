@@ -205,6 +205,37 @@ static void test_report(void) {
                    -ENAMETOOLONG);
 }
 
+/* A copy is removed with its volume: nothing else may be taken for one. */
+static void test_is_copy(void) {
+        static const struct {
+                const char *label, *name, *uuid;
+                bool tagged, is;
+        } rows[] = {
+                { "a copy", "vss_6e7d6a52", "uuid-of-the-copy", true, true },
+                { "one that was renamed", "data", "uuid-of-the-copy", true, false },
+                { "one that was merged into its original", "data", "uuid-of-the-original", true, false },
+                { "an original of such a name, after a merge", "vss_data", "uuid-of-the-original", true,
+                  false },
+                { "a volume of such a name", "vss_data", "uuid", false, false },
+        };
+        _cleanup_value_ vss_value *info = make_info(10);
+        vss_value *own = value_require(info, "lvm", VSS_KIND_DICT);
+
+        (void)vss_value_set_string(own, "origin", "uuid-of-the-original");
+        FOREACH_ELEMENT (row, rows) {
+                _cleanup_value_ vss_value *found = NULL;
+                LogicalVolume lv = { 0 };
+
+                (void)snprintf(lv.name, sizeof(lv.name), "%s", row->name);
+                (void)snprintf(lv.uuid, sizeof(lv.uuid), "%s", row->uuid);
+                (void)tags_append(&lv.tags, TAG_OURS);
+                if (row->tagged)
+                        (void)tags_encode(info, &lv.tags);
+                expect_true(row->label, report_is_copy(&lv, &found) == row->is);
+                tags_done(&lv.tags);
+        }
+}
+
 static void test_device_uuid(void) {
         char vg[LVM_UUID_SIZE], lv[LVM_UUID_SIZE];
         char text[] = "LVM-rvr7SNvA5oX6J1JSrzrfc2TztLfJ5b6L824MuujrEYuB2KmZKnv9dbODZoesFPsi";
@@ -357,6 +388,7 @@ int main(void) {
         test_identity();
         test_hostile_identity();
         test_report();
+        test_is_copy();
         test_device_uuid();
         test_settings();
         test_sizes();

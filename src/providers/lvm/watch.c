@@ -122,7 +122,9 @@ static int refresh(LvmProvider *p) {
 }
 
 static bool is_standing(const LogicalVolume *lv) {
-        return copy_is_created(lv) && !tags_find(&lv->tags, TAG_LOST);
+        _cleanup_value_ vss_value *info = NULL;
+
+        return copy_is_created(lv) && !tags_find(&lv->tags, TAG_LOST) && report_is_copy(lv, &info);
 }
 
 /* Goes it before @than? */
