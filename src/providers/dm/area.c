@@ -256,6 +256,21 @@ int area_verify(int directory_fd, const char *id, const AreaMap *map, const char
         return area_header_decode_root(on_device, ret_root);
 }
 
+/*
+ * What is freed may belong to another file before the file system's journal says on the disk that it was
+ * freed; and a boot looks before that is replayed. Without its root it is no area any more, whatever is
+ * left of the rest.
+ */
+static void erase_root(int directory_fd, const char *id) {
+        static const uint8_t zeros[AREA_BLOCK];
+        _cleanup_(closep) int fd = -1;
+
+        /* On a file system that cannot be written to, nothing is freed, either. */
+        if (open_area(directory_fd, id, O_WRONLY, &fd) < 0 ||
+            pwrite(fd, zeros, sizeof(zeros), 0) != (ssize_t)sizeof(zeros) || fsync(fd) < 0)
+                return;
+}
+
 int area_remove(int directory_fd, const char *id) {
         _cleanup_(closep) int fd = -1;
         AreaName name;
@@ -268,6 +283,7 @@ int area_remove(int directory_fd, const char *id) {
                 r = set_immutable(fd, false);
         if (r < 0)
                 return r;
+        erase_root(directory_fd, id);
         if (unlinkat(directory_fd, name, 0) < 0)
                 return -errno;
         return fsync(directory_fd) < 0 ? -errno : 0;

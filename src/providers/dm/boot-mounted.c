@@ -203,7 +203,8 @@ int boot_refresh(const Volume *volume) {
         int r, failed = 0;
 
         r = ids ? store_list(ids) : -ENOMEM;
-        if (r < 0 || vss_value_count(ids) == 0)
+        /* What is written now gets past the copies. */
+        if (r < 0 || vss_value_count(ids) == 0 || volume->table != VOLUME_ORIGIN)
                 return r;
         r = mounts_list(volume->info.device, &mounts);
         if (r >= 0)

@@ -143,10 +143,25 @@ int mounts_open_root(dev_t device, const char *source, int *ret_fd) {
         return open_again(vss_value_at(list, 0), source, ret_fd);
 }
 
+/* Is it what is on top there? Otherwise it is somebody else's file system that would be unmounted. */
+static bool is_on_top(const vss_value *mount) {
+        _cleanup_(closep) int fd = open_target(vss_value_get_string(mount, "target", ""));
+        struct stat st;
+        dev_t number;
+
+        return fd >= 0 && fstat(fd, &st) == 0 &&
+               device_parse_number(vss_value_get_string(mount, "device", ""), &number) == 0 &&
+               st.st_dev == number;
+}
+
 int mounts_remove(const vss_value *list, const vss_value **ret_mount) {
         for (size_t i = vss_value_count(list); i > 0; i--) {
                 const vss_value *mount = vss_value_at(list, i - 1);
 
+                if (!is_on_top(mount)) {
+                        *ret_mount = mount;
+                        return -EBUSY;
+                }
                 if (umount2(vss_value_get_string(mount, "target", ""), UMOUNT_NOFOLLOW) < 0) {
                         *ret_mount = mount;
                         return -errno;

@@ -25,9 +25,13 @@ static int make_linear(const Volume *volume, const char *except, vss_value *susp
         if (r < 0 || live)
                 return r;
         r = volume_load(volume, VOLUME_LINEAR);
-        if (r == 0)
+        if (r == 0) {
                 r = guard_swap(&volume->info.device, 1, SWAP_LIMIT_USEC, "its last shadow copy goes",
                                suspended);
+                /* It is not to take effect later, when there may be copies again. */
+                if (r < 0)
+                        (void)devmap_clear(volume->info.name);
+        }
         return r;
 }
 
@@ -115,7 +119,8 @@ int remove_copy(const char *id, vss_value *suspended) {
                 return r;
         if (!state.head && !state.cow && !state.copy && directory_fd < 0)
                 return -ENOENT;
-        if (state.head) {
+        /* Whatever there is of them: as long as there is a store, it is written to. */
+        if (state.head || state.cow || state.copy) {
                 /* A header that cannot be written is on a device that has gone bad: it will not be believed,
                  * either. */
                 r = mark(id, &header);

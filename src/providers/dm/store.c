@@ -239,10 +239,17 @@ int store_state(const char *id, StoreState *ret_state) {
         DevmapInfo info;
         int r;
 
+        /* Only what is known not to be there is not there: areas are freed by it. */
         store_name(id, STORE_HEAD, name);
-        state.head = devmap_info(name, &info) == 0;
+        r = devmap_info(name, &info);
+        if (r < 0 && r != -ENXIO)
+                return r;
+        state.head = r == 0;
         store_name(id, STORE_COW, name);
-        state.cow = devmap_info(name, &info) == 0;
+        r = devmap_info(name, &info);
+        if (r < 0 && r != -ENXIO)
+                return r;
+        state.cow = r == 0;
         if (state.cow)
                 state.cow_device = info.device;
         store_name(id, STORE_COPY, name);

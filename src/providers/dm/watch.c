@@ -10,6 +10,7 @@
 #include "providers/common/info.h"
 #include "providers/dm/area.h"
 #include "providers/dm/boot.h"
+#include "providers/dm/remains.h"
 #include "providers/dm/storage.h"
 #include "providers/dm/watch.h"
 #include "util/clock.h"
@@ -72,6 +73,27 @@ static int lose(Watch *watch, Watched *w, const char *reason) {
         return add_event(watch, "snapshot-lost", w, message);
 }
 
+/* A table that was not taken is not to take effect later. */
+static int clear_cow(const char *id) {
+        char name[DEVMAP_NAME_SIZE];
+
+        store_name(id, STORE_COW, name);
+        return devmap_clear(name);
+}
+
+/* Does the area, larger now, still lie where the live devices write to? */
+static int check_grown(const Watched *w, int directory_fd, const Device *on, const AreaMap *map) {
+        const AreaHeader *header = w->header;
+        AreaRoot root;
+        int r = area_verify(directory_fd, w->id, map, on->path, &root);
+
+        if (r == 0 && (strcmp(root.id, w->id) != 0 ||
+                       extents_common(header->extents, header->n_extents, map->extents, map->n) !=
+                               extents_size(header->extents, header->n_extents)))
+                r = -EMEDIUMTYPE;
+        return r;
+}
+
 static int grow_devices(Watched *w, const Device *on, const AreaMap *map, vss_value *suspended) {
         vss_value *own = value_require(w->header->info, "dm", VSS_KIND_DICT);
         int r;
@@ -92,9 +114,12 @@ static int grow_devices(Watched *w, const Device *on, const AreaMap *map, vss_va
         r = store_write_record(w->id, w->header);
         if (r == 0)
                 r = store_load_cow(w->id, on, map->extents, map->n, w->header->root.size);
-        if (r == 0)
+        if (r == 0) {
                 r = guard_swap(&w->state.cow_device, 1, SWAP_LIMIT_USEC, "the difference area grows",
                                suspended);
+                if (r < 0)
+                        (void)clear_cow(w->id);
+        }
         return r;
 }
 
@@ -118,6 +143,8 @@ static int grow(Watch *watch, Watched *w, const Volume *volume, const char **ret
                 r = policy_growth(&watch->policy, &storage.volume, w->total, &more);
         if (r == 0)
                 r = area_grow(directory_fd, w->id, w->header->root.size + w->total + more, &map, ret_reason);
+        if (r == 0)
+                r = check_grown(w, directory_fd, &on, &map);
         if (r == 0)
                 r = grow_devices(w, &on, &map, watch->suspended);
         if (r == 0)
