@@ -41,8 +41,13 @@ SupportAsk *support_cancel(SupportAsk *ask) {
 }
 
 static void decline(SupportAsk *ask, const char *provider, const char *reason) {
+        const char *path = ask->volume->path;
         vss_value *declined = vss_value_new_dict();
+        size_t n = strlen(path);
 
+        /* Whoever shows it has named the volume: not again for each provider. */
+        if (reason && strncmp(reason, path, n) == 0 && strncmp(reason + n, ": ", 2) == 0)
+                reason += n + 2;
         (void)vss_value_set_string(declined, "provider", provider);
         (void)vss_value_set_string(declined, "reason", reason);
         (void)vss_value_append(ask->support.declined, declined);

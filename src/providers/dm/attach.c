@@ -261,6 +261,17 @@ static void undo_attach(const char *name, const Device *device) {
                 (void)boot_remove_copies(device, report);
 }
 
+static bool is_root(dev_t device) {
+        _cleanup_value_ vss_value *mounts = NULL;
+
+        if (mounts_list(device, &mounts) < 0)
+                return false;
+        for (size_t i = 0; i < vss_value_count(mounts); i++)
+                if (strcmp(vss_value_get_string(vss_value_at(mounts, i), "target", ""), "/") == 0)
+                        return true;
+        return false;
+}
+
 static vss_result attach_free(vss_provider_call *call, const Device *device, const DeviceContent *content,
                               const char *name, const vss_value *options, Volume *ret_volume) {
         _cleanup_remount_ Remount remount = { 0 };
@@ -269,6 +280,8 @@ static vss_result attach_free(vss_provider_call *call, const Device *device, con
         int r;
 
         devmap_path(name, path);
+        if (is_root(device->number))
+                return unsupported(call, device, "it holds the root file system, which cannot be attached.");
         result = unmount_all(call, device->number, options, device->path, path, &remount);
         if (result < 0)
                 return result;
@@ -347,7 +360,7 @@ static vss_result check_copies(vss_provider_call *call, const Volume *volume) {
         if (vss_value_count(ids) > 0)
                 return vss_provider_call_fail(
                         call, VSS_E_VOLUME_IN_USE,
-                        "%s: %zu shadow copies are kept by it, %s among them. Delete them first.",
+                        "%s: shadow copies need it (%zu; %s is one). Delete them first.",
                         volume->path, vss_value_count(ids), vss_value_string(vss_value_at(ids, 0), "?"));
         return VSS_S_OK;
 }

@@ -80,7 +80,7 @@ static vss_result decline_device(vss_provider_call *call, const struct vss_volum
         if (devmap_info_device(volume->device, &info) == 0 && strncmp(info.uuid, "LINUXVSS-", 9) == 0)
                 return decline(call, volume, "it is a shadow copy itself");
         return vss_provider_call_fail(call, VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER,
-                                      "%s: it is not attached. Run vss attach %s.", volume->path,
+                                      "%s: it is not attached: run vss attach --remount %s", volume->path,
                                       device.path);
 }
 

@@ -130,13 +130,18 @@ static int choose_place(Copy *copy, const Policy *policy, int *ret_fd, Device *r
                         uint32_t *ret_chunk) {
         _cleanup_(closep) int fd = -1;
         Storage storage;
+        Volume place;
         int r;
 
         r = storage_read(&copy->volume, policy, &storage);
         if (r < 0)
                 return r;
-        copy->reason = "the volume that its storage is set to is not attached, or not mounted";
-        r = storage_open(&storage, true, &fd, ret_on);
+        copy->reason = "the volume that its differences are set to be kept on is not attached, or not "
+                       "mounted. Attach it, or end that (vss storage delete)";
+        /* A place that is mounted without being attached has its directory, but bears no device. */
+        r = volume_by_filesystem(storage.on, &place);
+        if (r == 0)
+                r = storage_open(&storage, true, &fd, ret_on);
         if (r == -ENOENT)
                 return -ENOTCONN;
         if (r == 0)

@@ -215,7 +215,7 @@ static vss_result find_volume(vss_provider_call *call, const struct vss_volume *
         if (r == 0 && ret_volume->table != VOLUME_FOREIGN)
                 return VSS_S_OK;
         return vss_provider_call_fail(call, VSS_E_VOLUME_NOT_SUPPORTED,
-                                      "%s: it is not attached. Run vss attach %s.", volume->path,
+                                      "%s: it is not attached: run vss attach --remount %s", volume->path,
                                       volume->source);
 }
 
@@ -258,8 +258,8 @@ vss_result storage_add(vss_provider_call *call, const struct vss_volume *volume,
                                               strcmp(storage.on, on.filesystem) == 0
                                                       ? VSS_E_OBJECT_ALREADY_EXISTS
                                                       : VSS_E_MAXIMUM_DIFFAREA_ASSOCIATIONS_REACHED,
-                                              "%s: the storage of its shadow copies is set already. Change "
-                                              "it, or remove it first.",
+                                              "%s: where its differences are kept is set already. Change "
+                                              "it (vss storage resize), or end it first (vss storage delete).",
                                               volume->path);
         if (maximum < POLICY_AREA_MIN)
                 return vss_provider_call_fail(call, VSS_E_INSUFFICIENT_STORAGE,
@@ -281,7 +281,7 @@ static vss_result forget_said(vss_provider_call *call, const struct vss_volume *
 
 vss_result storage_change(vss_provider_call *call, const struct vss_volume *volume,
                           const struct vss_volume *diff_volume, uint64_t maximum) {
-        Volume of, on;
+        Volume of, on, place;
         Storage storage;
         Policy policy;
         vss_result result;
@@ -296,15 +296,17 @@ vss_result storage_change(vss_provider_call *call, const struct vss_volume *volu
         r = storage_read(&of, &policy, &storage);
         if (r < 0)
                 return fail(call, volume->path, r);
-        if (strcmp(storage.on, on.filesystem) != 0 || (maximum == 0 && !storage.is_explicit))
+        /* Where they were to be kept may have been detached: then it can be named no more. */
+        if ((strcmp(storage.on, on.filesystem) != 0 && volume_by_filesystem(storage.on, &place) != -ENOENT) ||
+            (maximum == 0 && !storage.is_explicit))
                 return vss_provider_call_fail(call, VSS_E_OBJECT_NOT_FOUND,
-                                              "%s: the storage of its shadow copies is not set to %s",
+                                              "%s: nobody has set that its differences are kept on %s",
                                               volume->path, diff_volume->path);
         if (maximum == 0) {
                 if (storage.volume.allocated > 0)
                         return vss_provider_call_fail(
                                 call, VSS_E_VOLUME_IN_USE,
-                                "%s: there are shadow copies that need the storage. Delete them first.",
+                                "%s: there are shadow copies whose differences are kept there. Delete them first.",
                                 volume->path);
                 return forget_said(call, volume, &of);
         }

@@ -220,7 +220,8 @@ static vss_result set_maximum(vss_provider_call *call, const struct vss_volume *
                 in_use = in_use || is_copy_of(&report.items[i], lv);
         if (is_new && tags_find(&lv->tags, TAG_MAXIMUM))
                 return vss_provider_call_fail(call, VSS_E_OBJECT_ALREADY_EXISTS,
-                                              "%s: a maximum is set for its shadow copies already",
+                                              "%s: a maximum is set for its shadow copies already; vss "
+                                              "storage resize changes it",
                                               volume->path);
         if (!is_new && maximum == 0 && in_use)
                 return vss_provider_call_fail(call, VSS_E_VOLUME_IN_USE,

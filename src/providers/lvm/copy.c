@@ -48,7 +48,7 @@ bool copy_is_lost(const LogicalVolume *lv, char ret_why[static COPY_LOST_SIZE]) 
             devmap_parse_snapshot(parameters, &state) < 0 || !state.invalid)
                 return false;
         (void)snprintf(ret_why, COPY_LOST_SIZE, "%s",
-                       "its store was full before it could grow, or could not be written to");
+                       "its difference area was full before it could grow, or could not be written to");
         return true;
 }
 

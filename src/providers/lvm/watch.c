@@ -260,13 +260,13 @@ static void grow(Watch *watch, const LogicalVolume *lv, const vss_value *info, u
         if (r < 0) {
                 if (is_news(p, "grow", lv->uuid))
                         add_event(watch, "storage-grow-failed", info, sizes,
-                                  "the store of shadow copy %s cannot grow: %s", id, provider_error(p, r));
+                                  "the area of shadow copy %s cannot grow: %s", id, provider_error(p, r));
                 return;
         }
         now.allocated += by;
         forget(p, "grow", lv->uuid);
         forget(p, "low", lv->uuid);
-        add_event(watch, "storage-grown", info, &now, "the store of shadow copy %s has grown to %llu bytes",
+        add_event(watch, "storage-grown", info, &now, "the area of shadow copy %s has grown to %llu bytes",
                   id, (unsigned long long)now.allocated);
 }
 
@@ -319,7 +319,7 @@ static void watch_classic(Watch *watch, const LogicalVolume *lv) {
         else if (sizes.allocated < policy_store_most(&p->policy, origin_size, lv->vg_extent_size) &&
                  is_news(p, "low", lv->uuid))
                 add_event(watch, "storage-low", info, &sizes,
-                          "the store of shadow copy %s fills up, and there is no room for it to grow. When "
+                          "the area of shadow copy %s fills up, and there is no room for it to grow. When "
                           "it is "
                           "full, the copy is lost. Add a disk to group %s, or raise the maximum.",
                           vss_value_get_string(info, "id", ""), lv->vg);
