@@ -143,7 +143,7 @@ static void test_commands(void) {
         guard_begin(&guard, device, "exit 7", NULL);
         ends_with("a command that fails", &guard, 7, "");
         expect_int("nothing was suspended", (int64_t)reported_usec(&guard), 0);
-        guard_begin(&guard, device, "dmsetup suspend $DEVICE && sleep 0.1 && dmsetup resume $DEVICE", NULL);
+        guard_begin(&guard, device, "dmsetup suspend $DEVICE && sleep 0.5 && dmsetup resume $DEVICE", NULL);
         ends_with("one that suspends and resumes", &guard, 0, ":");
         expect_true("for how long", reported_usec(&guard) >= 100000 && reported_usec(&guard) < 8000000);
         printf("# %s", guard.said);
@@ -228,7 +228,7 @@ static void test_release(void) {
         Guard guard;
 
         guard_begin(&guard, device,
-                    "dmsetup suspend $DEVICE && sleep 0.1 && dmsetup resume $DEVICE && exit 3", NULL);
+                    "dmsetup suspend $DEVICE && sleep 0.5 && dmsetup resume $DEVICE && exit 3", NULL);
         expect_true("a guard works", wait_suspended(device));
         expect_int("--release", release_run(), 0);
         expect_true("lets it", device_suspended(device));
