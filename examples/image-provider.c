@@ -101,11 +101,10 @@ static vss_result open_snapshot(vss_provider_call *call, const char *snapshot_id
 }
 int main(void) {
         const struct vss_provider provider = {
-                VSS_PROVIDER_INIT, .name = "Image", .friendly_name = "Loop images", .version = "1",
-                .id = "0d5a6a0e-9f43-4f0c-8d27-7a8c0fd1f7c4", .type = VSS_PROV_SOFTWARE, .query = query,
-                .holds = 1u << VSS_HOLD_FILESYSTEM, .changed = VSS_CHANGED_NONE,
-                .is_volume_supported = is_volume_supported, .begin_prepare_snapshot = begin_prepare_snapshot,
-                .commit_snapshots = commit_snapshots, .abort_snapshots = abort_snapshots,
+                VSS_PROVIDER_INIT, .name = "Image", .friendly_name = "Loop images", .version = "1", .query = query,
+                .id = "0d5a6a0e-9f43-4f0c-8d27-7a8c0fd1f7c4", .is_volume_supported = is_volume_supported,
+                .holds = 1u << VSS_HOLD_FILESYSTEM, .begin_prepare_snapshot = begin_prepare_snapshot,
+                .type = VSS_PROV_SOFTWARE, .commit_snapshots = commit_snapshots, .abort_snapshots = abort_snapshots,
                 .delete_snapshot = delete_snapshot, .open_snapshot = open_snapshot };
         return vss_provider_main(&provider, NULL);
 }
