@@ -106,6 +106,8 @@ int hold_arm(Hold *hold);
 int hold_freeze(Hold *hold);
 /* @cut: devices are cut first. Return: 0, or the errno of what failed. */
 int hold_release(Hold *hold, bool cut);
+/* Why it let go, for people. */
+const char *hold_cause(const Hold *hold);
 Hold *hold_free(Hold *hold);
 
 /* set.c: a set, step by step */

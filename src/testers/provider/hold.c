@@ -16,6 +16,7 @@
 #include "hold/protocol.h"
 #include "testers/provider/conformance.h"
 #include "util/clock.h"
+#include "util/macro.h"
 
 #define HOLD_PROGRAM LINUXVSS_LIBEXECDIR "/vss-hold"
 #define HOLD_LIMIT_USEC (10 * USEC_PER_SEC)
@@ -24,7 +25,8 @@
 struct Hold {
         int socket;
         pid_t pid;
-        bool over; /* it has said its last word */
+        bool over;      /* it has said its last word */
+        uint32_t cause; /* of which it let go */
 };
 
 _Noreturn static void child_main(int fd) {
@@ -104,6 +106,7 @@ static int command(Hold *hold, HoldCommand what, HoldAnswer want) {
         if (recv(hold->socket, &reply, sizeof(reply), 0) != sizeof(reply))
                 return -EPIPE;
         hold->over = reply.answer == HOLD_RELEASED;
+        hold->cause = reply.cause;
         if (reply.answer == HOLD_RELEASED && want != HOLD_RELEASED) {
                 r = error_of(&reply);
                 return r < 0 ? r : -EIO;
@@ -138,6 +141,18 @@ int hold_operation(Hold *hold, uint32_t target, const vss_value *operation) {
 
 int hold_arm(Hold *hold) {
         return command(hold, HOLD_ARM, HOLD_READY);
+}
+
+const char *hold_cause(const Hold *hold) {
+        static const char *const texts[] = {
+                [HOLD_CAUSE_ASKED] = "it was asked to let go",
+                [HOLD_CAUSE_LIMIT] = "it lasted longer than it may",
+                [HOLD_CAUSE_FAILED] = "something could not be stopped, or cut",
+                [HOLD_CAUSE_DIED] = "its acting process died, stopped or was late",
+                [HOLD_CAUSE_WATCHER] = "its watching process died, stopped or was late",
+        };
+
+        return hold && hold->over && hold->cause < ELEMENTS(texts) ? texts[hold->cause] : "it has not let go";
 }
 
 int hold_freeze(Hold *hold) {

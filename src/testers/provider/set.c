@@ -202,7 +202,8 @@ static void let_go(TestSet *set) {
 }
 
 static vss_result hold_failed(TestSet *set, const char *what, int r) {
-        (void)snprintf(set->test->message, sizeof(set->test->message), "%s: %s", what, strerror(-r));
+        (void)snprintf(set->test->message, sizeof(set->test->message), "%s: %s (%s)", what, strerror(-r),
+                       hold_cause(set->hold));
         let_go(set);
         return VSS_E_HOLD_WRITES_TIMEOUT;
 }
@@ -216,8 +217,10 @@ static vss_result commit(TestSet *set) {
         result = send_step(set, STEP_COMMIT, NULL);
         r = set->hold ? hold_release(set->hold, result >= 0 && !set->no_cut && asks(set, VSS_HOLD_DEVICE))
                       : 0;
+        if (result >= 0 && r < 0)
+                return hold_failed(set, "the hold, or its cut, failed", r);
         set->hold = hold_free(set->hold);
-        return result >= 0 && r < 0 ? hold_failed(set, "the hold, or its cut, failed", r) : result;
+        return result;
 }
 
 vss_result set_call(TestSet *set, Step step) {
