@@ -126,10 +126,11 @@ static void test_root(void) {
                 sector[i] ^= 0x10;
         }
         expect_int("changed ones that pass", accepted, 0);
+        root = header.root;
         header.root.size = AREA_HEADER_MIN + 512;
         area_header_encode_root(&header.root, sector);
+        header.root = root;
         expect_int("an odd size", area_header_decode_root(sector, &root), -EBADMSG);
-        header.root = example(0).root;
         header.root.id[3] = '/';
         area_header_encode_root(&header.root, sector);
         expect_int("an odd id", area_header_decode_root(sector, &root), -EBADMSG);
