@@ -169,6 +169,13 @@ VSS_PUBLIC bool vss_writer_call_is_path_affected(const vss_writer_call *call, co
  * Return: a path without a slash at its end, or NULL if the volume is not in the set, or beyond the first 16.
  */
 VSS_PUBLIC const char *vss_writer_call_snapshot_device(const vss_writer_call *call, const char *path);
+/*
+ * vss_writer_call_group_is_needed() - in prepare_snapshot: who would be stopped with a control group?
+ * Asks for those that have a part in letting go: the service, the bus, the requester, a writer (this one
+ * too) or provider of the set. @path is as in /proc/PID/cgroup, without "0::". Return: whose process is in
+ * it, or below it; NULL: nobody's.
+ */
+VSS_PUBLIC const char *vss_writer_call_group_is_needed(const vss_writer_call *call, const char *path);
 /* The components chosen, as dictionaries with "logical-path", "name", what the requester said of them
  * ("previous-stamp", "new-targets", "restore-options", ...) and what the writer left with them earlier; in
  * backup_complete with "succeeded". The keys are in linuxvss-values(7). Without a selection, only components of

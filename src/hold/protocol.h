@@ -29,6 +29,11 @@
  * ETIMEDOUT and released_usec 0, is undone by its own thread when the freeze returns, and /run/linuxvss/hold
  * stands until then.
  *
+ * A writer that stops control groups has a hold of its own, `vss-hold --groups`, with this protocol and
+ * without any other kind of target (EINVAL). It stands beside the service's, and beside others like it; its
+ * file is /run/linuxvss/guard-PID, and when both of its processes died, `vss-hold --release-guards` is what
+ * has to be run.
+ *
  * Targets with a lower rank are stopped earlier: control groups first, then upper volumes before the lower
  * ones that carry them. Targets of one rank are stopped in parallel; all are released in parallel.
  */

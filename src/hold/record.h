@@ -12,7 +12,8 @@
  *
  * The first line names the two processes; white space and backslashes in paths are written as \ooo. The file
  * appears whole (linked into place) before anything is stopped, and goes after everything was released. A
- * guard has a file of its own, /run/linuxvss/guard-PID, with the command that suspends its devices.
+ * guard has a file of its own, /run/linuxvss/guard-PID, with the command that suspends its devices; so has a
+ * hold of control groups for a writer, without a command.
  */
 
 #include <limits.h>

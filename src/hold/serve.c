@@ -62,6 +62,8 @@ static void request_add(Hold *hold, const HoldRequest *request, int fd) {
         }
         target->swap = hold->swap;
         target_prepare(target, request, fd);
+        if (hold->groups && target->kind != VSS_HOLD_CGROUP)
+                target->preset_error = EINVAL;
         if (target->preset_error == 0 && target->kind == VSS_HOLD_CGROUP &&
             protect_cgroup_carries_us(fd) > 0)
                 target->preset_error = EDEADLK;

@@ -139,6 +139,7 @@ typedef struct Hold {
         char record_name[RECORD_NAME_SIZE];
         bool recorded;  /* it stands */
         bool swap;      /* of every target */
+        bool groups;    /* it takes nothing but control groups */
         pid_t first;    /* the process that became the watcher */
         pid_t command;  /* of a guard; 0: there is none */
         int command_fd; /* its pidfd */

@@ -34,7 +34,7 @@ Volume volumes[N_VOLUMES] = {
         [VOLUME_BTRFS] = { .name = "btrfs", .loop = -1, .dir = -1 },
         [VOLUME_DEVICES... N_VOLUMES - 1] = { .name = "", .loop = -1, .dir = -1 },
 };
-const char *session_root, *session_program;
+const char *session_root, *session_program, *session_option;
 
 static char tmp_dir[64], program_path[PATH_MAX];
 static pid_t emergency_pid = -1, test_pid;
@@ -346,7 +346,8 @@ void session_start(Session *session, const char *stop_at, int cgroup_procs) {
                 (void)dup2(2, 1);
                 if (session_root && chroot(session_root) < 0)
                         _exit(126);
-                (void)execl(session_root ? session_program : program_path, program_path, (char *)NULL);
+                (void)execl(session_root ? session_program : program_path, program_path, session_option,
+                            (char *)NULL);
                 _exit(127);
         }
         (void)close(ends[1]);

@@ -81,6 +81,8 @@ typedef struct Session {
 
 /* Where the program is started, when not here: a directory that becomes its root, and its path in there. */
 extern const char *session_root, *session_program;
+/* An argument of the program; NULL: none. */
+extern const char *session_option;
 
 void session_start(Session *session, const char *stop_at, int cgroup_procs);
 void session_add(Session *session, uint32_t kind, int fd, uint32_t rank, const char *label);

@@ -291,6 +291,33 @@ static void test_failures(void) {
                    vss_writer_call_set_application_failure(&identify, 1, "no"), VSS_E_BAD_STATE);
 }
 
+static void test_needed(vss_writer_call *call) {
+        vss_value *event = make_event(), *process = vss_value_new_dict();
+        char line[4100] = "", path[4096] = "/";
+        FILE *file = fopen("/proc/self/cgroup", "re");
+        const vss_value *before = call->event;
+
+        while (file && fgets(line, sizeof(line), file))
+                if (strncmp(line, "0::/", 4) == 0)
+                        (void)snprintf(path, sizeof(path), "%.*s", (int)strcspn(line + 3, "\n"), line + 3);
+        if (file)
+                (void)fclose(file);
+        /* Somebody else in it, who is named first. */
+        (void)vss_value_set_string(process, "name", "the service");
+        (void)vss_value_set_integer(process, "pid", getppid());
+        (void)vss_value_append(value_require(event, "needed", VSS_KIND_LIST), process);
+        call->event = event;
+        expect_str("whoever is in the root is needed", vss_writer_call_group_is_needed(call, "/"),
+                   "the service");
+        expect_true("the writer's own group is", vss_writer_call_group_is_needed(call, path) != NULL);
+        expect_true("another is not", !vss_writer_call_group_is_needed(call, "/linuxvss-test/nobody"));
+        (void)snprintf(line, sizeof(line), "%sx", path);
+        expect_true("nor one that only begins so", !vss_writer_call_group_is_needed(call, line));
+        expect_true("no path", !vss_writer_call_group_is_needed(call, NULL));
+        call->event = before;
+        vss_value_free(event);
+}
+
 static void test_event(void) {
         _cleanup_value_ vss_value *event = make_event(), *nothing = vss_value_new_dict();
         vss_writer_call call = make_call(EVENT_FREEZE, event), bare = make_call(EVENT_FREEZE, nothing);
@@ -323,6 +350,7 @@ static void test_event(void) {
         call.level = VSS_APP_BACK_END;
         expect_str("the instance", vss_writer_call_instance_id(&call), "an-instance");
         expect_int("the level", vss_writer_call_level(&call), VSS_APP_BACK_END);
+        test_needed(&call);
         expect_true("without an event", strcmp(vss_writer_call_instance_id(NULL), "") == 0 &&
                                                 vss_writer_call_level(NULL) == VSS_APP_UNKNOWN &&
                                                 !vss_writer_call_find_component(NULL, "a", "c"));

@@ -270,6 +270,37 @@ const char *vss_writer_call_snapshot_device(const vss_writer_call *call, const c
         return mount ?: vss_value_get_string(vss_value_get(event_of(call), "devices"), volume, NULL);
 }
 
+/* A process that cannot be looked at counts as being in it; one that has ended does not. */
+static bool is_in_group(int64_t pid, const char *path) {
+        char name[64], line[4096 + 8];
+        _cleanup_(fclosep) FILE *file = NULL;
+
+        (void)snprintf(name, sizeof(name), "/proc/%lld/cgroup", (long long)pid);
+        file = fopen(name, "re");
+        if (!file)
+                return errno != ENOENT;
+        while (fgets(line, sizeof(line), file)) {
+                line[strcspn(line, "\n")] = '\0';
+                if (strncmp(line, "0::", 3) == 0)
+                        return path_is_below(line + 3, path);
+        }
+        return false;
+}
+
+const char *vss_writer_call_group_is_needed(const vss_writer_call *call, const char *path) {
+        const vss_value *needed = vss_value_get(event_of(call), "needed");
+
+        if (!path || path[0] != '/')
+                return NULL;
+        for (size_t i = 0; i < vss_value_count(needed); i++) {
+                const vss_value *process = vss_value_at(needed, i);
+
+                if (is_in_group(vss_value_get_integer(process, "pid", 0), path))
+                        return vss_value_get_string(process, "name", "?");
+        }
+        return is_in_group(getpid(), path) ? "this writer" : NULL;
+}
+
 size_t vss_writer_call_component_count(const vss_writer_call *call) {
         return vss_value_count(vss_value_get(event_of(call), "components"));
 }

@@ -79,6 +79,16 @@ int door_sender_uid(sd_bus_message *m, uid_t *ret_uid) {
         return r;
 }
 
+pid_t door_sender_pid(sd_bus_message *m) {
+        sd_bus_creds *creds = NULL;
+        pid_t pid = 0;
+
+        if (sd_bus_query_sender_creds(m, SD_BUS_CREDS_PID, &creds) >= 0)
+                (void)sd_bus_creds_get_pid(creds, &pid);
+        sd_bus_creds_unref(creds);
+        return pid;
+}
+
 static void answer_error(sd_bus_message *m, int r, sd_bus_error *error) {
         if (!sd_bus_error_is_set(error))
                 (void)sd_bus_error_set_errno(error, r);

@@ -31,5 +31,7 @@ int door_enter_now(Manager *manager, sd_bus_message *m, const char *action, Door
 void door_hold(Manager *manager, bool held);
 /* The effective user of a message's sender, as the bus knows it. */
 int door_sender_uid(sd_bus_message *m, uid_t *ret_uid);
+/* Its process; 0: the bus does not know it. */
+pid_t door_sender_pid(sd_bus_message *m);
 struct Door *door_free(struct Door *door);
 int door_new(struct Door **ret_door);

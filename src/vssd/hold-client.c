@@ -56,13 +56,14 @@ static void tell(HoldClient *client, HoldEvent event, const HoldReply *reply) {
 }
 
 static int release_main(void *arg, WorkerAnswer *answer) {
+        const char *option = arg ?: "--release";
         pid_t pid = fork();
         int status;
 
         if (pid < 0)
                 return -errno;
         if (pid == 0) {
-                (void)execl(HOLD_PROGRAM, HOLD_PROGRAM, "--release", (char *)NULL);
+                (void)execl(HOLD_PROGRAM, HOLD_PROGRAM, option, (char *)NULL);
                 _exit(127);
         }
         if (waitpid(pid, &status, 0) < 0)
@@ -77,6 +78,12 @@ static void on_leftovers_released(void *userdata, int error, WorkerAnswer *answe
 
 int hold_release_leftovers(Manager *manager) {
         return worker_start(manager, release_main, NULL, RELEASE_USEC, on_leftovers_released, NULL, NULL);
+}
+
+int hold_release_guards(Manager *manager) {
+        static char option[] = "--release-guards";
+
+        return worker_start(manager, release_main, option, RELEASE_USEC, on_leftovers_released, NULL, NULL);
 }
 
 static void on_lost_released(void *userdata, int error, WorkerAnswer *answer) {

@@ -45,3 +45,5 @@ int hold_client_release(HoldClient *client);
 HoldClient *hold_client_free(HoldClient *client);
 /* Release what a service before us left held. Runs on by itself. */
 int hold_release_leftovers(Manager *manager);
+/* Runs vss-hold --release-guards, in a worker: what writers that died held. Return: 0 or -errno */
+int hold_release_guards(Manager *manager);

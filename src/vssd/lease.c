@@ -248,6 +248,7 @@ int lease_freeze(Manager *manager, sd_bus_message *m, sd_bus_error *error) {
                 r = marshal_read_dict(m, &lease->options);
         if (r >= 0)
                 r = door_sender_uid(m, &lease->uid);
+        lease->set.requester = door_sender_pid(m);
         if (r >= 0)
                 r = id_new(lease->token);
         if (r >= 0)

@@ -22,6 +22,7 @@
 #include "vssd/log.h"
 #include "vssd/losses.h"
 #include "vssd/manager.h"
+#include "vssd/needed.h"
 #include "vssd/plan.h"
 #include "vssd/session.h"
 #include "vssd/storage.h"
@@ -590,6 +591,7 @@ int manager_start(Manager *manager) {
                 r = hold_release_leftovers(manager);
         if (r >= 0)
                 r = losses_start(manager);
+        needed_start(manager);
         if (r >= 0)
                 r = sd_bus_request_name(manager->bus, BUS_NAME, 0);
         return r < 0 ? r : catalog_start(manager);

@@ -40,6 +40,7 @@ struct Manager {
         struct Door *door;
         vss_value *express; /* express writers' documents as they were read last: express.h */
         uint64_t last_sequence;
+        pid_t bus_pid;  /* 0: not known yet */
         bool resyncing; /* RecoverSet is being carried out */
 };
 

@@ -101,7 +101,6 @@ static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *err
 
 static int own(Session *session, sd_bus_message *m) {
         char match[256];
-        sd_bus_creds *creds = NULL;
         char *owner = strdup(sd_bus_message_get_sender(m));
         uid_t uid;
         int r;
@@ -119,9 +118,7 @@ static int own(Session *session, sd_bus_message *m) {
                                    session);
         if (r < 0)
                 return r;
-        if (sd_bus_query_sender_creds(m, SD_BUS_CREDS_PID, &creds) >= 0)
-                (void)sd_bus_creds_get_pid(creds, &session->pid);
-        sd_bus_creds_unref(creds);
+        session->set.requester = session->pid = door_sender_pid(m);
         /* Asked behind the match: whoever leaves is noticed, by the signal or by there being no answer. */
         r = door_sender_uid(m, &uid);
         if (r < 0)

@@ -92,6 +92,8 @@ void set_run_prepare_writers(SetRun *run);
 void set_run_freeze_writers(SetRun *run, enum vss_application_level level);
 void set_run_thaw_writers(SetRun *run, enum vss_application_level level);
 void set_run_abort_writers(SetRun *run);
+/* If one was lost while it was frozen: what processes of it held that were lost with it. */
+void set_run_release_guards(SetRun *run);
 /* @handover: with PostSnapshot; may be NULL. */
 void set_run_call_writer(SetRun *run, SetWriter *writer, const char *member, uint64_t limit_usec,
                          const Handover *handover);

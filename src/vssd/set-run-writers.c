@@ -9,6 +9,7 @@
 #include "vssd/answer.h"
 #include "vssd/farewell.h"
 #include "vssd/log.h"
+#include "vssd/needed.h"
 #include "vssd/set-run-internal.h"
 
 static const char *event_name(SetStep step) {
@@ -132,6 +133,9 @@ void set_run_call_writer(SetRun *run, SetWriter *writer, const char *member, uin
         if (r >= 0 && set_step_in_freeze_window(run->machine.step))
                 r = vss_value_set_integer(event, "lease-ms",
                                           (int64_t)(set_run_window_left(run) / USEC_PER_MSEC + 1));
+        /* Whom it must not stop, whatever it stops. */
+        if (r >= 0 && run->machine.step == SET_STEP_PREPARE_SNAPSHOT)
+                r = vss_value_set(event, "needed", needed_list(run->set)) < 0 ? -ENOMEM : 0;
         if (r >= 0)
                 r = marshal_append_dict(m, event);
         if (r >= 0 && run->machine.step == SET_STEP_POST_SNAPSHOT)
@@ -187,6 +191,19 @@ void set_run_thaw_writers(SetRun *run, enum vss_application_level level) {
                 if (writer->frozen && writer->level == level)
                         set_run_call_writer(run, writer, "Thaw", writer_share(set_run_window_left(run)),
                                             NULL);
+        }
+}
+
+void set_run_release_guards(SetRun *run) {
+        for (size_t i = 0; i < run->set->n_writers; i++) {
+                enum vss_writer_state state = run->set->writers[i].state;
+
+                if (state != VSS_WS_FAILED_AT_FREEZE && state != VSS_WS_FAILED_AT_THAW)
+                        continue;
+                if (hold_release_guards(run->manager) < 0)
+                        log_error("what %s held cannot be looked at",
+                                  run->set->writers[i].participant->name);
+                return;
         }
 }
 

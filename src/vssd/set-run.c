@@ -87,6 +87,7 @@ static void on_step_done(void *userdata) {
                 run->window = sd_event_source_disable_unref(run->window);
                 if (run->window_began_usec > 0 && run->window_usec == 0)
                         run->window_usec = now_usec() - run->window_began_usec;
+                set_run_release_guards(run);
         }
         if (step == SET_STEP_POST_FINAL && run->failure.code >= 0)
                 check_level(run);

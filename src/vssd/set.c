@@ -14,6 +14,7 @@
 #include "vssd/cgroup.h"
 #include "vssd/log.h"
 #include "vssd/mounts.h"
+#include "vssd/needed.h"
 #include "vssd/set.h"
 #include "vssd/wanted.h"
 
@@ -44,7 +45,7 @@ void set_clear(Set *set) {
         free(set->unheard);
         if (set->manager && *set->id)
                 calls_forget_set(set->manager, set->id);
-        *set = (Set){ .manager = set->manager };
+        *set = (Set){ .manager = set->manager, .requester = set->requester };
 }
 
 static enum vss_application_level writer_level(const Participant *writer) {
@@ -384,16 +385,13 @@ vss_value *set_writer_status(const Set *set) {
 
 /* Whoever has a part in letting go must not be stopped by the hold. */
 static const char *who_is_in(const Set *set, const char *path) {
-        sd_bus_creds *creds = NULL;
+        pid_t bus = needed_bus(set->manager);
         const char *who = NULL;
-        pid_t pid;
 
         if (cgroup_contains(path, getpid()))
                 return "the service itself";
-        if (sd_bus_get_owner_creds(set->manager->bus, SD_BUS_CREDS_PID, &creds) >= 0 &&
-            sd_bus_creds_get_pid(creds, &pid) >= 0 && cgroup_contains(path, pid))
+        if (bus > 0 && cgroup_contains(path, bus))
                 who = "the message bus";
-        sd_bus_creds_unref(creds);
         for (size_t i = 0; !who && i < set->n_volumes; i++)
                 if (set->volumes[i].provider && cgroup_contains(path, set->volumes[i].provider->pid))
                         who = set->volumes[i].provider->name;

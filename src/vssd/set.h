@@ -75,6 +75,7 @@ typedef struct Set {
         enum vss_backup_type backup_type;
         enum vss_restore_type restore_type;
         uint32_t context;
+        pid_t requester; /* 0: not known */
 } Set;
 
 void set_clear(Set *set);
