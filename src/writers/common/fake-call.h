@@ -19,7 +19,7 @@ struct vss_writer_call {
         /* answers */
         vss_result code;
         char message[2048];
-        vss_value *failed; /* list of {"logical-path", "name", "code", "message"} */
+        vss_value *failed;          /* list of {"logical-path", "name", "code", "message"} */
         char restore_failure[2048]; /* the last message left with a component before or after a restore */
 };
 

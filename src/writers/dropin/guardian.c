@@ -96,7 +96,7 @@ static const char *const phase_names[DROPIN_COMMANDS] = {
 static int start(Guardian *guardian, DropInCommand command, Command *ret_command) {
         _cleanup_(free_environment) char **environment = make_environment(guardian, phase_names[command]);
 
-        return command_start(guardian->dropin->commands[command], environment, command == DROPIN_HOLD,
+        return command_start(guardian->dropin->commands[command], environment, command == DROPIN_HOLD, -1,
                              ret_command);
 }
 

@@ -25,7 +25,7 @@ static void order_unit(const DropInWriter *writer, Application *application, con
                          unit,
                          NULL };
         char *environment[] = { (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", (char *)"LANG=C.UTF-8", NULL };
-        int r = command_start(argv, environment, false, ret_command);
+        int r = command_start(argv, environment, false, -1, ret_command);
 
         application->reply.code = VSS_S_OK;
         if (r >= 0)

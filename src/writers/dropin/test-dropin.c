@@ -191,7 +191,7 @@ static void test_output(void) {
         out = (CommandOutput){ 0 };
         command_output_add(&out, big, 1500);
         command_output_add(&out, big + 1500, 1500);
-        expect_int("only the end is kept", strlen(command_output_text(&out)), GUARDIAN_OUTPUT_MAX - 1);
+        expect_int("only the end is kept", strlen(command_output_text(&out)), COMMAND_OUTPUT_MAX - 1);
         expect_true("which says why", strstr(out.text, "xend") != NULL);
         out = (CommandOutput){ 0 };
         command_output_add(&out, "bad \xff\n", 6);

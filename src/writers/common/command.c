@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * One command of an application: started without a shell, its output kept, ended with all its processes
+ * One command; see command.h
  */
 
 #include <fcntl.h>
@@ -12,7 +12,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include "util/clock.h"
-#include "writers/dropin/guardian.h"
+#include "writers/common/child.h"
+#include "writers/common/command.h"
 
 void command_output_add(CommandOutput *out, const char *data, size_t n) {
         for (size_t i = 0; i < n; i++) {
@@ -27,12 +28,12 @@ void command_output_add(CommandOutput *out, const char *data, size_t n) {
                 }
         }
         /* The last of it is what says why. */
-        if (n > GUARDIAN_OUTPUT_MAX) {
-                data += n - GUARDIAN_OUTPUT_MAX;
-                n = GUARDIAN_OUTPUT_MAX;
+        if (n > COMMAND_OUTPUT_MAX) {
+                data += n - COMMAND_OUTPUT_MAX;
+                n = COMMAND_OUTPUT_MAX;
         }
-        if (out->n + n > GUARDIAN_OUTPUT_MAX) {
-                size_t drop = out->n + n - GUARDIAN_OUTPUT_MAX;
+        if (out->n + n > COMMAND_OUTPUT_MAX) {
+                size_t drop = out->n + n - COMMAND_OUTPUT_MAX;
 
                 memmove(out->text, out->text + drop, out->n - drop);
                 out->n -= drop;
@@ -60,13 +61,18 @@ const char *command_output_text(CommandOutput *out) {
         return text;
 }
 
-static _Noreturn void run_child(char **argv, char **environment, int input, int output, bool held) {
+static _Noreturn void run_child(char **argv, char **environment, int input, const int outputs[2],
+                                bool held) {
+        sigset_t none;
+
         (void)setpgid(0, 0);
         for (int i = 1; i < NSIG; i++)
                 (void)signal(i, SIG_DFL);
+        (void)sigemptyset(&none);
+        (void)sigprocmask(SIG_SETMASK, &none, NULL);
         if (input < 0)
                 input = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        if (input < 0 || dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0)
+        if (input < 0 || dup2(input, 0) < 0 || dup2(outputs[0], 1) < 0 || dup2(outputs[1], 2) < 0)
                 _exit(127);
         (void)syscall(SYS_close_range, 3, ~0U, 0);
         /* A held command has two ways to learn that its guardian is gone: the end of its input, and this. */
@@ -77,7 +83,7 @@ static _Noreturn void run_child(char **argv, char **environment, int input, int 
         _exit(127);
 }
 
-int command_start(char **argv, char **environment, bool with_input, Command *ret_command) {
+int command_start(char **argv, char **environment, bool with_input, int output_fd, Command *ret_command) {
         _cleanup_(closep) int input_read = -1, input_write = -1, output_read = -1, output_write = -1;
         int pair[2], pidfd;
         pid_t pid;
@@ -99,7 +105,9 @@ int command_start(char **argv, char **environment, bool with_input, Command *ret
         if (pid < 0)
                 return -errno;
         if (pid == 0)
-                run_child(argv, environment, input_read, output_write, with_input);
+                run_child(argv, environment, input_read,
+                          (const int[]){ output_fd < 0 ? output_write : output_fd, output_write },
+                          with_input);
         (void)setpgid(pid, pid);
 
         pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -194,4 +202,50 @@ void command_clear(Command *command) {
         closep(&command->pidfd);
         closep(&command->output);
         *command = COMMAND_NULL;
+}
+
+/* An absolute path, from where the system's own programs are. */
+static const char *find_program(const char *name, char *path, size_t size) {
+        static const char *const directories[] = { "/usr/sbin", "/usr/bin", "/sbin", "/bin" };
+
+        if (name[0] == '/')
+                return access(name, X_OK) == 0 ? name : NULL;
+        FOREACH_ELEMENT (directory, directories) {
+                (void)snprintf(path, size, "%s/%s", *directory, name);
+                if (access(path, X_OK) == 0)
+                        return path;
+        }
+        return NULL;
+}
+
+int command_run(const char *const *argv, int output_fd, uint64_t deadline_usec,
+                char ret_text[static COMMAND_OUTPUT_MAX + 1]) {
+        char *environment[] = { (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", (char *)"LANG=C.UTF-8", NULL };
+        char path[4096], *words[COMMAND_WORDS_MAX + 1];
+        const char *program = find_program(argv[0], path, sizeof(path));
+        Command command = COMMAND_NULL;
+        int status = 0, r;
+        size_t n = 0;
+
+        ret_text[0] = '\0';
+        if (!program)
+                return -ENOENT;
+        while (n < COMMAND_WORDS_MAX && argv[n]) {
+                words[n] = (char *)(uintptr_t)argv[n];
+                n++;
+        }
+        if (argv[n])
+                return -E2BIG;
+        words[0] = (char *)(uintptr_t)program;
+        words[n] = NULL;
+        r = command_start(words, environment, false, output_fd, &command);
+        if (r < 0)
+                return r;
+        r = command_wait(&command, deadline_usec, -1, false, &status);
+        command_drain(&command);
+        (void)snprintf(ret_text, COMMAND_OUTPUT_MAX + 1, "%s", command_output_text(&command.out));
+        command_clear(&command);
+        if (r < 0)
+                return r;
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
