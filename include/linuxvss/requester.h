@@ -210,6 +210,14 @@ VSS_PUBLIC vss_result vss_session_add_snapshot_to_recovery_set(vss_session *sess
  * The copies stay. It cannot be stopped. For administrators. */
 VSS_PUBLIC vss_result vss_session_recover_set(vss_session *session, uint32_t flags, vss_async **ret_async);
 VSS_PUBLIC vss_result vss_session_abort_backup(vss_session *session, vss_async **ret_async);
+/*
+ * Linux VSS: the writers of the set look at their data in the shadow copies, with their applications' own means, each on
+ * clones that are thrown away. After DoSnapshotSet, as often as wanted; it may take long (VerifyLimit in vssd(8)), and can be
+ * cancelled. What a writer found wrong does not fail the call: the result has "writers" (each with what came of it,
+ * "verified" being false for those that cannot), "components" (what failed: "writer", "logical-path", "name", "code",
+ * "message") and "notes".
+ */
+VSS_PUBLIC vss_result vss_session_verify_writers(vss_session *session, vss_async **ret_async);
 
 /*
  * Restores
@@ -250,6 +258,9 @@ VSS_PUBLIC vss_result vss_session_set_roll_forward(vss_session *session, const c
 VSS_PUBLIC vss_result vss_session_set_restore_name(vss_session *session, const char *writer,
                                                    const char *logical_path, const char *name,
                                                    const char *restore_name);
+/* Linux VSS: nothing is to be done, only told: writers leave "notes" of what they would do in the results of PreRestore
+ * and PostRestore. Those that do not know dry runs are not called, and are told. Before PreRestore. */
+VSS_PUBLIC vss_result vss_session_set_dry_run(vss_session *session, bool dry_run);
 /* The writers of selected components get ready, and may say where files have to go. A writer's refusal does not fail
  * the call: look at the writers' status. The result has "writers", as do those of all calls to writers. */
 VSS_PUBLIC vss_result vss_session_pre_restore(vss_session *session, vss_async **ret_async);

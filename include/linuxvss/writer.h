@@ -28,6 +28,11 @@
  *
  * backup_shutdown then says that the session is over, also if post_restore never came.
  *
+ * And whenever a set stands, for writers with components in it:
+ *
+ *     verify               is the data in the copy good? Look with the application's own means, on a clone
+ *                          that can be written to and is thrown away
+ *
  * An event returns VSS_S_OK, or what vss_writer_call_fail() returned. Between freeze and thaw a writer must not
  * log, resolve names, or write to a volume of the set.
  *
@@ -93,6 +98,15 @@ struct vss_writer {
         uint32_t backup_schema; /* VSS_BS_*; or by vss_metadata_set_backup_schema() */
         vss_result (*pre_restore)(vss_writer_call *call);
         vss_result (*post_restore)(vss_writer_call *call);
+        /*
+         * May take long (vss_writer_call_time_left_ms()), so it runs in a process of its own, a fork of the writer:
+         * what it changes in memory is gone afterwards, sockets that the writer has open are closed in it, and its
+         * locks may be held by threads that are not there. Other sessions go on meanwhile. Whatever it has started
+         * is killed when it returns, when its time is over, and when the requester gives up.
+         */
+        vss_result (*verify)(vss_writer_call *call);
+        /* pre_restore and post_restore look at vss_writer_call_is_dry_run(). If not, they are not called for one. */
+        bool knows_dry_run;
 };
 
 #define VSS_WRITER_INIT .abi = VSS_WRITER_ABI, .size = (uint32_t)sizeof(struct vss_writer)
@@ -244,6 +258,52 @@ VSS_PUBLIC vss_result vss_writer_call_add_directed_target(
         vss_writer_call *call, const char *logical_path, const char *name, const char *source_path,
         const char *source_filename, const char *source_ranges, const char *destination_path,
         const char *destination_filename, const char *destination_ranges);
+
+/*
+ * Restores executed
+ *
+ * A dry run is a restore in which nothing is done: pre_restore and post_restore leave a note of each thing they would
+ * do, and fail where they would fail. Units are stopped and started by the service: those of the writer's descriptor
+ * (Units=) alone, and only while its pre_restore or post_restore runs. They wait until it is done, within the time of
+ * the event.
+ */
+
+VSS_PUBLIC bool vss_writer_call_is_dry_run(const vss_writer_call *call);
+/*
+ * Return (both): VSS_S_OK, also if it was stopped or runs already; VSS_E_ACCESSDENIED if the unit is not in the descriptor;
+ * VSS_E_OBJECT_NOT_FOUND if there is no such unit, or no systemd; VSS_E_WRITERERROR_TIMEOUT; VSS_E_UNEXPECTED if it
+ * failed; VSS_E_BAD_STATE in other events and in a dry run; VSS_E_INVALIDARG. Why is in vss_writer_call_failure_text().
+ */
+VSS_PUBLIC vss_result vss_writer_call_stop_unit(vss_writer_call *call, const char *unit);
+VSS_PUBLIC vss_result vss_writer_call_start_unit(vss_writer_call *call, const char *unit);
+/* Is it active (or becoming so)? Not in verify, nor from freeze to thaw (of any session): VSS_E_BAD_STATE.
+ * VSS_E_OBJECT_NOT_FOUND if there is no such unit, or no systemd. */
+VSS_PUBLIC vss_result vss_writer_call_is_unit_active(vss_writer_call *call, const char *unit, bool *ret_active);
+/* What was recorded last by vss_writer_call_fail(), a veto, or one of the calls about units; "" if nothing was. */
+VSS_PUBLIC const char *vss_writer_call_failure_text(const vss_writer_call *call);
+/*
+ * vss_writer_call_add_note() - what was done, or in a dry run would be: for people, one sentence
+ * In prepare_backup, backup_complete, pre_restore, post_restore and verify. @logical_path and @name may both be NULL: not
+ * about one component. The requester has it in the result of its call ("notes").
+ * Return: VSS_S_OK, VSS_E_INVALIDARG, VSS_E_BAD_STATE, VSS_E_OUTOFMEMORY (also beyond 1000).
+ */
+VSS_PUBLIC vss_result vss_writer_call_add_note(vss_writer_call *call, const char *logical_path, const char *name,
+                                               const char *format, ...) VSS_PRINTF(4, 5);
+
+/*
+ * vss_writer_call_is_one_instant() - are all of @paths cut at one instant, by the storage alone?
+ * From prepare_snapshot on, as the providers promise: true for paths on one volume that is copied as a whole, and on
+ * several that all stand still under the hold. In thaw and post_snapshot: whether they were. False for a path that is not
+ * in the set, and for volumes of which the providers promise nothing together.
+ */
+VSS_PUBLIC bool vss_writer_call_is_one_instant(const vss_writer_call *call, const char *const *paths, size_t n);
+
+/*
+ * In verify: vss_writer_call_snapshot_device() is the root of a clone of the volume's shadow copy, as an ordinary path; what
+ * is written to it is thrown away afterwards, and no program in it can be started. vss_writer_call_scratch() is an empty
+ * directory of the writer's user, short enough for sockets, removed afterwards; NULL in other events.
+ */
+VSS_PUBLIC const char *vss_writer_call_scratch(const vss_writer_call *call);
 
 /* What a component is. Strings are borrowed for the call; NULL is "". */
 struct vss_component_info {

@@ -98,7 +98,9 @@ vss_metadata *metadata_new(const struct vss_writer *writer, const char *name, co
             vss_value_set_integer(m->value, "source", writer->source) < 0 ||
             vss_value_set_integer(m->value, "level", writer->level) < 0 ||
             vss_value_set_integer(m->value, "freeze-timeout-ms", writer->freeze_timeout_ms) < 0 ||
-            vss_value_set_integer(m->value, "backup-schema", writer->backup_schema) < 0)
+            vss_value_set_integer(m->value, "backup-schema", writer->backup_schema) < 0 ||
+            vss_value_set_boolean(m->value, "verifies", writer->verify != NULL) < 0 ||
+            vss_value_set_boolean(m->value, "knows-dry-run", writer->knows_dry_run) < 0)
                 return NULL;
         m->components = value_require(m->value, "components", VSS_KIND_LIST);
         m->excludes = value_require(m->value, "excludes", VSS_KIND_LIST);

@@ -11,7 +11,7 @@
 #define BIT(event) (1u << (event))
 #define ENDS (BIT(EVENT_ABORT) | BIT(EVENT_BACKUP_SHUTDOWN))
 #define BEGINS (BIT(EVENT_PREPARE_BACKUP) | BIT(EVENT_PREPARE_SNAPSHOT) | BIT(EVENT_FREEZE))
-#define AFTERWARDS (BIT(EVENT_POST_SNAPSHOT) | BIT(EVENT_BACKUP_COMPLETE))
+#define AFTERWARDS (BIT(EVENT_POST_SNAPSHOT) | BIT(EVENT_VERIFY) | BIT(EVENT_BACKUP_COMPLETE))
 #define RESTORES (BIT(EVENT_PRE_RESTORE) | BIT(EVENT_POST_RESTORE))
 
 const char *const writer_event_names[WRITER_EVENTS] = {
@@ -26,6 +26,7 @@ const char *const writer_event_names[WRITER_EVENTS] = {
         [EVENT_BACKUP_SHUTDOWN] = "BackupShutdown",
         [EVENT_PRE_RESTORE] = "PreRestore",
         [EVENT_POST_RESTORE] = "PostRestore",
+        [EVENT_VERIFY] = "Verify",
 };
 
 /* What may come in which state. Identify concerns no session. What comes long after Thaw may find a program
@@ -35,7 +36,7 @@ static const unsigned legal[SLOT_STATES] = {
         [SLOT_OPEN] = BEGINS | AFTERWARDS | ENDS,
         [SLOT_FROZEN] = BIT(EVENT_THAW) | ENDS,
         [SLOT_LET_GO] = BEGINS | ENDS,
-        [SLOT_COMPLETE] = BIT(EVENT_BACKUP_COMPLETE) | ENDS,
+        [SLOT_COMPLETE] = BIT(EVENT_BACKUP_COMPLETE) | BIT(EVENT_VERIFY) | ENDS,
         [SLOT_RESTORING] = RESTORES | ENDS,
         [SLOT_RESTORED] = RESTORES | ENDS,
 };

@@ -23,6 +23,7 @@ typedef enum WriterEvent {
         EVENT_BACKUP_SHUTDOWN,
         EVENT_PRE_RESTORE,
         EVENT_POST_RESTORE,
+        EVENT_VERIFY,
         WRITER_EVENTS,
 } WriterEvent;
 

@@ -331,6 +331,14 @@ vss_result vss_session_abort_backup(vss_session *session, vss_async **ret_async)
         return SESSION_JOB(session, "AbortBackup", ret_async, "");
 }
 
+vss_result vss_session_verify_writers(vss_session *session, vss_async **ret_async) {
+        return SESSION_JOB(session, "VerifyWriters", ret_async, "");
+}
+
+vss_result vss_session_set_dry_run(vss_session *session, bool dry_run) {
+        return SESSION_CALL(session, "SetDryRun", NULL, "b", dry_run);
+}
+
 vss_result vss_session_set_restore_state(vss_session *session, enum vss_restore_type type) {
         return SESSION_CALL(session, "SetRestoreState", NULL, "u", (uint32_t)type);
 }

@@ -191,6 +191,8 @@ static const sd_bus_vtable session_vtable[] = {
         SD_BUS_METHOD("SetFileRestoreStatus", "sssu", NULL, on_echo, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("SetAuthoritativeRestore", "sssb", NULL, on_echo, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("SetRollForward", "sssus", NULL, on_echo, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("SetDryRun", "b", NULL, on_echo, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("VerifyWriters", NULL, "o", on_echo, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("SetRestoreName", "ssss", NULL, on_echo, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("GetWriterComponents", NULL, "aa{sv}", on_list, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("FreeWriterStatus", NULL, NULL, on_nothing, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -388,6 +390,8 @@ static void test_components(vss_service *service) {
               vss_session_set_ranges_file_path(C, 2, "/ranges"));
         SENDS("SetFileRestoreStatus(Fault, a/b, c, 2)", vss_session_set_file_restore_status(C, VSS_RS_ALL));
         SENDS("SetAuthoritativeRestore(Fault, a/b, c, yes)", vss_session_set_authoritative_restore(C, true));
+        SENDS("SetDryRun(yes)", vss_session_set_dry_run(session, true));
+        SENDS("VerifyWriters)", vss_session_verify_writers(session, NULL));
         SENDS("SetRollForward(Fault, a/b, c, 3, noon)",
               vss_session_set_roll_forward(C, VSS_RF_PARTIAL, "noon"));
         SENDS("SetRestoreName(Fault, a/b, c, copy)", vss_session_set_restore_name(C, "copy"));

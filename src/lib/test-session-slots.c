@@ -53,6 +53,7 @@ static const struct {
           { "unknown", "unknown", "unknown", "unknown", "unknown", "unknown", "unknown" } },
         { EVENT_PRE_RESTORE, { "restoring", NO, NO, NO, NO, "restoring", "restoring" } },
         { EVENT_POST_RESTORE, { "unknown", NO, NO, NO, NO, "restored", "restored" } },
+        { EVENT_VERIFY, { "unknown", "open", NO, NO, "complete", NO, NO } },
 };
 
 static const char *outcome(SlotState state, WriterEvent event, bool succeeded) {

@@ -98,6 +98,10 @@ static vss_result failed(vss_writer_call *call) {
         return vss_writer_call_set_failure(call, "a", "c", VSS_E_WRITERERROR_RETRYABLE, 42, "busy");
 }
 
+static vss_result note(vss_writer_call *call) {
+        return vss_writer_call_add_note(call, "a", "c", "%s is moved aside", "/srv/a");
+}
+
 static const struct {
         const char *name;
         vss_result (*set)(vss_writer_call *call);
@@ -117,7 +121,8 @@ static const struct {
         { "restore metadata", restore_metadata, RESTORE, "restore-metadata" },
         { "restore target", restore_target, BIT(EVENT_PRE_RESTORE), "restore-target" },
         { "directed target", directed, BIT(EVENT_PRE_RESTORE), "directed-targets" },
-        { "failure", failed, BACKUP | RESTORE | BIT(EVENT_BACKUP_COMPLETE), NULL },
+        { "failure", failed, BACKUP | RESTORE | BIT(EVENT_BACKUP_COMPLETE) | BIT(EVENT_VERIFY), NULL },
+        { "note", note, RESTORE | BIT(EVENT_PREPARE_BACKUP) | BIT(EVENT_BACKUP_COMPLETE) | BIT(EVENT_VERIFY), NULL },
 };
 
 static void test_windows(void) {
@@ -356,7 +361,73 @@ static void test_event(void) {
                                                 !vss_writer_call_find_component(NULL, "a", "c"));
 }
 
+static void test_notes(void) {
+        _cleanup_value_ vss_value *event = make_event(), *answer = NULL;
+        _cleanup_(writer_call_done) vss_writer_call call = make_call(EVENT_PRE_RESTORE, event);
+        const vss_value *value;
+
+        expect_str("nothing went wrong", vss_writer_call_failure_text(&call), "");
+        expect_int("a note", note(&call), VSS_S_OK);
+        expect_int("of none", vss_writer_call_add_note(&call, NULL, NULL, "bad \xff"), VSS_S_OK);
+        expect_int("of a path alone", vss_writer_call_add_note(&call, "a", NULL, "x"), VSS_E_INVALIDARG);
+        (void)vss_writer_call_fail(&call, VSS_E_WRITERERROR_RETRYABLE, "%d", 7);
+        expect_str("why is remembered", vss_writer_call_failure_text(&call), "7");
+        answer = writer_call_result(&call, VSS_S_OK);
+        value = vss_value_at(vss_value_get(answer, "notes"), 0);
+        expect_str("the text", vss_value_get_string(value, "text", ""), "/srv/a is moved aside");
+        expect_str("the component", vss_value_get_string(value, "name", ""), "c");
+        value = vss_value_at(vss_value_get(answer, "notes"), 1);
+        expect_str("UTF-8", vss_value_get_string(value, "text", ""), "bad ?");
+        for (int i = 0; i < 1000; i++)
+                expect_int("many", note(&call), VSS_S_OK);
+        expect_int("too many", note(&call), VSS_E_OUTOFMEMORY);
+}
+
+static void test_instants(void) {
+        static const char *const one[] = { "/srv/a/b", "/srv/x" }, *const two[] = { "/srv/a", "/db/a" },
+                                 *const file[] = { "/home/a" }, *const outside[] = { "/srv/a", "/etc" };
+        _cleanup_value_ vss_value *event = make_event();
+        vss_value *instants = value_require(event, "instants", VSS_KIND_DICT);
+        vss_writer_call call = make_call(EVENT_PREPARE_SNAPSHOT, event);
+
+        (void)value_append_string(value_get_mutable(event, "volumes"), "/db");
+        (void)value_append_string(value_get_mutable(event, "volumes"), "/home");
+        (void)vss_value_set_integer(instants, "/srv", 2);
+        (void)vss_value_set_integer(instants, "/db", 3);
+        (void)vss_value_set_integer(instants, "/home", 0);
+        expect_true("one volume", vss_writer_call_is_one_instant(&call, one, 2));
+        expect_true("two that are cut one after the other", !vss_writer_call_is_one_instant(&call, two, 2));
+        (void)vss_value_set_integer(instants, "/db", 2);
+        expect_true("two under one hold", vss_writer_call_is_one_instant(&call, two, 2));
+        expect_true("file by file", !vss_writer_call_is_one_instant(&call, file, 1));
+        expect_true("not in the set", !vss_writer_call_is_one_instant(&call, outside, 2));
+        expect_true("no path", !vss_writer_call_is_one_instant(&call, one, 0) &&
+                                       !vss_writer_call_is_one_instant(NULL, one, 2));
+}
+
+static void test_restores(void) {
+        _cleanup_value_ vss_value *event = make_event();
+        _cleanup_(writer_call_done) vss_writer_call call = make_call(EVENT_PRE_RESTORE, event);
+        vss_writer_call verify = make_call(EVENT_VERIFY, event);
+        bool active = true;
+
+        (void)vss_value_set_string(event, "scratch", "/run/scratch");
+        expect_true("no dry run", !vss_writer_call_is_dry_run(&call) && !vss_writer_call_is_dry_run(NULL));
+        expect_int("without the service", vss_writer_call_start_unit(&call, "a.service"), VSS_E_BAD_STATE);
+        (void)vss_value_set_boolean(event, "dry-run", true);
+        expect_true("a dry run", vss_writer_call_is_dry_run(&call));
+        expect_int("in which no unit is stopped", vss_writer_call_stop_unit(&call, "a.service"), VSS_E_BAD_STATE);
+        expect_str("and why", vss_writer_call_failure_text(&call), "this is a dry run");
+        expect_int("no unit", vss_writer_call_is_unit_active(&call, NULL, &active), VSS_E_INVALIDARG);
+        expect_int("nobody to ask", vss_writer_call_is_unit_active(&call, "a.service", &active), VSS_E_BAD_STATE);
+        expect_true("which says nothing", active);
+        expect_true("a directory for Verify", vss_writer_call_scratch(&verify) && !vss_writer_call_scratch(&call));
+}
+
 int main(void) {
+        test_notes();
+        test_instants();
+        test_restores();
         test_windows();
         test_components();
         test_answer();

@@ -12,11 +12,18 @@
 
 /* Where nobody looks for the word of single components. */
 #define NO_COMPONENTS (1u << EVENT_IDENTIFY | 1u << EVENT_ABORT | 1u << EVENT_BACKUP_SHUTDOWN)
+/* Where somebody reads notes. */
+#define NOTES                                                                                          \
+        (1u << EVENT_PREPARE_BACKUP | 1u << EVENT_BACKUP_COMPLETE | 1u << EVENT_PRE_RESTORE |          \
+         1u << EVENT_POST_RESTORE | 1u << EVENT_VERIFY)
+
+enum { NOTES_MAX = 1000 };
 
 void writer_call_done(vss_writer_call *call) {
         free(TAKE_PTR(call->message));
         free(TAKE_PTR(call->application_message));
         call->failed = vss_value_free(call->failed);
+        call->notes = vss_value_free(call->notes);
         call->components = vss_value_free(call->components);
         call->mounts = vss_value_free(call->mounts);
 }
@@ -50,6 +57,8 @@ vss_value *writer_call_result(vss_writer_call *call, vss_result result) {
         if (!answer)
                 return NULL;
         if (call->failed && vss_value_set(answer, "failed-components", TAKE_PTR(call->failed)) < 0)
+                return NULL;
+        if (call->notes && vss_value_set(answer, "notes", TAKE_PTR(call->notes)) < 0)
                 return NULL;
         if (call->components && vss_value_set(answer, "components", writer_component_changes(call)) < 0)
                 return NULL;
@@ -158,6 +167,32 @@ vss_result vss_writer_call_set_failure(vss_writer_call *call, const char *logica
         if (!text_is_utf8(message))
                 return VSS_E_INVALIDARG;
         return append_failed(call, logical_path, name, code, &application_code, message);
+}
+
+const char *vss_writer_call_failure_text(const vss_writer_call *call) {
+        return call && call->message ? call->message : "";
+}
+
+vss_result vss_writer_call_add_note(vss_writer_call *call, const char *logical_path, const char *name,
+                                    const char *format, ...) {
+        _cleanup_value_ vss_value *note = vss_value_new_dict();
+        _cleanup_(freep) char *text = NULL;
+        va_list args;
+
+        if (!call || !format || (logical_path && !name) || !text_is_utf8(logical_path ?: "") || !text_is_utf8(name ?: ""))
+                return VSS_E_INVALIDARG;
+        if (!(NOTES & (1u << call->kind)))
+                return VSS_E_BAD_STATE;
+        va_start(args, format);
+        text = format_text(format, args);
+        va_end(args);
+        if (!call->notes)
+                call->notes = vss_value_new_list();
+        if (!text || !call->notes || vss_value_count(call->notes) >= NOTES_MAX ||
+            vss_value_set_string(note, "logical-path", logical_path ?: "") < 0 ||
+            vss_value_set_string(note, "name", name ?: "") < 0 || vss_value_set_string(note, "text", text) < 0)
+                return VSS_E_OUTOFMEMORY;
+        return vss_value_append(call->notes, TAKE_PTR(note));
 }
 
 void *vss_writer_call_userdata(const vss_writer_call *call) {
@@ -299,6 +334,30 @@ const char *vss_writer_call_group_is_needed(const vss_writer_call *call, const c
                         return vss_value_get_string(process, "name", "?");
         }
         return is_in_group(getpid(), path) ? "this writer" : NULL;
+}
+
+/* Volumes that share an instant have the same number. */
+static int64_t instant_of(const vss_writer_call *call, const char *path) {
+        const char *volume = find_volume(call, path);
+
+        return volume ? vss_value_get_integer(vss_value_get(event_of(call), "instants"), volume, 0) : 0;
+}
+
+bool vss_writer_call_is_one_instant(const vss_writer_call *call, const char *const *paths, size_t n) {
+        int64_t first = n > 0 && paths ? instant_of(call, paths[0]) : 0;
+
+        for (size_t i = 1; first > 0 && i < n; i++)
+                if (instant_of(call, paths[i]) != first)
+                        return false;
+        return first > 0;
+}
+
+bool vss_writer_call_is_dry_run(const vss_writer_call *call) {
+        return vss_value_get_boolean(event_of(call), "dry-run", false);
+}
+
+const char *vss_writer_call_scratch(const vss_writer_call *call) {
+        return call && call->kind == EVENT_VERIFY ? vss_value_get_string(event_of(call), "scratch", NULL) : NULL;
 }
 
 size_t vss_writer_call_component_count(const vss_writer_call *call) {

@@ -5,6 +5,7 @@
  * One event of a writer: what came with it, and what the writer said about it
  */
 
+#include "lib/participant.h"
 #include "lib/session-slots.h"
 #include "util/value.h"
 
@@ -17,6 +18,7 @@ struct vss_writer_call {
         uint32_t backup_schema;
         const vss_value *event; /* borrowed */
         uint64_t deadline_usec; /* monotonic */
+        Participant *service;   /* how the service is asked; NULL where it must not be */
         vss_value *mounts;      /* PostSnapshot: volume and path of its shadow copy; NULL if there is none */
 
         vss_result veto; /* a failure, or VSS_S_OK */
@@ -24,6 +26,7 @@ struct vss_writer_call {
         int32_t application_code;
         char *application_message; /* NULL: no failure of the application */
         vss_value *failed;         /* list of components, NULL while there is none */
+        vss_value *notes;          /* for people; likewise */
         vss_value *components;     /* those that the writer said something of, as it left them; likewise */
 };
 

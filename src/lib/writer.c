@@ -17,6 +17,7 @@
 #include "lib/metadata.h"
 #include "lib/participant.h"
 #include "lib/writer-call.h"
+#include "lib/writer-verify.h"
 #include "model/id.h"
 #include "util/clock.h"
 #include "util/macro.h"
@@ -48,6 +49,7 @@ typedef struct Writer {
         Postponed postponed[POSTPONED_MAX];
         size_t n_postponed;
         sd_event_source *resume;
+        Verifies verifies;
 } Writer;
 
 typedef vss_result (*Handler)(vss_writer_call *call);
@@ -76,6 +78,8 @@ static Handler handler_of(const Writer *w, WriterEvent event) {
                 return d->pre_restore;
         case EVENT_POST_RESTORE:
                 return d->post_restore;
+        case EVENT_VERIFY:
+                return d->verify;
         default:
                 return NULL;
         }
@@ -85,7 +89,7 @@ static const char *session_of(const vss_value *event) {
         return vss_value_get_string(event, "session", "");
 }
 
-static vss_writer_call make_call(const Writer *w, WriterEvent event, const vss_value *values) {
+static vss_writer_call make_call(Writer *w, WriterEvent event, const vss_value *values) {
         int64_t limit_ms = vss_value_get_integer(values, "time-limit-ms", 0);
 
         if (limit_ms <= 0)
@@ -98,6 +102,7 @@ static vss_writer_call make_call(const Writer *w, WriterEvent event, const vss_v
                 .writer = w->name,
                 .backup_schema = w->schema,
                 .event = values,
+                .service = w->frozen ? NULL : &w->participant,
                 .deadline_usec = now_usec() + (uint64_t)MIN(limit_ms, (int64_t)INT32_MAX) * USEC_PER_MSEC,
         };
 }
@@ -114,7 +119,7 @@ static void unfreeze(Writer *w) {
 }
 
 /* Without an answer. */
-static void tell(const Writer *w, WriterEvent event, const vss_value *values) {
+static void tell(Writer *w, WriterEvent event, const vss_value *values) {
         _cleanup_(writer_call_done) vss_writer_call call = make_call(w, event, values);
         Handler handler = handler_of(w, event);
 
@@ -138,6 +143,7 @@ static void writer_let_go(void *userdata, const char *reason) {
 
         if (w->frozen)
                 end_freeze(w, reason);
+        verify_cancel(&w->verifies, NULL);
         FOREACH_ELEMENT (slot, w->sessions.slots) {
                 _cleanup_value_ vss_value *values = NULL;
                 SlotState state = slot->state;
@@ -162,7 +168,7 @@ static void writer_let_go(void *userdata, const char *reason) {
 static bool writer_is_busy(void *userdata) {
         const Writer *w = userdata;
 
-        return w->frozen || session_slots_count(&w->sessions) > 0 || w->n_postponed > 0;
+        return w->frozen || session_slots_count(&w->sessions) > 0 || w->n_postponed > 0 || w->verifies.first;
 }
 
 static int reply_dict(sd_bus_message *m, const vss_value *dict) {
@@ -179,13 +185,12 @@ static int reply_dict(sd_bus_message *m, const vss_value *dict) {
  * message. sd-bus makes an error of a handler's return value only from a name and a message, so it is sent
  * here.
  */
-static int reply_failure(sd_bus_message *m, vss_writer_call *call, vss_result result) {
-        _cleanup_value_ vss_value *more = writer_call_result(call, result);
+static int send_failure(sd_bus_message *m, vss_result result, const char *message, const vss_value *more) {
         _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_message_ sd_bus_message *reply = NULL;
-        const char *message = call->message ?: vss_result_text(result);
         int r;
 
+        message = *message ? message : vss_result_text(result);
         if (result == VSS_E_OUTOFMEMORY)
                 result = VSS_E_WRITERERROR_OUTOFRESOURCES;
         if (writer_call_is_writer_error(result))
@@ -193,11 +198,39 @@ static int reply_failure(sd_bus_message *m, vss_writer_call *call, vss_result re
         else
                 (void)bus_error_setf(&error, VSS_E_UNEXPECTED_WRITER_ERROR,
                                      "%s at %s, which is no writer's error: %s", vss_result_name(result),
-                                     writer_event_names[call->kind], message);
+                                     sd_bus_message_get_member(m), message);
         r = sd_bus_message_new_method_error(m, &reply, &error);
         if (r >= 0)
                 r = marshal_append_dict(reply, more);
         return r < 0 ? r : sd_bus_send(sd_bus_message_get_bus(m), reply, NULL);
+}
+
+static int reply_failure(sd_bus_message *m, vss_writer_call *call, vss_result result) {
+        _cleanup_value_ vss_value *more = writer_call_result(call, result);
+
+        return send_failure(m, result, vss_writer_call_failure_text(call), more);
+}
+
+/* A writer whose answer cannot be sent has lost the bus, and ends for that. */
+static void on_verified(sd_bus_message *m, vss_result result, const char *text, const vss_value *more) {
+        if (result < 0)
+                (void)send_failure(m, result, text, more);
+        else
+                (void)reply_dict(m, more);
+}
+
+static int verify(Writer *w, sd_bus_message *m, vss_writer_call *call) {
+        int lifeline, r = sd_bus_message_read(m, "h", &lifeline);
+
+        if (r < 0)
+                return r;
+        if (!w->desc.verify)
+                return send_failure(m, VSS_E_WRITERERROR_NONRETRYABLE, "this writer cannot look at its copies", NULL);
+        w->verifies.event = w->participant.event;
+        r = verify_start(&w->verifies, call, w->desc.verify, m, lifeline);
+        if (r == -EALREADY)
+                return send_failure(m, VSS_E_WRITERERROR_RETRYABLE, "it is at it already", NULL);
+        return r < 0 ? r : 1;
 }
 
 static int reply_result(sd_bus_message *m, vss_writer_call *call) {
@@ -304,6 +337,10 @@ static int deliver(Writer *w, WriterEvent event, sd_bus_message *m, const vss_va
                 return r;
         if (event == EVENT_BACKUP_SHUTDOWN && w->frozen)
                 end_freeze(w, "the session ended before Thaw came");
+        if (event == EVENT_VERIFY)
+                return verify(w, m, &call);
+        if (event == EVENT_BACKUP_SHUTDOWN || event == EVENT_ABORT)
+                verify_cancel(&w->verifies, session);
 
         if (handler)
                 result = handler(&call);
@@ -438,6 +475,8 @@ static const sd_bus_vtable vtable[] = {
         EVENT_METHOD("BackupShutdown"),
         EVENT_METHOD("PreRestore"),
         EVENT_METHOD("PostRestore"),
+        SD_BUS_METHOD_WITH_NAMES("Verify", "a{sv}h", SD_BUS_PARAM(event) SD_BUS_PARAM(lifeline), "a{sv}",
+                                 SD_BUS_PARAM(result), on_event, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 
@@ -509,6 +548,7 @@ int vss_writer_main(const struct vss_writer *writer, void *userdata) {
 
         memcpy(&w->desc, writer, MIN((size_t)writer->size, sizeof(w->desc)));
         w->userdata = userdata;
+        w->verifies.answer = on_verified;
         r = check(&w->desc);
         if (r == 0)
                 r = complete(w);

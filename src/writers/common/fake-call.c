@@ -10,8 +10,10 @@
 
 void fake_call_reset(vss_writer_call *call) {
         call->code = VSS_S_OK;
-        call->message[0] = call->restore_failure[0] = '\0';
+        call->message[0] = call->restore_failure[0] = call->units[0] = '\0';
+        call->backup_metadata[0] = call->restore_metadata[0] = '\0';
         call->failed = vss_value_free(call->failed);
+        call->notes = vss_value_free(call->notes);
 }
 
 vss_metadata *fake_metadata_new(void) {
@@ -23,6 +25,7 @@ vss_metadata *fake_metadata_new(void) {
         metadata->excludes = vss_value_new_list();
         metadata->excludes_from_snapshot = vss_value_new_list();
         metadata->warnings = vss_value_new_list();
+        metadata->missing_rights = vss_value_new_list();
         return metadata;
 }
 
@@ -33,6 +36,7 @@ vss_metadata *fake_metadata_free(vss_metadata *metadata) {
         vss_value_free(metadata->excludes);
         vss_value_free(metadata->excludes_from_snapshot);
         vss_value_free(metadata->warnings);
+        vss_value_free(metadata->missing_rights);
         free(metadata);
         return NULL;
 }
@@ -58,6 +62,22 @@ bool fake_metadata_warns(const vss_metadata *metadata, const char *text) {
                 if (strstr(vss_value_string(vss_value_at(metadata->warnings, i), ""), text))
                         return true;
         return false;
+}
+
+/* Has any dictionary of @list a text under @key with @text in it? */
+static bool has_text(const vss_value *list, const char *key, const char *text) {
+        for (size_t i = 0; i < vss_value_count(list); i++)
+                if (strstr(vss_value_get_string(vss_value_at(list, i), key, ""), text))
+                        return true;
+        return false;
+}
+
+bool fake_metadata_misses(const vss_metadata *metadata, const char *text) {
+        return has_text(metadata->missing_rights, "remedy", text);
+}
+
+bool fake_call_notes(const vss_writer_call *call, const char *text) {
+        return has_text(call->notes, "text", text);
 }
 
 const char *fake_call_failure(const vss_writer_call *call, const char *name) {
@@ -146,6 +166,14 @@ vss_result vss_metadata_add_warning(vss_metadata *metadata, const char *format, 
         (void)vsnprintf(text, sizeof(text), format, args);
         va_end(args);
         return value_append_string(metadata->warnings, text);
+}
+
+vss_result vss_metadata_add_missing_right(vss_metadata *metadata, const char *what, const char *remedy) {
+        vss_value *right = vss_value_new_dict();
+
+        (void)vss_value_set_string(right, "what", what);
+        (void)vss_value_set_string(right, "remedy", remedy);
+        return vss_value_append(metadata->missing_rights, right);
 }
 
 vss_result vss_writer_call_fail(vss_writer_call *call, vss_result code, const char *format, ...) {
@@ -254,4 +282,113 @@ vss_result vss_writer_call_set_pre_restore_failure_msg(vss_writer_call *call, co
 vss_result vss_writer_call_set_post_restore_failure_msg(vss_writer_call *call, const char *logical_path,
                                                         const char *name, const char *message) {
         return set_failure(call, logical_path, name, message);
+}
+
+static vss_result leave(const vss_writer_call *call, const char *logical_path, const char *name, char *to,
+                        size_t size, const char *text) {
+        if (!vss_writer_call_find_component(call, logical_path, name))
+                return VSS_E_OBJECT_NOT_FOUND;
+        (void)snprintf(to, size, "%s", text);
+        return VSS_S_OK;
+}
+
+vss_result vss_writer_call_set_backup_metadata(vss_writer_call *call, const char *logical_path,
+                                               const char *name, const char *metadata) {
+        return leave(call, logical_path, name, call->backup_metadata, sizeof(call->backup_metadata),
+                     metadata);
+}
+
+vss_result vss_writer_call_set_restore_metadata(vss_writer_call *call, const char *logical_path,
+                                                const char *name, const char *metadata) {
+        return leave(call, logical_path, name, call->restore_metadata, sizeof(call->restore_metadata),
+                     metadata);
+}
+
+const char *vss_writer_call_backup_options(const vss_writer_call *call, const char *logical_path,
+                                           const char *name) {
+        return call->backup_options;
+}
+
+const char *vss_writer_call_failure_text(const vss_writer_call *call) {
+        return call->message;
+}
+
+static vss_result note_unit(vss_writer_call *call, char what, const char *unit) {
+        size_t n = strlen(call->units);
+
+        (void)snprintf(call->units + n, sizeof(call->units) - n, "%c%s ", what, unit);
+        if (call->unit_result < 0)
+                (void)snprintf(call->message, sizeof(call->message), "%s: no", unit);
+        return call->unit_result;
+}
+
+vss_result vss_writer_call_stop_unit(vss_writer_call *call, const char *unit) {
+        return note_unit(call, '-', unit);
+}
+
+vss_result vss_writer_call_start_unit(vss_writer_call *call, const char *unit) {
+        return note_unit(call, '+', unit);
+}
+
+vss_result vss_writer_call_is_unit_active(vss_writer_call *call, const char *unit, bool *ret_active) {
+        vss_result result = note_unit(call, '?', unit);
+
+        if (result >= 0)
+                *ret_active = call->unit_active;
+        return result;
+}
+
+vss_result vss_writer_call_add_note(vss_writer_call *call, const char *logical_path, const char *name,
+                                    const char *format, ...) {
+        vss_value *note = vss_value_new_dict();
+        char text[2048];
+        va_list args;
+
+        va_start(args, format);
+        (void)vsnprintf(text, sizeof(text), format, args);
+        va_end(args);
+        (void)vss_value_set_string(note, "logical-path", logical_path ?: "");
+        (void)vss_value_set_string(note, "name", name ?: "");
+        (void)vss_value_set_string(note, "text", text);
+        if (!call->notes)
+                call->notes = vss_value_new_list();
+        return vss_value_append(call->notes, note);
+}
+
+bool vss_writer_call_is_dry_run(const vss_writer_call *call) {
+        return call->dry_run;
+}
+
+const char *vss_writer_call_scratch(const vss_writer_call *call) {
+        return call->scratch;
+}
+
+bool vss_writer_call_is_one_instant(const vss_writer_call *call, const char *const *paths, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (!vss_writer_call_is_path_affected(call, paths[i]))
+                        return false;
+        return n > 0 && call->one_instant;
+}
+
+static const char *volume_of(const vss_writer_call *call, const char *path) {
+        const char *best = NULL;
+
+        for (size_t i = 0; i < call->n_volumes; i++) {
+                size_t n = strlen(call->volumes[i]);
+
+                if (strncmp(path, call->volumes[i], n) == 0 && (path[n] == '\0' || path[n] == '/') &&
+                    (!best || n > strlen(best)))
+                        best = call->volumes[i];
+        }
+        return best;
+}
+
+const char *vss_writer_call_snapshot_device(const vss_writer_call *call, const char *path) {
+        const char *volume = volume_of(call, path);
+
+        if (!volume || !call->snapshot)
+                return NULL;
+        (void)snprintf(((vss_writer_call *)call)->device, sizeof(call->device), "%s%s", call->snapshot,
+                       volume);
+        return call->device;
 }

@@ -16,10 +16,21 @@ struct vss_writer_call {
         size_t n_volumes;
         vss_value *components; /* NULL: volume mode */
         enum vss_backup_type backup_type;
+        const char *backup_options; /* of every component */
+        bool one_instant;           /* of all paths on its volumes */
+        const char *snapshot; /* where the copies are: this, and the path of the volume; NULL: nowhere */
+        const char *scratch;
+        bool dry_run;
+        vss_result unit_result; /* of all calls about units */
+        bool unit_active;
         /* answers */
         vss_result code;
         char message[2048];
-        vss_value *failed;          /* list of {"logical-path", "name", "code", "message"} */
+        vss_value *failed; /* list of {"logical-path", "name", "code", "message"} */
+        char units[1024];  /* what was done to units: "-UNIT " stopped, "+UNIT " started, "?UNIT " asked */
+        vss_value *notes;  /* list of {"logical-path", "name", "text"} */
+        char device[4096]; /* answered last */
+        char backup_metadata[4096], restore_metadata[4096]; /* left last with a component */
         char restore_failure[2048]; /* the last message left with a component before or after a restore */
 };
 
@@ -28,6 +39,7 @@ struct vss_metadata {
                                   "filespec"}]} */
         vss_value *excludes, *excludes_from_snapshot;
         vss_value *warnings;
+        vss_value *missing_rights; /* {"what", "remedy"} */
         enum vss_restore_method restore_method;
         enum vss_writer_restore writer_restore;
 };
@@ -41,5 +53,9 @@ const vss_value *fake_metadata_component(const vss_metadata *metadata, const cha
                                          const char *name);
 /* Does any warning have this text in it? */
 bool fake_metadata_warns(const vss_metadata *metadata, const char *text);
+/* Is there a missing right with this in its remedy? */
+bool fake_metadata_misses(const vss_metadata *metadata, const char *text);
+/* Has any note this text in it? */
+bool fake_call_notes(const vss_writer_call *call, const char *text);
 /* The message of a failed component; "" if it did not fail. */
 const char *fake_call_failure(const vss_writer_call *call, const char *name);
