@@ -8,7 +8,8 @@
  * It owns org.linuxvss.Writer.NAME. Of each EVENT it writes a line to DIRECTORY/log and what came with it to
  * DIRECTORY/EVENT.event (JSON). Then, of what there is in DIRECTORY:
  *
- *   EVENT.sh      is run with each mount that came, as arguments VOLUME=/proc/self/fd/N
+ *   EVENT.sh      is run with each mount that came, as arguments VOLUME=/proc/self/fd/N; with LIFELINE=/proc/self/fd/N
+ *                 of Verify
  *   EVENT.error   "NAME text" is answered as the error org.linuxvss.Error.NAME
  *   EVENT.json    is answered; without it an empty dictionary
  */
@@ -74,11 +75,18 @@ static void note(const char *member, const vss_value *event) {
 }
 
 static int read_mounts(sd_bus_message *m, char *arguments[static MOUNTS_MAX + 1]) {
+        int lifeline, r = sd_bus_message_at_end(m, true);
         size_t n = 0;
-        int r = sd_bus_message_at_end(m, true);
+        char type;
 
         if (r > 0)
                 return 0; /* an event without mounts */
+        if (sd_bus_message_peek_type(m, &type, NULL) > 0 && type == 'h') {
+                r = sd_bus_message_read(m, "h", &lifeline);
+                if (r >= 0 && asprintf(&arguments[0], "LIFELINE=/proc/self/fd/%d", fcntl(lifeline, F_DUPFD, 100)) < 0)
+                        r = -ENOMEM;
+                return r;
+        }
         r = sd_bus_message_enter_container(m, 'a', "{sh}");
         while (r >= 0 && n < MOUNTS_MAX && sd_bus_message_enter_container(m, 'e', "sh") > 0) {
                 const char *volume;

@@ -54,6 +54,8 @@ static bool expected_of_backup(SessionCall call, uint32_t f, uint32_t context) {
                 if (!started || done)
                         return false;
                 return !writers || (gathered && (prepared || !(f & SESSION_VOLUME_ADDED)));
+        case SESSION_CALL_VERIFY_WRITERS:
+                return writers && done;
         case SESSION_CALL_SET_BACKUP_SUCCEEDED:
                 return writers && (done || earlier) && !(f & SESSION_COMPLETE);
         case SESSION_CALL_BACKUP_COMPLETE:
@@ -71,6 +73,7 @@ static bool expected_of_restore(SessionCall call, uint32_t f) {
 
         switch (call) {
         case SESSION_CALL_SET_RESTORE_STATE:
+        case SESSION_CALL_SET_DRY_RUN:
                 return before;
         case SESSION_CALL_SET_SELECTED_FOR_RESTORE:
         case SESSION_CALL_SET_RESTORE_OPTIONS:

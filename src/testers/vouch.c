@@ -10,6 +10,7 @@
 #include "config.h"
 #include "files/locate.h"
 #include "model/path.h"
+#include "model/unit.h"
 #include "testers/vouch.h"
 #include "util/conf.h"
 #include "util/value.h"
@@ -128,6 +129,8 @@ const char *vouch_refuse(Vouch *vouch, const char *directory) {
 bool vouch_has_unit(const Vouch *vouch, const char *unit) {
         const vss_value *method = vss_value_get(vouch->running, "restore-method");
 
-        return vouch->trust || value_contains(vouch->units, unit) ||
-               strcmp(vss_value_get_string(method, "service", ""), unit) == 0;
+        for (size_t i = 0; i < vss_value_count(vouch->units) && unit_is_valid(unit); i++)
+                if (unit_matches(vss_value_string(vss_value_at(vouch->units, i), ""), unit))
+                        return true;
+        return vouch->trust || strcmp(vss_value_get_string(method, "service", ""), unit) == 0;
 }

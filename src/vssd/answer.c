@@ -11,7 +11,7 @@
 #include "vssd/log.h"
 #include "vssd/merge.h"
 
-enum { FAILED_MAX = 10000 };
+enum { FAILED_MAX = 10000, NOTES_MAX = 1000 };
 
 static bool same_component(const vss_value *a, const vss_value *b) {
         return strcmp(vss_value_get_string(a, "name", ""), vss_value_get_string(b, "name", "")) == 0 &&
@@ -64,6 +64,25 @@ static bool take_veto(SetWriter *writer, const vss_value *veto) {
         return true;
 }
 
+static void take_notes(SetWriter *writer, const vss_value *notes) {
+        for (size_t i = 0; i < vss_value_count(notes); i++) {
+                const vss_value *note = vss_value_at(notes, i);
+                vss_value *taken;
+
+                if (vss_value_count(writer->notes) >= NOTES_MAX || !*vss_value_get_string(note, "text", ""))
+                        continue;
+                taken = vss_value_new_dict();
+                (void)vss_value_set_string(taken, "logical-path",
+                                           vss_value_get_string(note, "logical-path", ""));
+                (void)vss_value_set_string(taken, "name", vss_value_get_string(note, "name", ""));
+                (void)vss_value_set_string(taken, "text", vss_value_get_string(note, "text", ""));
+                if (!writer->notes)
+                        writer->notes = vss_value_new_list();
+                if (vss_value_append(writer->notes, taken) < 0)
+                        log_error("%s: out of memory", writer->participant->name);
+        }
+}
+
 /* What it said of its components before it failed still counts: why it did, for one. */
 static void take_failure(SetWriter *writer, const char *event, const CallAnswer *answer) {
         if (writer->failure.code >= 0)
@@ -71,6 +90,7 @@ static void take_failure(SetWriter *writer, const char *event, const CallAnswer 
         failure_set_first(&writer->failure, answer->result, writer->participant->name, "%s",
                           answer->message ?: vss_result_text(answer->result));
         take_failed_components(writer, vss_value_get(answer->more, "failed-components"));
+        take_notes(writer, vss_value_get(answer->more, "notes"));
         merge_note(writer, event, answer->more);
 }
 
@@ -79,6 +99,7 @@ bool answer_take(SetWriter *writer, const char *event, const CallAnswer *answer)
 
         if (answer->result >= 0 && marshal_read_dict(answer->reply, &result) >= 0) {
                 take_failed_components(writer, vss_value_get(result, "failed-components"));
+                take_notes(writer, vss_value_get(result, "notes"));
                 merge_note(writer, event, result);
                 return !take_veto(writer, vss_value_get(result, "failure"));
         }

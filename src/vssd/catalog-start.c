@@ -9,6 +9,7 @@
 #include "model/context.h"
 #include "util/clock.h"
 #include "vssd/catalog-internal.h"
+#include "vssd/clones.h"
 #include "vssd/log.h"
 #include "vssd/mounts.h"
 #include "vssd/worker.h"
@@ -154,6 +155,25 @@ static void on_mounts_swept(void *userdata, int error, WorkerAnswer *answer) {
         startup_query(startup);
 }
 
+/* Clones lie over device objects, so these are next. */
+static void sweep_mounts(Startup *startup) {
+        Manager *manager = startup->manager;
+        int r = worker_start(manager, mounts_sweep_main, NULL, manager->settings.worker_usec,
+                             on_mounts_swept, startup, NULL);
+
+        if (r >= 0)
+                return;
+        log_warning("device objects of a service before this one remain: %s", strerror(-r));
+        startup_query(startup);
+}
+
+static void on_clones_swept(void *userdata, int error, WorkerAnswer *answer) {
+        if (error < 0)
+                log_warning("clones that writers of a service before this one looked at remain: %s",
+                            vss_value_get_string(answer->value, "message", strerror(-error)));
+        sweep_mounts(userdata);
+}
+
 void catalog_return_set(Manager *manager, const char *set) {
         Startup *startup = calloc(1, sizeof(*startup));
 
@@ -173,7 +193,7 @@ int catalog_start(Manager *manager) {
         if (!startup)
                 return -ENOMEM;
         *startup = (Startup){ .manager = manager };
-        r = worker_start(manager, mounts_sweep_main, NULL, manager->settings.worker_usec, on_mounts_swept,
+        r = worker_start(manager, clones_sweep_main, manager, manager->settings.worker_usec, on_clones_swept,
                          startup, NULL);
         if (r < 0)
                 free(startup);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "config.h"
 #include "model/path.h"
+#include "model/unit.h"
 #include "util/conf.h"
 #include "vssd/judge.h"
 
@@ -18,10 +19,15 @@
 enum { DESCRIPTORS_MAX = 512 };
 
 int judge_find_uid(const char *user, int64_t *ret_uid) {
-        struct passwd *pw = getpwnam(user);
+        struct passwd *pw;
 
+        errno = 0;
+        pw = getpwnam(user);
         if (!pw)
-                return -ESRCH;
+                return errno == EIO || errno == EINTR || errno == EMFILE || errno == ENFILE ||
+                                       errno == ENOMEM
+                               ? -errno
+                               : -ESRCH;
         *ret_uid = pw->pw_uid;
         return 0;
 }
@@ -48,21 +54,19 @@ static bool are_paths(const vss_value *roots) {
 }
 
 bool judge_are_units(const vss_value *units) {
-        static const char *const suffixes[] = { ".service", ".socket", ".target", ".timer", ".path" };
-        static const char letters[] =
-                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.\\@-";
-
-        for (size_t i = 0; i < vss_value_count(units); i++) {
-                const char *unit = vss_value_string(vss_value_at(units, i), "");
-                const char *suffix = strrchr(unit, '.');
-                bool known = false;
-
-                FOREACH_ELEMENT (known_suffix, suffixes)
-                        known = known || (suffix && suffix > unit && strcmp(suffix, *known_suffix) == 0);
-                if (!known || unit[0] == '-' || unit[strspn(unit, letters)] != '\0')
+        for (size_t i = 0; i < vss_value_count(units); i++)
+                if (!unit_is_pattern(vss_value_string(vss_value_at(units, i), "")))
                         return false;
-        }
         return true;
+}
+
+bool judge_has_unit(const vss_value *descriptor, const char *unit) {
+        const vss_value *units = vss_value_get(descriptor, "units");
+
+        for (size_t i = 0; i < vss_value_count(units) && unit_is_valid(unit); i++)
+                if (unit_matches(vss_value_string(vss_value_at(units, i), ""), unit))
+                        return true;
+        return false;
 }
 
 /* "NAME=VALUE" words, in one line or several: the variables that the writer's paths may have. */
@@ -96,11 +100,19 @@ static void read_user(const char *path, const ConfSection *section, vss_value *d
         const char *user = conf_value(section, "User", "");
         bool broker = false;
         int64_t uid;
+        int r;
 
         (void)conf_boolean(conf_value(section, "Broker", "no"), &broker);
-        if (judge_find_uid(user, &uid) < 0)
+        r = judge_find_uid(user, &uid);
+        if (r == -ESRCH) {
                 (void)value_set_printf(descriptor, "error", "%s: there is no user \"%s\" (User=)", path,
                                        user);
+                /* The package of an application makes its user. */
+                (void)vss_value_set_boolean(descriptor, "absent", *user != '\0');
+        } else if (r < 0)
+                (void)value_set_printf(descriptor, "error",
+                                       "%s: user \"%s\" (User=) cannot be looked up: %s", path, user,
+                                       strerror(-r));
         else
                 (void)vss_value_set_integer(descriptor, "uid", uid);
         (void)vss_value_set_string(descriptor, "user", user);

@@ -51,6 +51,7 @@ void discovery_clear(Discovery *discovery) {
                 participant_unref(discovery->participants[i]);
         free(discovery->participants);
         vss_value_free(discovery->rejected);
+        vss_value_free(discovery->absent);
         vss_value_free(discovery->descriptors);
         *discovery = (Discovery){ 0 };
 }
@@ -359,6 +360,15 @@ static int identify(Discover *discover, const char *bus_name) {
         return r;
 }
 
+/* Its application is not installed: nothing is amiss, and nobody has to hear of it who does not ask. */
+static void note_absent(Discover *discover, const char *name, const char *reason) {
+        vss_value *absent = vss_value_new_dict();
+
+        (void)vss_value_set_string(absent, "name", name);
+        (void)vss_value_set_string(absent, "reason", reason);
+        (void)vss_value_append(discover->found.absent, absent);
+}
+
 /* Without a good descriptor nobody is asked anything: there is nothing to hold the answer against. */
 static bool has_descriptor(Discover *discover, const char *name) {
         const vss_value *descriptor;
@@ -370,6 +380,10 @@ static bool has_descriptor(Discover *discover, const char *name) {
         error = vss_value_get_string(descriptor, "error", NULL);
         if (descriptor && !error)
                 return true;
+        if (vss_value_get_boolean(descriptor, "absent", false)) {
+                note_absent(discover, name, error);
+                return false;
+        }
         reject(discover, name, error ?: "it has no descriptor; the package of a writer ships one");
         return false;
 }
@@ -485,8 +499,9 @@ int discover_start(Manager *manager, bool providers, DiscoverDone done, void *us
                                 .userdata = userdata,
                                 .names = vss_value_new_list() };
         discover->found.rejected = vss_value_new_list();
+        discover->found.absent = vss_value_new_list();
         r = participant_new(manager, true, "org.freedesktop.DBus", &discover->bus);
-        if (r >= 0 && (!discover->names || !discover->found.rejected))
+        if (r >= 0 && (!discover->names || !discover->found.rejected || !discover->found.absent))
                 r = -ENOMEM;
         if (r < 0) {
                 discover_cancel(discover);

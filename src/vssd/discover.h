@@ -16,6 +16,7 @@ typedef struct Discovery {
         Participant **participants;
         size_t n_participants;
         vss_value *rejected;    /* list of {name, reason} */
+        vss_value *absent;      /* likewise: writers whose application is not installed */
         vss_value *descriptors; /* of writers, those that do not run, too: dictionary class -> descriptor */
 } Discovery;
 

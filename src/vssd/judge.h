@@ -33,8 +33,10 @@ typedef struct Judge {
  */
 int judge_metadata_main(void *arg, WorkerAnswer *answer);
 
-/* Is this a list of names of units that can be stopped and started? */
+/* Is this a list of names of units that can be stopped and started, or of patterns of them? */
 bool judge_are_units(const vss_value *units);
+/* Is it one of the descriptor's? */
+bool judge_has_unit(const vss_value *descriptor, const char *unit);
 
 /* Can documents carry what a writer calls itself and its components? Return: 0; 1 with why not, allocated;
  * -ENOMEM. */

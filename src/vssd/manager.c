@@ -27,6 +27,7 @@
 #include "vssd/session.h"
 #include "vssd/storage.h"
 #include "vssd/support.h"
+#include "vssd/units.h"
 #include "vssd/watch.h"
 #include "vssd/worker.h"
 
@@ -179,6 +180,8 @@ static void on_listed(void *userdata, const Failure *failure, Discovery *found) 
                 (void)vss_value_append(list, info);
         }
         (void)vss_value_set(result, "rejected", vss_value_copy(found->rejected));
+        if (!providers)
+                (void)vss_value_set(result, "absent", vss_value_copy(found->absent));
         job_done(request->job, failure, result);
         request_free(request);
 }
@@ -512,6 +515,10 @@ static const struct {
         /* Their token is the right to them; nobody else is asked while something is held. */
         { "Thaw", NULL, lease_thaw, true },
         { "Renew", NULL, renew, true },
+        /* Whose business it is, is found out by units.c. */
+        { "StopUnit", NULL, units_control, false },
+        { "StartUnit", NULL, units_control, false },
+        { "GetUnitState", NULL, units_state, false },
         { "Doctor", DOOR_LIST, doctor, false },
         { "Subscribe", DOOR_LIST, event_subscribe, false },
 };
@@ -570,6 +577,9 @@ static const sd_bus_vtable manager_vtable[] = {
         METHOD("Freeze", "ua{sv}", P(lease_seconds) P(options), "o", P(job)),
         METHOD("Thaw", "s", P(token), "o", P(job)),
         METHOD("Renew", "su", P(token) P(lease_seconds), "", ),
+        METHOD("StopUnit", "s", P(unit), "", ),
+        METHOD("StartUnit", "s", P(unit), "", ),
+        METHOD("GetUnitState", "s", P(unit), "s", P(state)),
         METHOD("Doctor", "", , "o", P(job)),
         METHOD_BARE("Subscribe"),
         SD_BUS_SIGNAL_WITH_NAMES("Event", "a{sv}", P(event), 0),
@@ -599,6 +609,7 @@ int manager_start(Manager *manager) {
 
 void manager_deinit(Manager *manager) {
         event_forget_all(manager);
+        units_end(manager);
         watch_end(manager);
         manager->losses = losses_free(manager->losses);
         manager->lease = lease_free(manager->lease);

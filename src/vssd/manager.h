@@ -27,6 +27,7 @@ struct Manager {
         Session *sessions;
         size_t n_sessions;
         uint64_t last_session;
+        uint64_t last_clones; /* for names: clones.h */
         Session *creating;   /* who has the turn to create a set */
         struct SetRun *run;  /* the set, or lease, that is being made */
         struct Lease *lease; /* a freeze that an agent asked for */
@@ -38,6 +39,7 @@ struct Manager {
         struct Watched *watched; /* providers that look after their copies */
         struct Losses *losses;   /* copies that were lost */
         struct Door *door;
+        struct Units *units; /* that are stopped and started for writers; NULL before the first */
         vss_value *express; /* express writers' documents as they were read last: express.h */
         uint64_t last_sequence;
         pid_t bus_pid;  /* 0: not known yet */

@@ -86,8 +86,7 @@ static int hide(int object_fd, const char *path) {
                        : 0;
 }
 
-/* Return: 0, or a negative errno with "message" in @answer. */
-static int hide_all(const char *object, const vss_value *hidden, WorkerAnswer *answer) {
+int mounts_hide(const char *object, const vss_value *hidden, WorkerAnswer *answer) {
         _cleanup_(closep) int fd = -1;
         char what[512];
         int r;
@@ -135,7 +134,7 @@ int mounts_attach_main(void *arg, WorkerAnswer *answer) {
                 (void)rmdir(path);
                 return explain(answer, r, path, "cannot be mounted");
         }
-        r = hide_all(path, args->hidden, answer);
+        r = mounts_hide(path, args->hidden, answer);
         if (r < 0) {
                 (void)take_away(path);
                 (void)rmdir(path);

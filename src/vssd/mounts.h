@@ -21,6 +21,9 @@ void mounts_device_object(const char *id, char *ret_path, size_t size);
 
 /* Attaches @fd as the device object of @id. */
 int mounts_attach_main(void *arg, WorkerAnswer *answer);
+/* For workers: covers @hidden (paths; may be NULL) below the mount at @object by empty directories. Return:
+ * 0, or a negative errno with "message". */
+int mounts_hide(const char *object, const vss_value *hidden, WorkerAnswer *answer);
 /* Takes the device object away; fine if there is none. */
 int mounts_detach_main(void *arg, WorkerAnswer *answer);
 /* For workers: a detached read-only clone of the device object of @id, or of the directory @below in it;

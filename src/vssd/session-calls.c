@@ -68,6 +68,15 @@ static int set_restore_state(Session *session, sd_bus_message *m, sd_bus_error *
         return sd_bus_reply_method_return(m, "");
 }
 
+static int set_dry_run(Session *session, sd_bus_message *m, sd_bus_error *error) {
+        int dry_run, r = sd_bus_message_read(m, "b", &dry_run);
+
+        if (r < 0)
+                return r;
+        session->set.dry_run = dry_run;
+        return sd_bus_reply_method_return(m, "");
+}
+
 static int read_writer_list(Session *session, sd_bus_message *m, vss_value **list) {
         vss_value *names = NULL;
         int r = marshal_read_strings(m, &names);
@@ -207,6 +216,8 @@ static const struct {
         { "SaveAsXML", SESSION_CALL_SAVE_AS_XML, session_save_document, false },
         { "SaveWriterMetadata", SESSION_CALL_SAVE_WRITER_METADATA, session_save_metadata, false },
         { "SetRestoreState", SESSION_CALL_SET_RESTORE_STATE, set_restore_state, false },
+        { "VerifyWriters", SESSION_CALL_VERIFY_WRITERS, session_verify, true },
+        { "SetDryRun", SESSION_CALL_SET_DRY_RUN, set_dry_run, false },
         { "SetSelectedForRestore", SESSION_CALL_SET_SELECTED_FOR_RESTORE, session_set_component, false },
         { "SetRestoreOptions", SESSION_CALL_SET_RESTORE_OPTIONS, session_set_component, false },
         { "SetAdditionalRestores", SESSION_CALL_SET_ADDITIONAL_RESTORES, session_set_component, false },
@@ -333,6 +344,8 @@ const sd_bus_vtable session_vtable[] = {
         METHOD("SaveAsXML", "", , "h", P(document)),
         METHOD("SaveWriterMetadata", "s", P(writer), "h", P(document)),
         METHOD("SetRestoreState", "u", P(restore_type), "", ),
+        METHOD("VerifyWriters", "", , "o", P(job)),
+        METHOD("SetDryRun", "b", P(dry_run), "", ),
         METHOD("SetSelectedForRestore", "sssb", COMPONENT P(selected), "", ),
         METHOD("SetRestoreOptions", "ssss", COMPONENT P(options), "", ),
         METHOD("SetAdditionalRestores", "sssb", COMPONENT P(additional), "", ),

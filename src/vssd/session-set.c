@@ -31,6 +31,8 @@ static void cancel_job(void *userdata) {
         failure_set(&failure, VSS_S_ASYNC_CANCELLED, "", "Cancelled.");
         if (session->merge || session->import || session->resync)
                 ; /* too late: all is done but for the record of it, or cannot be stopped */
+        else if (session->verifying)
+                session_stop_verifying(session, NULL);
         else if (session->running) {
                 failure.code = VSS_E_UNEXPECTED; /* told as cancelled, since the job is */
                 set_run_abort(session->manager->run, &failure);
@@ -470,6 +472,10 @@ void session_unwind(Session *session, SessionUnwound done) {
         if (session->unwinding)
                 return;
         session->unwinding = true;
+        if (session->verifying) {
+                session_stop_verifying(session, unwound);
+                return;
+        }
         failure_set(&failure, VSS_E_UNEXPECTED, "requester", "The session was aborted.");
         if (session->running) {
                 set_run_abort(session->manager->run, &failure);

@@ -66,11 +66,13 @@ static const struct {
         const char *member;
         enum vss_writer_state failed;
         bool first; /* nobody has failed yet, or what he failed at was not this */
+        bool restores;
 } rounds[] = {
-        { SESSION_CALL_PREPARE_FOR_BACKUP, "PrepareForBackup", VSS_WS_FAILED_AT_PREPARE_BACKUP, true },
-        { SESSION_CALL_BACKUP_COMPLETE, "BackupComplete", VSS_WS_FAILED_AT_BACKUP_COMPLETE, false },
-        { SESSION_CALL_PRE_RESTORE, "PreRestore", VSS_WS_FAILED_AT_PRE_RESTORE, true },
-        { SESSION_CALL_POST_RESTORE, "PostRestore", VSS_WS_FAILED_AT_POST_RESTORE, false },
+        { SESSION_CALL_PREPARE_FOR_BACKUP, "PrepareForBackup", VSS_WS_FAILED_AT_PREPARE_BACKUP, true,
+          false },
+        { SESSION_CALL_BACKUP_COMPLETE, "BackupComplete", VSS_WS_FAILED_AT_BACKUP_COMPLETE, false, false },
+        { SESSION_CALL_PRE_RESTORE, "PreRestore", VSS_WS_FAILED_AT_PRE_RESTORE, true, true },
+        { SESSION_CALL_POST_RESTORE, "PostRestore", VSS_WS_FAILED_AT_POST_RESTORE, false, true },
 };
 
 static size_t round_of(SessionCall call) {
@@ -86,10 +88,53 @@ static void on_writer_answer(void *userdata, const CallAnswer *answer) {
         SetWriter *writer = answer->cookie;
         size_t round = round_of(session->job_call);
 
+        writer->asked = false;
         if (!answer_take(writer, rounds[round].member, answer))
                 writer->state = rounds[round].failed;
         else if (writer->failure.code >= 0)
                 writer->state = VSS_WS_STABLE;
+}
+
+vss_value *session_take_notes(Session *session) {
+        _cleanup_value_ vss_value *all = vss_value_new_list();
+
+        for (size_t i = 0; i < session->set.n_writers; i++) {
+                SetWriter *writer = &session->set.writers[i];
+
+                for (size_t k = 0; k < vss_value_count(writer->notes); k++) {
+                        vss_value *note = vss_value_copy(vss_value_at(writer->notes, k));
+
+                        (void)vss_value_set_string(note, "writer", writer->participant->name);
+                        if (vss_value_append(all, note) < 0)
+                                return NULL;
+                }
+                writer->notes = vss_value_free(writer->notes);
+        }
+        return TAKE_PTR(all);
+}
+
+/* It would do what it does in a restore. */
+static void note_ignorant(SetWriter *writer, const char *member) {
+        vss_value *note = vss_value_new_dict();
+
+        (void)vss_value_set_string(note, "logical-path", "");
+        (void)vss_value_set_string(note, "name", "");
+        (void)value_set_printf(note, "text",
+                               "%s of this writer was not called: it cannot say what it would do.", member);
+        if (!writer->notes)
+                writer->notes = vss_value_new_list();
+        if (vss_value_append(writer->notes, note) < 0)
+                log_error("%s: out of memory", writer->participant->name);
+}
+
+static bool is_called(const Session *session, SetWriter *writer, size_t round) {
+        if (!set_calls_writer(writer) || (!rounds[round].first && writer->failure.code < 0))
+                return false;
+        if (!session->set.dry_run ||
+            vss_value_get_boolean(writer->participant->info, "knows-dry-run", false))
+                return true;
+        note_ignorant(writer, rounds[round].member);
+        return false;
 }
 
 static void finish_round(void *userdata) {
@@ -98,6 +143,7 @@ static void finish_round(void *userdata) {
 
         session->merge = NULL;
         (void)vss_value_set(result, "writers", set_writer_status(&session->set));
+        (void)vss_value_set(result, "notes", session_take_notes(session));
         if (vss_value_count(session->dropped) > 0)
                 (void)vss_value_set(result, "dropped", TAKE_PTR(session->dropped));
         session_end_job(session, NULL, result);
@@ -120,16 +166,19 @@ static void on_writers_done(void *userdata) {
 }
 
 static int call_writers(Session *session, size_t round) {
-        uint64_t limit = session->manager->settings.writer_usec;
+        uint64_t limit = rounds[round].restores ? session->manager->settings.restore_usec
+                                                : session->manager->settings.writer_usec;
         int r = 0;
 
+        for (size_t i = 0; i < session->set.n_writers; i++)
+                session->set.writers[i].asked = false;
         calls_begin(&session->calls, on_writers_done, session);
         for (size_t i = 0; i < session->set.n_writers && r >= 0; i++) {
                 SetWriter *writer = &session->set.writers[i];
                 _cleanup_message_ sd_bus_message *m = NULL;
                 _cleanup_value_ vss_value *event = NULL;
 
-                if (!set_calls_writer(writer) || (!rounds[round].first && writer->failure.code < 0))
+                if (!is_called(session, writer, round))
                         continue;
                 event = set_event(&session->set, session->id, writer, limit);
                 r = event ? participant_message(writer->participant, rounds[round].member, &m) : -ENOMEM;
@@ -138,6 +187,7 @@ static int call_writers(Session *session, size_t round) {
                 if (r >= 0)
                         r = calls_add(&session->calls, writer->participant, m, limit, on_writer_answer,
                                       writer);
+                writer->asked = r >= 0;
                 writer->told = true;
         }
         if (r < 0)

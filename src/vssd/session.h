@@ -66,6 +66,7 @@ struct Session {
         vss_value *recovery; /* AddSnapshotToRecoverySet: list of {id, destination} */
         struct Recovering *recovering;
         struct Resync *resync;
+        struct Verifying *verifying;
         vss_value *standing; /* when the set was started: "PROVIDER VOLUME" -> number of shadow copies */
 
         bool running;   /* DoSnapshotSet is being carried out */
@@ -146,11 +147,19 @@ int session_complete(Session *session, sd_bus_message *m, sd_bus_error *error);
 int session_pre_restore(Session *session, sd_bus_message *m, sd_bus_error *error);
 int session_post_restore(Session *session, sd_bus_message *m, sd_bus_error *error);
 
+/* session-verify.c: VerifyWriters */
+int session_verify(Session *session, sd_bus_message *m, sd_bus_error *error);
+/* It is under way: it is ended, with its job. @done: when that has happened; may be NULL. */
+void session_stop_verifying(Session *session, SessionUnwound done);
+
 /* session-lost.c: are the set's copies still there? Return: 0 if that is sure; 1: @done is called when it is, and the
  * job under way ended if they are not; or a negative errno. */
 int session_check_copies(Session *session, SessionUnwound done);
 /* A copy went because somebody wanted it. */
 void session_note_deleted(Manager *manager, const char *id);
+
+/* What the writers have told people since the last call, as a list; the caller frees it. */
+vss_value *session_take_notes(Session *session);
 
 /* What the writers have answered goes into their components. @done may be called before this returns. */
 void session_merge(Session *session, MergeDone done);

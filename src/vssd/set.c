@@ -41,6 +41,7 @@ void set_clear(Set *set) {
                 vss_value_free(set->writers[i].chosen);
                 vss_value_free(set->writers[i].failed);
                 vss_value_free(set->writers[i].answers);
+                vss_value_free(set->writers[i].notes);
         }
         free(set->unheard);
         if (set->manager && *set->id)
@@ -304,6 +305,25 @@ static vss_value *event_components(const Set *set, const SetWriter *writer) {
         return TAKE_PTR(list);
 }
 
+/* Volumes that stand still together share an instant, as does a volume with itself; what is copied file by
+ * file has none, and one whose hold did not last has not either. */
+static vss_value *set_instants(const Set *set) {
+        _cleanup_value_ vss_value *instants = vss_value_new_dict();
+
+        for (size_t i = 0; i < set->n_volumes; i++) {
+                const SetVolume *volume = &set->volumes[i];
+                bool held = volume->hold == VSS_HOLD_FILESYSTEM || volume->hold == VSS_HOLD_DEVICE;
+                int64_t instant = held ? 1 : (int64_t)i + 2;
+
+                if (!volume->provider || volume->no_copy || volume->scope == VSS_ATOMIC_FILE ||
+                    volume->broken)
+                        instant = 0;
+                if (vss_value_set_integer(instants, volume->volume->path, instant) < 0)
+                        return NULL;
+        }
+        return TAKE_PTR(instants);
+}
+
 vss_value *set_event(const Set *set, const char *session, const SetWriter *writer, uint64_t limit_usec) {
         _cleanup_value_ vss_value *event = vss_value_new_dict();
         vss_value *volumes = value_require(event, "volumes", VSS_KIND_LIST);
@@ -330,6 +350,8 @@ vss_value *set_event(const Set *set, const char *session, const SetWriter *write
             vss_value_set_boolean(event, "bootable-system-state", set->bootable_system_state) < 0 ||
             vss_value_set_boolean(event, "partial-file-support", set->partial_file_support) < 0 ||
             vss_value_set_integer(event, "restore-type", set->restore_type) < 0 ||
+            (set->dry_run && vss_value_set_boolean(event, "dry-run", true) < 0) ||
+            vss_value_set(event, "instants", set_instants(set)) < 0 ||
             vss_value_set_integer(event, "time-limit-ms", (int64_t)(limit_usec / 1000)) < 0 ||
             vss_value_set_string(event, "service-version", LINUXVSS_VERSION) < 0 ||
             vss_value_set_string(event, "instance-id",

@@ -40,6 +40,7 @@ typedef struct SetWriter {
         Failure failure; /* why it is not application-consistent any more */
         bool disabled;   /* by the requester */
         bool takes_part; /* in this set */
+        bool asked;      /* a round's call to it is under way */
         bool told;       /* got PrepareForBackup or PrepareForSnapshot: must hear of the end */
         bool frozen;     /* answered Freeze and was not thawed yet */
         bool was_frozen; /* from Freeze to Thaw without a failure */
@@ -48,6 +49,8 @@ typedef struct SetWriter {
         char *application_message;
         vss_value *chosen;  /* explicit components, as in the Backup Components Document */
         vss_value *answers; /* what it said of them and was not merged yet: see merge.h */
+        vss_value *
+                notes; /* what it said to people in the round, list of {logical-path, name, text}; or NULL */
         vss_value *failed;  /* components that failed alone: list of {logical-path, name, code, message,
                               application-code} */
 } SetWriter;
@@ -68,6 +71,7 @@ typedef struct Set {
         size_t n_writers;
         char *unheard;  /* a writer that was left out, and why: what it would have said is not known */
         bool restoring; /* no set: what is selected of an earlier one goes back */
+        bool dry_run;   /* of a restore */
         bool select_components;
         bool bootable_system_state;
         bool partial_file_support;

@@ -33,6 +33,8 @@ typedef struct Setting {
 
 static const Setting settings[] = {
         TIME("WriterLimit", writer_usec, 60 * S, S, 3600 * S),
+        TIME("RestoreLimit", restore_usec, 3600 * S, S, 24 * 3600 * S),
+        TIME("VerifyLimit", verify_usec, 3600 * S, S, 24 * 3600 * S),
         TIME("ProviderLimit", provider_usec, 60 * S, S, 3600 * S),
         TIME("FreezeLimit", freeze_usec, 60 * S, S, 60 * S),
         TIME("HoldLimit", hold_usec, 10 * S, 100 * MS, 10 * S),

@@ -9,6 +9,8 @@
 
 typedef struct Settings {
         uint64_t writer_usec;                /* one call to a writer outside the freeze window */
+        uint64_t restore_usec;               /* PreRestore and PostRestore of a writer */
+        uint64_t verify_usec;                /* Verify of a writer */
         uint64_t provider_usec;              /* one call to a provider */
         uint64_t freeze_usec;                /* the freeze window, and each call in it */
         uint64_t hold_usec;                  /* the hold */
