@@ -9,15 +9,15 @@
  * failure is the end, with exit status 1, unless the call is written with a leading "-". Calls:
  * lease=SECONDS (before the session), wait=SECONDS, context=NUMBER, init, state, select (as state, by
  * components), gather, disable=WRITER, disable-instance=WRITER, start, supported=PATH[@PROVIDER],
- * add=PATH[@PROVIDER], cgroup=PATH, prepare, do, json (of the last result), complete, abort, release,
- * adopt=TOKEN, token, sleep=MILLISECONDS, later=CALL (a long one, which is not waited for), query,
+ * add=PATH[@PROVIDER], cgroup=PATH, prepare, do, verify, json (of the last result), complete, abort,
+ * release, adopt=TOKEN, token, sleep=MILLISECONDS, later=CALL (a long one, which is not waited for), query,
  * properties=ID, free-metadata, free-status; and without a session: expose=ID@DIRECTORY, unexpose=ID,
  * break=SET[@FLAGS], revert=ID[@force], reverting=VOLUME.
  *
  * Of components, component=WRITER:PATH/NAME and the calls of component_calls below, with what else they take
  * behind '|'. Documents: save=FILE, save-metadata=WRITER@FILE, init-document=FILE, init-restore=FILE; and
- * restore-state=TYPE, pre-restore, post-restore, import, recovery=ID[@DESTINATION], recover=FLAGS. What these
- * answer is for json: components, metadata, writer-status.
+ * restore-state=TYPE, dry-run, pre-restore, post-restore, import, recovery=ID[@DESTINATION], recover=FLAGS.
+ * What these answer is for json: components, metadata, writer-status.
  */
 
 #include <jansson.h>
@@ -59,6 +59,7 @@ static const struct {
         { "gather", vss_session_gather_writer_metadata },
         { "prepare", vss_session_prepare_for_backup },
         { "do", vss_session_do_snapshot_set },
+        { "verify", vss_session_verify_writers },
         { "complete", vss_session_backup_complete },
         { "abort", vss_session_abort_backup },
         { "status", vss_session_gather_writer_status },
@@ -325,6 +326,8 @@ static vss_result carry_out_document(Requester *r, const char *name, const char 
         if (strcmp(name, "restore-state") == 0)
                 return vss_session_set_restore_state(r->session,
                                                      (enum vss_restore_type)strtoul(value, NULL, 0));
+        if (strcmp(name, "dry-run") == 0)
+                return vss_session_set_dry_run(r->session, true);
         if (strcmp(name, "query") == 0)
                 return query(r);
         if (strcmp(name, "properties") == 0)

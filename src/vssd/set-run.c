@@ -51,6 +51,7 @@ static void tell_times(SetRun *run) {
         (void)vss_value_set_integer(run->result, "hold-usec", (int64_t)run->hold_usec);
         if (run->options.mode == SET_MODE_LEASE)
                 (void)vss_value_set_integer(run->result, "held-usec", (int64_t)run->window_usec);
+        (void)vss_value_set_integer(run->result, "began-usec", (int64_t)run->began_usec);
         (void)vss_value_set_integer(run->result, "total-usec", (int64_t)(now_usec() - run->began_usec));
 }
 
