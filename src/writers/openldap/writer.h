@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * The OpenLDAP writer: its table of events, and what it remembers between them
+ */
+
+#include <linuxvss/writer.h>
+#include "writers/openldap/holder.h"
+#include "writers/openldap/instance.h"
+
+typedef struct LdapWriter {
+        const char *conf_path, *default_path;
+        InstanceList instances; /* as found for the set under way */
+        HolderSet holders;
+        bool lost[INSTANCES_MAX]; /* of them: failed, and told */
+        bool held[INSTANCES_MAX];
+        char session[VSS_ID_SIZE]; /* whose they are */
+        bool frozen;
+} LdapWriter;
+
+extern const struct vss_writer openldap_writer;
+
+/* The event's own deadline, with time for its answer, but no later than @at_most_usec from now. */
+uint64_t ldap_deadline_of(const vss_writer_call *call, uint64_t at_most_usec);
+/* Finds the instances, or fails the call. @details: contextCSN and version, too. */
+vss_result ldap_scan(vss_writer_call *call, bool details, uint64_t at_most_usec, InstanceList *ret_list);
+
+/* restore.c, verify.c */
+vss_result ldap_pre_restore(vss_writer_call *call);
+vss_result ldap_post_restore(vss_writer_call *call);
+vss_result ldap_verify(vss_writer_call *call);
