@@ -169,4 +169,8 @@ const struct vss_writer service_writer = {
         .freeze = service_freeze,
         .thaw = service_thaw,
         .abort = service_abort,
+        .pre_restore = service_pre_restore,
+        .post_restore = service_post_restore,
+        .verify = service_verify,
+        .knows_dry_run = true,
 };
