@@ -8,10 +8,10 @@
  * It owns org.linuxvss.Writer.NAME. Of each EVENT it writes a line to DIRECTORY/log and what came with it to
  * DIRECTORY/EVENT.event (JSON). Then, of what there is in DIRECTORY:
  *
- *   EVENT.sh      is run with each mount that came, as arguments VOLUME=/proc/self/fd/N; with LIFELINE=/proc/self/fd/N
- *                 of Verify
- *   EVENT.error   "NAME text" is answered as the error org.linuxvss.Error.NAME
- *   EVENT.json    is answered; without it an empty dictionary
+ *   EVENT.sh      is run with each mount that came, as arguments VOLUME=/proc/self/fd/N; with
+ * LIFELINE=/proc/self/fd/N of Verify EVENT.calls   "METHOD TEXT" lines are calls to the service's manager,
+ * whose answers are lines of EVENT.answers EVENT.error   "NAME text" is answered as the error
+ * org.linuxvss.Error.NAME EVENT.json    is answered; without it an empty dictionary
  */
 
 #include <fcntl.h>
@@ -120,6 +120,34 @@ static void run_script(const char *member, char *mounts[static MOUNTS_MAX + 1]) 
                 (void)fprintf(stderr, "%s ended with status %d\n", argv[1], status);
 }
 
+/* On the writer's own connection, so that the service knows who asks. */
+static void make_calls(sd_bus *bus, const char *member) {
+        FILE *calls = fopen(path_of(member, ".calls"), "re"), *answers;
+        char method[64], text[256];
+
+        if (!calls)
+                return;
+        answers = fopen(path_of(member, ".answers"), "we");
+        while (answers && fscanf(calls, "%63s %255s", method, text) == 2) {
+                _cleanup_message_ sd_bus_message *reply = NULL;
+                _cleanup_error_ sd_bus_error error = SD_BUS_ERROR_NULL;
+                const char *state = "ok";
+                int r = sd_bus_call_method(bus, BUS_NAME, BUS_PATH, BUS_MANAGER, method, &error, &reply, "s",
+                                           text);
+
+                if (r >= 0 && !sd_bus_message_is_empty(reply))
+                        r = sd_bus_message_read(reply, "s", &state);
+                if (r < 0)
+                        (void)fprintf(answers, "%s %s\n", error.name ? strrchr(error.name, '.') + 1 : "?",
+                                      error.message ?: strerror(-r));
+                else
+                        (void)fprintf(answers, "%s\n", state);
+        }
+        if (answers)
+                (void)fclose(answers);
+        (void)fclose(calls);
+}
+
 static int answer(sd_bus_message *m, const char *member) {
         _cleanup_message_ sd_bus_message *reply = NULL;
         _cleanup_value_ vss_value *value = NULL;
@@ -151,6 +179,7 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 return r;
         note(member, event);
         run_script(member, mounts);
+        make_calls(sd_bus_message_get_bus(m), member);
         for (size_t i = 0; mounts[i]; i++) {
                 (void)close((int)strtol(strrchr(mounts[i], '/') + 1, NULL, 10));
                 free(mounts[i]);

@@ -264,7 +264,8 @@ static int make_directories(const Clones *clones) {
 static int make_scratch(const Clones *clones) {
         _cleanup_(closep) int fd = -1;
         char path[PATH_MAX];
-        int r = new_tmpfs("0700", clones->uid, SCRATCH_SIZE, &fd);
+        /* Root's writers give each of those whom they ask for a directory in it. */
+        int r = new_tmpfs(clones->uid == 0 ? "0711" : "0700", clones->uid, SCRATCH_SIZE, &fd);
 
         clones_path(clones->name, SIZE_MAX, path, sizeof(path));
         if (r >= 0)

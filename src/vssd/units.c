@@ -110,6 +110,9 @@ static int ask(Request *request, const char *path, const char *interface, const 
         if (now >= request->deadline_usec)
                 return -ETIMEDOUT;
         r = sd_bus_message_new_method_call(request->manager->bus, &m, SYSTEMD, path, interface, member);
+        /* The bus can start something of this name that is none. */
+        if (r >= 0)
+                r = sd_bus_message_set_auto_start(m, false);
         if (r >= 0)
                 r = sd_bus_message_append(m, second ? "ss" : "s", first, second);
         request->slot = sd_bus_slot_unref(request->slot);
@@ -286,20 +289,24 @@ static int on_subscribed(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return 0;
 }
 
-/* Systemd sends its signals to whom has subscribed; where there is none, the next call says so. */
+/* Systemd sends its signals to whom has subscribed: anew each time, for it may have been started anew. Where
+ * there is none, the next call says so. */
 static int subscribe(Manager *manager) {
+        _cleanup_message_ sd_bus_message *m = NULL;
         struct Units *units = manager->units;
-        int r;
+        int r = 0;
 
-        if (units->match)
-                return 0;
-        r = sd_bus_add_match_async(manager->bus, &units->match,
-                                   "type='signal',sender='" SYSTEMD "',path='" SYSTEMD_PATH
-                                   "',interface='" SYSTEMD_MANAGER "',member='JobRemoved'",
-                                   on_job_removed, NULL, units);
-        return r < 0 ? r
-                     : sd_bus_call_method_async(manager->bus, NULL, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
-                                                "Subscribe", on_subscribed, NULL, "");
+        if (!units->match)
+                r = sd_bus_add_match_async(manager->bus, &units->match,
+                                           "type='signal',sender='" SYSTEMD "',path='" SYSTEMD_PATH
+                                           "',interface='" SYSTEMD_MANAGER "',member='JobRemoved'",
+                                           on_job_removed, NULL, units);
+        if (r >= 0)
+                r = sd_bus_message_new_method_call(manager->bus, &m, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                                                   "Subscribe");
+        if (r >= 0)
+                r = sd_bus_message_set_auto_start(m, false);
+        return r < 0 ? r : sd_bus_call_async(manager->bus, NULL, m, on_subscribed, NULL, 0);
 }
 
 static int start(Manager *manager, sd_bus_message *m, const char *verb, const char *unit,

@@ -108,6 +108,7 @@ void application_start(DropInWriter *writer, Application *application) {
 
         application->reply = (GuardianReply){ .code = VSS_S_FALSE };
         writer->context.restored = application->restored;
+        writer->context.scratch = application->scratch[0] ? application->scratch : NULL;
         r = child_start(guardian_main, &task, &application->guardian);
         if (r < 0)
                 give_up(application, VSS_E_WRITERERROR_OUTOFRESOURCES,
@@ -309,7 +310,10 @@ void applications_run(DropInWriter *writer, DropInCommand command, uint32_t budg
                 Application *application = &writer->applications[i];
                 GuardianOrder order = { .order = GUARDIAN_RUN, .command = command };
 
-                order.limit_ms = application_limit_ms(application->dropin, budget);
+                /* Timeout= is for what others wait for. */
+                order.limit_ms = command == DROPIN_VERIFY
+                                         ? budget
+                                         : application_limit_ms(application->dropin, budget);
                 if (application->in_set && application->reply.code >= 0)
                         application_order(application, &order);
         }

@@ -18,6 +18,7 @@ const char *const dropin_command_names[DROPIN_COMMANDS] = {
         [DROPIN_BACKUP_COMPLETE] = "BackupComplete",
         [DROPIN_PRE_RESTORE] = "PreRestore",
         [DROPIN_POST_RESTORE] = "PostRestore",
+        [DROPIN_VERIFY] = "Verify",
 };
 
 DropIn *dropin_free(DropIn *dropin) {

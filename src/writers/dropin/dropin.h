@@ -28,6 +28,7 @@ typedef enum DropInCommand {
         DROPIN_BACKUP_COMPLETE,
         DROPIN_PRE_RESTORE,
         DROPIN_POST_RESTORE,
+        DROPIN_VERIFY,
         DROPIN_COMMANDS
 } DropInCommand;
 

@@ -79,6 +79,10 @@ static char **make_environment(const Guardian *guardian, const char *phase) {
         add_variable(environment, &n, "VSS_BACKUP_TYPE", guardian->context->backup_type);
         if (guardian->context->restored)
                 add_variable(environment, &n, "VSS_RESTORED", guardian->context->restored);
+        if (guardian->context->clones)
+                add_variable(environment, &n, "VSS_CLONES", guardian->context->clones);
+        if (guardian->context->scratch)
+                add_variable(environment, &n, "VSS_SCRATCH", guardian->context->scratch);
         return environment;
 }
 
@@ -91,6 +95,7 @@ static const char *const phase_names[DROPIN_COMMANDS] = {
         [DROPIN_BACKUP_COMPLETE] = "backup-complete",
         [DROPIN_PRE_RESTORE] = "pre-restore",
         [DROPIN_POST_RESTORE] = "post-restore",
+        [DROPIN_VERIFY] = "verify",
 };
 
 static int start(Guardian *guardian, DropInCommand command, Command *ret_command) {

@@ -19,7 +19,7 @@
 #define GUARDIAN_LEASE_SECONDS 60u
 
 enum {
-        GUARDIAN_RUN = 1,    /* Prepare=, PostSnapshot=, BackupComplete=, PreRestore=, PostRestore= */
+        GUARDIAN_RUN = 1, /* Prepare=, PostSnapshot=, BackupComplete=, PreRestore=, PostRestore=, Verify= */
         GUARDIAN_FREEZE = 2, /* Hold= or Freeze= */
         GUARDIAN_THAW =
                 3, /* end of Hold=, or Thaw=; also without a freeze before, when its guardian was lost */
@@ -42,6 +42,8 @@ typedef struct GuardianContext {
         const char *session_id, *set_id, *backup_type;
         const char *volumes;  /* parted by ':' */
         const char *restored; /* NULL: not said */
+        const char *clones;   /* as the volumes; NULL: there are none */
+        const char *scratch;  /* NULL: there is none */
 } GuardianContext;
 
 typedef struct GuardianTask {

@@ -147,6 +147,30 @@ static vss_result post_restore(DropInWriter *writer, vss_writer_call *call) {
         return applications_sort_out(writer, call);
 }
 
+/* Whether a command would refuse is known to nobody but itself, and it does more than that. */
+static vss_result tell(const DropInWriter *writer, vss_writer_call *call, DropInCommand command) {
+        bool before = command == DROPIN_PRE_RESTORE;
+
+        for (size_t i = 0; i < writer->files.n; i++) {
+                const DropIn *dropin = writer->files.items[i];
+                char *const *words = dropin->commands[command];
+
+                if (!writer->applications[i].in_set)
+                        continue;
+                if (before && words)
+                        (void)vss_writer_call_add_note(call, NULL, NULL,
+                                                       "%s: %s would be run, and may refuse", dropin->name,
+                                                       words[0]);
+                if (dropin->restore_unit)
+                        (void)vss_writer_call_add_note(call, NULL, NULL, "%s: %s would be %s", dropin->name,
+                                                       dropin->restore_unit, before ? "stopped" : "started");
+                if (!before && words)
+                        (void)vss_writer_call_add_note(call, NULL, NULL, "%s: %s would be run", dropin->name,
+                                                       words[0]);
+        }
+        return VSS_S_OK;
+}
+
 static vss_result run_restore(vss_writer_call *call, DropInCommand command) {
         const DropInWriter *writer = vss_writer_call_userdata(call);
         _cleanup_(freep) DropInWriter *own = calloc(1, sizeof(*own));
@@ -167,6 +191,8 @@ static vss_result run_restore(vss_writer_call *call, DropInCommand command) {
         }
         if (r < 0)
                 result = applications_fail_load(call, r);
+        else if (vss_writer_call_is_dry_run(call))
+                result = tell(own, call, command);
         else
                 result = command == DROPIN_PRE_RESTORE ? pre_restore(own, call) : post_restore(own, call);
         applications_forget(own);

@@ -327,4 +327,6 @@ const struct vss_writer dropin_writer = {
         .backup_complete = dropin_backup_complete,
         .pre_restore = dropin_pre_restore,
         .post_restore = dropin_post_restore,
+        .verify = dropin_verify,
+        .knows_dry_run = true,
 };

@@ -15,6 +15,7 @@ typedef struct Application {
         bool frozen;         /* Freeze was ordered; cleared when it has thawed */
         GuardianReply reply; /* the last one; code VSS_S_FALSE while it is awaited */
         const char *restored; /* PostRestore: what has come back; else NULL */
+        char scratch[128];    /* Verify: its directory; else "" */
 } Application;
 
 typedef enum ApplicationsUse { APPLICATIONS_BACKUP, APPLICATIONS_RESTORE } ApplicationsUse;
@@ -36,6 +37,9 @@ extern const struct vss_writer dropin_writer;
 /* restore.c */
 vss_result dropin_pre_restore(vss_writer_call *call);
 vss_result dropin_post_restore(vss_writer_call *call);
+
+/* verify.c */
+vss_result dropin_verify(vss_writer_call *call);
 
 /* judge.c: mark the file sets that lie outside of what their file may name, and warn of them */
 int dropin_judge(DropInSet *set, uint64_t deadline_usec);
