@@ -154,7 +154,7 @@ static void note_plan(vss_writer_call *call, const Target *target, bool start) {
                         "moved away is deleted; the server stays stopped (start=no)");
 }
 
-/* Is its process gone? A unit may be stopped while a server started by hand runs. */
+/* Is its process gone? */
 static vss_result wait_stopped(vss_writer_call *call, const Target *target) {
         uint64_t deadline = ldap_deadline_of(call, STOPPED_USEC);
 
@@ -173,25 +173,46 @@ static vss_result wait_stopped(vss_writer_call *call, const Target *target) {
                         return VSS_S_OK;
                 if (now_usec() >= deadline)
                         return target_fail(call, target, VSS_E_WRITERERROR_RETRYABLE,
-                                           "slapd (process %d) runs%s%s: stop it, and try again", (int)pid,
-                                           target->record.unit[0] ? ", and does not belong to "
-                                                                  : " and belongs to no unit",
-                                           target->record.unit);
+                                           "slapd (process %d) still runs: stop it, and try again",
+                                           (int)pid);
                 (void)usleep(STOPPED_AGAIN_USEC);
         }
+}
+
+/* Can it be stopped, if it runs? */
+static vss_result check_running(vss_writer_call *call, const Target *target) {
+        const char *unit = target->record.unit;
+        bool active = false;
+
+        if (target->pid == 0)
+                return VSS_S_OK;
+        if (!unit[0])
+                return target_fail(
+                        call, target, VSS_E_WRITERERROR_RETRYABLE,
+                        "slapd (process %d) runs and belongs to no unit that is known: stop it, or name "
+                        "its unit in openldap.conf (Unit=)",
+                        (int)target->pid);
+        if (vss_writer_call_is_unit_active(call, unit, &active) < 0)
+                return target_fail(
+                        call, target, VSS_E_WRITERERROR_RETRYABLE,
+                        "slapd (process %d) runs, and cannot be stopped (%s): stop it, and try again",
+                        (int)target->pid, vss_writer_call_failure_text(call));
+        if (!active)
+                return target_fail(
+                        call, target, VSS_E_WRITERERROR_RETRYABLE,
+                        "slapd (process %d) runs, and not as %s, which is stopped: stop it, and try again",
+                        (int)target->pid, unit);
+        return VSS_S_OK;
 }
 
 static vss_result stop(vss_writer_call *call, const Target *target) {
         vss_result r = target->record.unit[0] ? vss_writer_call_stop_unit(call, target->record.unit)
                                               : VSS_E_OBJECT_NOT_FOUND;
 
-        /* Without a unit it must not run. */
         if (r < 0 && (r != VSS_E_OBJECT_NOT_FOUND || target->pid > 0))
                 return target_fail(call, target, VSS_E_WRITERERROR_RETRYABLE,
-                                   "slapd cannot be stopped (%s): stop it, and try again",
-                                   target->record.unit[0]
-                                           ? vss_writer_call_failure_text(call)
-                                           : "it belongs to no unit; Unit= in openldap.conf names it");
+                                   "%s cannot be stopped (%s): stop it, and try again", target->record.unit,
+                                   vss_writer_call_failure_text(call));
         if (r >= 0 && target->pid > 0)
                 (void)vss_writer_call_add_note(call, target->logical_path, COMPONENT_NAME, "%s was stopped",
                                                target->record.unit);
@@ -250,15 +271,13 @@ static vss_result before_one(vss_writer_call *call, const vss_value *component, 
         result = check_target(call, &target, found);
         if (result < 0)
                 return result;
-        if (vss_writer_call_is_dry_run(call)) {
-                if (target.pid > 0 && !target.record.unit[0])
-                        return target_fail(call, &target, VSS_E_WRITERERROR_RETRYABLE,
-                                           "slapd (process %d) runs and belongs to no unit: stop it first",
-                                           (int)target.pid);
-                note_plan(call, &target, start);
-                return VSS_S_OK;
-        }
-        return make_room(call, &target);
+        result = check_running(call, &target);
+        if (result < 0)
+                return result;
+        if (!vss_writer_call_is_dry_run(call))
+                return make_room(call, &target);
+        note_plan(call, &target, start);
+        return VSS_S_OK;
 }
 
 /* ---- afterwards ---- */
@@ -319,16 +338,26 @@ static void set_message(vss_writer_call *call, const Target *target, const char 
                                                            message);
 }
 
-/* Nothing came: what was there stands again. */
+static int is_aside(int fd, bool lmdb, vss_writer_call *call) {
+        AsideInfo info;
+
+        return aside_look(fd, &info) > 0 ? -EEXIST : 0;
+}
+
+/* Nothing came: what was there stands again, if it was moved at all. */
 static vss_result undo(vss_writer_call *call, const Target *target) {
         const char *path = NULL;
-        int r = each_directory(call, target, put_back, &path);
+        int r;
 
+        if (each_directory(call, target, is_aside, &path) == 0)
+                return VSS_S_OK;
+        r = each_directory(call, target, put_back, &path);
         if (r < 0)
-                return target_fail(call, target, VSS_E_WRITERERROR_NONRETRYABLE,
-                                   "nothing was restored, and what was in %s could not be moved back from "
-                                   ".linuxvss-old: %s",
-                                   path, strerror(-r));
+                return target_fail(
+                        call, target, VSS_E_WRITERERROR_NONRETRYABLE,
+                        "nothing was restored, and what was in %s could not be moved back from " ASIDE_NAME
+                        ": %s",
+                        path, strerror(-r));
         if (target->record.unit[0])
                 (void)vss_writer_call_start_unit(call, target->record.unit);
         set_message(call, target, "nothing was restored: the server is as it was");
@@ -368,6 +397,7 @@ static vss_result after_one(vss_writer_call *call, const vss_value *component, c
 typedef vss_result (*OneFn)(vss_writer_call *call, const vss_value *component, const InstanceList *found);
 
 static vss_result each_component(vss_writer_call *call, OneFn one) {
+        const LdapWriter *writer = vss_writer_call_userdata(call);
         InstanceList list = { 0 };
         vss_result result = ldap_scan(call, true, SCAN_USEC, &list), last = VSS_S_OK;
         size_t n = 0, n_failed = 0;
@@ -389,8 +419,7 @@ static vss_result each_component(vss_writer_call *call, OneFn one) {
         instance_list_clear(&list);
         return n_failed == 0  ? VSS_S_OK
                : n_failed < n ? VSS_E_WRITERERROR_PARTIAL_FAILURE
-                              : vss_writer_call_fail(call, last,
-                                                     "no directory server could be restored; each is told");
+                              : vss_writer_call_fail(call, last, "%s", writer->failure);
 }
 
 vss_result ldap_pre_restore(vss_writer_call *call) {

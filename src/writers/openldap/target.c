@@ -11,6 +11,7 @@
 #include "writers/openldap/ask.h"
 #include "writers/openldap/environment.h"
 #include "writers/openldap/target.h"
+#include "writers/openldap/writer.h"
 
 #define ASK_AGAIN_USEC 50000u
 #define ASK_USEC (2 * USEC_PER_SEC)
@@ -19,13 +20,14 @@
 
 vss_result target_fail(vss_writer_call *call, const Target *target, vss_result code, const char *format,
                        ...) {
-        char text[2048];
+        LdapWriter *writer = vss_writer_call_userdata(call);
         va_list args;
 
         va_start(args, format);
-        (void)vsnprintf(text, sizeof(text), format, args);
+        (void)vsnprintf(writer->failure, sizeof(writer->failure), format, args);
         va_end(args);
-        (void)vss_writer_call_fail_component(call, target->logical_path, COMPONENT_NAME, code, "%s", text);
+        (void)vss_writer_call_fail_component(call, target->logical_path, COMPONENT_NAME, code, "%s",
+                                             writer->failure);
         return code;
 }
 

@@ -19,6 +19,10 @@ vss_result vss_writer_call_fail_component(vss_writer_call *call, const char *log
         return VSS_S_OK;
 }
 
+void *vss_writer_call_userdata(const vss_writer_call *call) {
+        return NULL;
+}
+
 #define LINE(s) s, sizeof(s)
 
 static void test_command_line(void) {

@@ -17,6 +17,7 @@ typedef struct LdapWriter {
         bool held[INSTANCES_MAX];
         char session[VSS_ID_SIZE]; /* whose they are */
         bool frozen;
+        char failure[2048]; /* of the last component that failed in a restore or in verify */
 } LdapWriter;
 
 extern const struct vss_writer openldap_writer;
