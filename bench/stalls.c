@@ -6,8 +6,11 @@
  *   bench-stalls load DIRECTORY...              in each a thread that writes and flushes, and one that reads past
  *                                               the cache; a line on standard input asks for the slowest write
  *                                               and the slowest read since the last, in microseconds
- *   bench-stalls speed FILE SIZE-KIB SECONDS    random writes of that size, each to a place of its own, each
- *                                               flushed; tells how many there were in a second
+ *   bench-stalls compare write|read ROUNDS FILE...
+ *                                               all files take turns, backwards in every other round: in each
+ *                                               some blocks of a file that is there, past the cache, each in a
+ *                                               chunk of its own; writes are on the disk when they return. Tells
+ *                                               the median of each file for each round, in microseconds
  */
 
 #include <errno.h>
@@ -28,8 +31,13 @@
 
 #define DIRECTORIES_MAX 32
 #define BLOCK 4096u
-#define PAUSE_NSEC 2000000
-/* A prime that no count of blocks here is a multiple of. */
+/* For each volume there is: a machine that does nothing but this load measures how it shares its processor out. */
+#define PAUSE_NSEC 8000000
+#define CHUNK 16384u
+/* Of one file in a round. */
+#define TURN 4u
+#define FILES_MAX 8
+/* A prime that no count of chunks here is a multiple of. */
 #define STRIDE 1000003u
 
 typedef struct Load {
@@ -41,6 +49,7 @@ typedef struct Load {
 } Load;
 
 static _Atomic bool stop, failed;
+static struct timespec pause_time;
 
 static int complain(const char *what) {
         fprintf(stderr, "bench-stalls: %s: %s\n", what, strerror(errno));
@@ -62,7 +71,6 @@ static void *work(void *userdata) {
                 failed = true;
         }
         while (!stop && !failed) {
-                struct timespec pause = { .tv_nsec = PAUSE_NSEC };
                 uint64_t began = now_usec(), took;
                 bool good;
 
@@ -76,7 +84,7 @@ static void *work(void *userdata) {
                         (void)complain(path);
                         failed = true;
                 }
-                (void)nanosleep(&pause, NULL);
+                (void)nanosleep(&pause_time, NULL);
         }
         return NULL;
 }
@@ -101,6 +109,7 @@ static int run_loads(char *directories[], size_t n) {
         static Load loads[2 * DIRECTORIES_MAX];
         char line[16];
 
+        pause_time.tv_nsec = PAUSE_NSEC * (long)n;
         for (size_t i = 0; i < 2 * n; i++) {
                 loads[i].directory = directories[i / 2];
                 loads[i].writes = i % 2 == 0;
@@ -119,20 +128,68 @@ static int run_loads(char *directories[], size_t n) {
         return failed ? -1 : 0;
 }
 
-static int measure_speed(const char *path, size_t size, unsigned long seconds) {
-        _cleanup_(closep) int fd = open(path, O_WRONLY | O_DIRECT | O_CLOEXEC);
-        _cleanup_(freep) char *block = NULL;
-        uint64_t began = now_usec(), end = began + seconds * USEC_PER_SEC, n = 0, blocks;
-        struct stat st;
+typedef struct Compared {
+        int fd;
+        uint64_t chunks, next; /* how many it has, and which one's turn it is */
+} Compared;
 
-        if (fd < 0 || fstat(fd, &st) < 0 || posix_memalign((void **)&block, BLOCK, size) != 0)
+static int open_compared(const char *path, bool writes, Compared *ret_compared) {
+        struct stat st;
+        int fd = open(path, (writes ? O_WRONLY | O_DSYNC : O_RDONLY) | O_DIRECT | O_CLOEXEC);
+
+        if (fd < 0 || fstat(fd, &st) < 0)
                 return complain(path);
-        blocks = (uint64_t)st.st_size / size;
-        memset(block, (int)began & 0xff, size);
-        for (; n < blocks && now_usec() < end; n++)
-                if (pwrite(fd, block, size, (off_t)(n * STRIDE % blocks * size)) != (ssize_t)size || fdatasync(fd) < 0)
-                        return complain(path);
-        printf("%.2f\n", (double)n * USEC_PER_SEC / (double)(now_usec() - began));
+        *ret_compared = (Compared){ .fd = fd, .chunks = (uint64_t)st.st_size / CHUNK };
+        return 0;
+}
+
+static int compare_usec(const void *a, const void *b) {
+        uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+        return x < y ? -1 : x > y;
+}
+
+/* The turn of one file. */
+static int take_turn(Compared *compared, bool writes, char *block, uint64_t *ret_median) {
+        uint64_t took[TURN];
+
+        for (size_t i = 0; i < TURN; i++) {
+                off_t at = (off_t)(compared->next++ * STRIDE % compared->chunks * CHUNK);
+                uint64_t began = now_usec();
+                ssize_t n = writes ? pwrite(compared->fd, block, BLOCK, at)
+                                   : pread(compared->fd, block, BLOCK, at);
+
+                took[i] = now_usec() - began;
+                if (n != (ssize_t)BLOCK)
+                        return complain("a file that is compared");
+        }
+        qsort(took, TURN, sizeof(took[0]), compare_usec);
+        *ret_median = (took[(TURN - 1) / 2] + took[TURN / 2]) / 2;
+        return 0;
+}
+
+static int compare_files(bool writes, unsigned long rounds, char *paths[], size_t n) {
+        _cleanup_(freep) char *block = NULL;
+        Compared compared[FILES_MAX];
+
+        if (posix_memalign((void **)&block, BLOCK, BLOCK) != 0)
+                return complain("memory");
+        memset(block, 1, BLOCK);
+        for (size_t i = 0; i < n; i++)
+                if (open_compared(paths[i], writes, &compared[i]) < 0)
+                        return -1;
+        for (unsigned long round = 0; round < rounds; round++) {
+                uint64_t medians[FILES_MAX];
+
+                for (size_t k = 0; k < n; k++) {
+                        size_t i = round % 2 == 0 ? k : n - 1 - k;
+
+                        if (take_turn(&compared[i], writes, block, &medians[i]) < 0)
+                                return -1;
+                }
+                for (size_t i = 0; i < n; i++)
+                        printf("%" PRIu64 "%c", medians[i], i + 1 < n ? ' ' : '\n');
+        }
         return 0;
 }
 
@@ -141,9 +198,10 @@ int main(int argc, char *argv[]) {
 
         if (argc > 2 && argc - 2 <= DIRECTORIES_MAX && strcmp(argv[1], "load") == 0)
                 r = run_loads(argv + 2, (size_t)argc - 2);
-        else if (argc == 5 && strcmp(argv[1], "speed") == 0 && strtoul(argv[3], NULL, 10) > 0)
-                r = measure_speed(argv[2], strtoul(argv[3], NULL, 10) << 10, strtoul(argv[4], NULL, 10));
+        else if (argc > 4 && argc - 4 <= FILES_MAX && strcmp(argv[1], "compare") == 0)
+                r = compare_files(strcmp(argv[2], "write") == 0, strtoul(argv[3], NULL, 10), argv + 4,
+                                  (size_t)argc - 4);
         if (r == -2)
-                fputs("Usage: bench-stalls load DIRECTORY... | speed FILE SIZE-KIB SECONDS\n", stderr);
+                fputs("Usage: bench-stalls load DIRECTORY... | compare write|read ROUNDS FILE...\n", stderr);
         return r < 0 ? 1 : 0;
 }
