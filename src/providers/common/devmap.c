@@ -104,7 +104,7 @@ static int create_empty(const char *name, const char *uuid) {
         if (r < 0)
                 return r;
         /* Whoever resumes it may make no nodes. */
-        if (!dm_task_set_uuid(task, uuid) || !dm_task_set_add_node(task, DM_ADD_NODE_ON_CREATE))
+        if ((uuid && !dm_task_set_uuid(task, uuid)) || !dm_task_set_add_node(task, DM_ADD_NODE_ON_CREATE))
                 return -EINVAL;
         return run(task);
 }
@@ -115,7 +115,7 @@ int devmap_create(const char *name, const char *uuid, unsigned flags, const Devm
         int r;
 
         /* The kernel says EBUSY for these, too. */
-        if (devmap_info(name, &info) == 0 || devmap_info_uuid(uuid, &info) == 0)
+        if (devmap_info(name, &info) == 0 || (uuid && devmap_info_uuid(uuid, &info) == 0))
                 return -EEXIST;
         r = create_empty(name, uuid);
         if (r < 0 || n_targets == 0)

@@ -82,6 +82,8 @@ static void test_without_table(const TestDisk *disk) {
 
         number_of(disk, parameters);
         devmap_path(NAME, path);
+        expect_int("create without a UUID", devmap_create(NAME, NULL, 0, &target, 1), 0);
+        expect_int("remove it", devmap_remove(NAME), 0);
         expect_int("create without a table", devmap_create(NAME, UUID, 0, NULL, 0), 0);
         expect_int("table", devmap_table(NAME, &table), 0);
         expect_str("is empty", table, "");

@@ -82,10 +82,13 @@ int policy_read(const char *path, ConfError *error, Policy *ret_policy) {
         if (r < 0 && r != -ENOENT)
                 return r;
         for (size_t i = 0; conf && i < conf->n_sections; i++) {
+                const char *name = conf->sections[i].name;
+
                 for (size_t k = 0; k < conf->sections[i].n_entries; k++) {
                         const ConfEntry *entry = &conf->sections[i].entries[k];
 
-                        r = *conf->sections[i].name ? -ENOENT : parse_entry(entry, &policy);
+                        /* The heading is that of dm.conf; there are files that have none. */
+                        r = *name && strcmp(name, "Storage") != 0 ? -ENOENT : parse_entry(entry, &policy);
                         if (r == 0)
                                 continue;
                         error->line = entry->line;

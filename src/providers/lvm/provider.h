@@ -20,6 +20,8 @@ typedef struct LvmProvider {
         Report watched; /* our logical volumes */
         char *told[TOLD_MAX];
         size_t n_told;
+        uint64_t stuck_usec,
+                unstuck_usec; /* how long a copy that could not be deleted is left alone, and until when */
 } LvmProvider;
 
 extern const struct vss_provider lvm_provider;

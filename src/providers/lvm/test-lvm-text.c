@@ -287,6 +287,8 @@ static void test_settings(void) {
         expect_int("chunk", (int64_t)policy.classic_chunk, 64);
         expect_int("full", (int64_t)policy.pool_data_full, 90);
         expect_true("kept", !policy.drop_persistent);
+        read_policy("ClassicSize=30%\n[Storage]\nClassicSize=34%\n", 0, &policy);
+        expect_int("below a heading", (int64_t)policy.classic_size, 34);
         expect_int("no file", policy_read("/nonexistent/lvm.conf", &error, &policy), 0);
         expect_int("is the default", (int64_t)policy.classic_size, 20);
 }

@@ -24,6 +24,8 @@
 #define NEXT_USEC (2 * USEC_PER_SEC)
 #define NEXT_LOW_USEC (USEC_PER_SEC / 2)
 #define NEXT_DONE_USEC (USEC_PER_SEC / 10)
+/* So long, at most, until what could not be deleted is tried again. */
+#define STUCK_MAX_USEC (300 * USEC_PER_SEC)
 
 typedef struct Watch {
         LvmProvider *p;
@@ -35,17 +37,23 @@ static void look_again_in(Watch *watch, uint64_t usec) {
         watch->next_usec = watch->next_usec == 0 ? usec : MIN(watch->next_usec, usec);
 }
 
-/* Is it news? What was told is forgotten with forget(). */
-static bool is_news(LvmProvider *p, const char *what, const char *whom) {
-        char *text;
-
+static bool was_told(const LvmProvider *p, const char *what, const char *whom) {
         for (size_t i = 0; i < p->n_told; i++) {
                 size_t n = strlen(what);
 
                 if (strncmp(p->told[i], what, n) == 0 && p->told[i][n] == ' ' &&
                     strcmp(p->told[i] + n + 1, whom) == 0)
-                        return false;
+                        return true;
         }
+        return false;
+}
+
+/* Is it news? What was told is forgotten with forget(). */
+static bool is_news(LvmProvider *p, const char *what, const char *whom) {
+        char *text;
+
+        if (was_told(p, what, whom))
+                return false;
         /* Rather once too often than never. */
         if (p->n_told == TOLD_MAX || asprintf(&text, "%s %s", what, whom) < 0)
                 return true;
@@ -137,7 +145,8 @@ static bool goes_before(const vss_value *info, const vss_value *than) {
         return vss_value_get_integer(info, "sequence", 0) < vss_value_get_integer(than, "sequence", 0);
 }
 
-static const LogicalVolume *choose_victim(const LvmProvider *p, const LogicalVolume *of,
+/* @stuck: of those that could not be deleted, or of the others. */
+static const LogicalVolume *choose_victim(const LvmProvider *p, const LogicalVolume *of, bool stuck,
                                           vss_value **ret_info) {
         _cleanup_value_ vss_value *best_info = NULL;
         const LogicalVolume *best = NULL;
@@ -147,7 +156,8 @@ static const LogicalVolume *choose_victim(const LvmProvider *p, const LogicalVol
                 _cleanup_value_ vss_value *info = NULL;
 
                 if (!is_standing(lv) || !copy_is_thin(lv) || strcmp(lv->vg, of->vg) != 0 ||
-                    strcmp(lv->pool, of->pool) != 0 || tags_decode(&lv->tags, &info) < 0)
+                    strcmp(lv->pool, of->pool) != 0 || was_told(p, "stuck", lv->uuid) != stuck ||
+                    tags_decode(&lv->tags, &info) < 0)
                         continue;
                 if (!p->policy.drop_persistent &&
                     (vss_value_get_integer(info, "attributes", 0) & VSS_VOLSNAP_ATTR_NO_AUTO_RELEASE))
@@ -162,23 +172,12 @@ static const LogicalVolume *choose_victim(const LvmProvider *p, const LogicalVol
         return best;
 }
 
-static void drop_one(Watch *watch, const LogicalVolume *of, const char *state) {
-        _cleanup_value_ vss_value *info = NULL;
-        LvmProvider *p = watch->p;
-        const LogicalVolume *lv = choose_victim(p, of, &info);
+static void drop(Watch *watch, const LogicalVolume *lv, const vss_value *info, const char *state) {
         const char *id = vss_value_get_string(info, "id", "");
+        LvmProvider *p = watch->p;
         char why[160];
         int r;
 
-        if (!lv) {
-                if (is_news(p, "full", of->pool))
-                        add_event(watch, "storage-low", NULL, NULL,
-                                  "thin pool %s/%s is nearly full: %s. There is no shadow copy left in it "
-                                  "that may "
-                                  "go. Extend it with lvextend.",
-                                  of->vg, of->pool, state);
-                return;
-        }
         (void)snprintf(why, sizeof(why), "its thin pool was nearly full: %s", state);
         r = copy_remove(&p->lvm, lv, p->suspended);
         if (r == 0)
@@ -186,12 +185,41 @@ static void drop_one(Watch *watch, const LogicalVolume *of, const char *state) {
         else if (r == -EBUSY && (r = copy_give_up(&p->lvm, lv, why)) == 0)
                 add_event(watch, "snapshot-lost", info, NULL,
                           "shadow copy %s is lost, while it was in use: %s", id, why);
-        if (r < 0)
-                add_event(watch, "storage-low", info, NULL,
-                          "thin pool %s/%s is nearly full (%s), and shadow copy %s cannot be deleted: %s",
-                          of->vg, of->pool, state, id, provider_error(p, r));
         p->looked = false;
-        look_again_in(watch, r < 0 ? NEXT_LOW_USEC : NEXT_DONE_USEC);
+        look_again_in(watch, NEXT_DONE_USEC);
+        if (r == 0) {
+                forget(p, "stuck", lv->uuid);
+                p->stuck_usec = 0;
+                return;
+        }
+        if (is_news(p, "stuck", lv->uuid))
+                add_event(watch, "storage-low", info, NULL,
+                          "thin pool %s/%s is nearly full (%s), and shadow copy %s cannot be deleted: %s. "
+                          "It is tried "
+                          "again, later and later. Delete it, or extend the pool with lvextend.",
+                          lv->vg, lv->pool, state, id, provider_error(p, r));
+        p->stuck_usec = p->stuck_usec == 0 ? NEXT_USEC : MIN(2 * p->stuck_usec, STUCK_MAX_USEC);
+        p->unstuck_usec = now_usec() + p->stuck_usec;
+}
+
+/* The first that may go; what could not be deleted is tried again when there is nothing else, and not at
+ * once. */
+static void drop_one(Watch *watch, const LogicalVolume *of, const char *state) {
+        _cleanup_value_ vss_value *info = NULL, *stuck_info = NULL;
+        LvmProvider *p = watch->p;
+        const LogicalVolume *lv = choose_victim(p, of, false, &info);
+        const LogicalVolume *stuck = lv ? NULL : choose_victim(p, of, true, &stuck_info);
+
+        if (lv)
+                drop(watch, lv, info, state);
+        else if (stuck && now_usec() >= p->unstuck_usec)
+                drop(watch, stuck, stuck_info, state);
+        else if (!stuck && is_news(p, "full", of->pool))
+                add_event(watch, "storage-low", NULL, NULL,
+                          "thin pool %s/%s is nearly full: %s. There is no shadow copy left in it that may "
+                          "go. "
+                          "Extend it with lvextend.",
+                          of->vg, of->pool, state);
 }
 
 static void watch_pool(Watch *watch, const LogicalVolume *of) {
