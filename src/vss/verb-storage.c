@@ -72,6 +72,7 @@ static int list(Cli *cli, const Storage *storage) {
 static int find_place(Cli *cli, Storage *storage) {
         _cleanup_value_ vss_value *result = NULL;
         const vss_value *areas;
+        const char *place;
         int status = query(cli, storage, &result);
 
         if (status != EXIT_DONE)
@@ -81,10 +82,9 @@ static int find_place(Cli *cli, Storage *storage) {
                 return cli_usage(cli, "differences of %s are kept on %s and elsewhere: say which with --on",
                                  storage->volume,
                                  vss_value_get_string(vss_value_at(areas, 0), "diff-volume", "?"));
-        storage->place = strdup(
-                vss_value_count(areas) == 1
-                        ? vss_value_get_string(vss_value_at(areas, 0), "diff-volume", storage->volume)
-                        : storage->volume);
+        place = vss_value_get_string(vss_value_at(areas, 0), "diff-volume", "");
+        /* One that is detached has no path; the provider knows which it was. */
+        storage->place = strdup(place[0] == '/' ? place : storage->volume);
         return storage->place ? EXIT_DONE : cli_out_of_memory(cli);
 }
 

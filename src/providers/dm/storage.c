@@ -185,6 +185,14 @@ static int query_one(const Volume *volume, const char *on, const Storage *storag
         return vss_value_append(list, TAKE_PTR(item)) < 0 ? -ENOMEM : 0;
 }
 
+/* A place that was detached is still the one that was set. */
+static bool is_listed(const VolumeList *volumes, const char *filesystem) {
+        for (size_t i = 0; i < volumes->n; i++)
+                if (strcmp(volumes->items[i].filesystem, filesystem) == 0)
+                        return true;
+        return false;
+}
+
 vss_result storage_query(vss_provider_call *call, vss_value *list) {
         _cleanup_volumes_ VolumeList volumes = { 0 };
         Policy policy;
@@ -204,6 +212,8 @@ vss_result storage_query(vss_provider_call *call, vss_value *list) {
                 /* Its own, and wherever else its areas lie by now. */
                 for (size_t k = 0; r == 0 && k < volumes.n; k++)
                         r = query_one(volume, volumes.items[k].filesystem, &storage, list);
+                if (r == 0 && !is_listed(&volumes, storage.on))
+                        r = query_one(volume, storage.on, &storage, list);
         }
         return r < 0 ? fail(call, "dm", r) : VSS_S_OK;
 }
@@ -254,13 +264,13 @@ vss_result storage_add(vss_provider_call *call, const struct vss_volume *volume,
         if (r < 0)
                 return fail(call, volume->path, r);
         if (storage.is_explicit)
-                return vss_provider_call_fail(call,
-                                              strcmp(storage.on, on.filesystem) == 0
-                                                      ? VSS_E_OBJECT_ALREADY_EXISTS
-                                                      : VSS_E_MAXIMUM_DIFFAREA_ASSOCIATIONS_REACHED,
-                                              "%s: where its differences are kept is set already. Change "
-                                              "it (vss storage resize), or end it first (vss storage delete).",
-                                              volume->path);
+                return vss_provider_call_fail(
+                        call,
+                        strcmp(storage.on, on.filesystem) == 0 ? VSS_E_OBJECT_ALREADY_EXISTS
+                                                               : VSS_E_MAXIMUM_DIFFAREA_ASSOCIATIONS_REACHED,
+                        "%s: where its differences are kept is set already. Change "
+                        "it (vss storage resize), or end it first (vss storage delete).",
+                        volume->path);
         if (maximum < POLICY_AREA_MIN)
                 return vss_provider_call_fail(call, VSS_E_INSUFFICIENT_STORAGE,
                                               "%s: at least %llu MiB are needed", volume->path,
@@ -297,17 +307,18 @@ vss_result storage_change(vss_provider_call *call, const struct vss_volume *volu
         if (r < 0)
                 return fail(call, volume->path, r);
         /* Where they were to be kept may have been detached: then it can be named no more. */
-        if ((strcmp(storage.on, on.filesystem) != 0 && volume_by_filesystem(storage.on, &place) != -ENOENT) ||
+        if ((strcmp(storage.on, on.filesystem) != 0 &&
+             volume_by_filesystem(storage.on, &place) != -ENOENT) ||
             (maximum == 0 && !storage.is_explicit))
                 return vss_provider_call_fail(call, VSS_E_OBJECT_NOT_FOUND,
                                               "%s: nobody has set that its differences are kept on %s",
                                               volume->path, diff_volume->path);
         if (maximum == 0) {
                 if (storage.volume.allocated > 0)
-                        return vss_provider_call_fail(
-                                call, VSS_E_VOLUME_IN_USE,
-                                "%s: there are shadow copies whose differences are kept there. Delete them first.",
-                                volume->path);
+                        return vss_provider_call_fail(call, VSS_E_VOLUME_IN_USE,
+                                                      "%s: there are shadow copies whose differences are "
+                                                      "kept there. Delete them first.",
+                                                      volume->path);
                 return forget_said(call, volume, &of);
         }
         if (maximum < POLICY_AREA_MIN || maximum < storage.volume.allocated)
