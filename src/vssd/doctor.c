@@ -17,6 +17,7 @@
 #include <linux/magic.h>
 #include "config.h"
 #include "vssd/cgroup.h"
+#include "vssd/doctor-internal.h"
 #include "vssd/doctor.h"
 #include "vssd/losses.h"
 
@@ -137,6 +138,7 @@ static int add_losses(const Manager *manager, vss_value *list) {
 
 int doctor_main(void *arg, WorkerAnswer *answer) {
         vss_value *list = value_require(answer->value, "checks", VSS_KIND_LIST);
+        int r;
 
         FOREACH_ELEMENT (check, checks) {
                 bool ok = check->ok();
@@ -149,5 +151,6 @@ int doctor_main(void *arg, WorkerAnswer *answer) {
                 if (vss_value_append(list, row) < 0)
                         return -ENOMEM;
         }
-        return add_losses(arg, list);
+        r = doctor_add_storage(list);
+        return r < 0 ? r : add_losses(arg, list);
 }
