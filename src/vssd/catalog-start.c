@@ -12,6 +12,7 @@
 #include "vssd/clones.h"
 #include "vssd/log.h"
 #include "vssd/mounts.h"
+#include "vssd/watch.h"
 #include "vssd/worker.h"
 
 typedef struct Startup {
@@ -99,12 +100,22 @@ static void open_again(Startup *startup, const vss_value *snapshot) {
                           vss_value_get_string(snapshot, "id", ""));
 }
 
+/* Copies or none: what a service before this one could not undo may wait for its device. */
+static void watch_all(const Startup *startup) {
+        const Discovery *providers = &startup->query->providers;
+
+        for (size_t i = 0; i < providers->n_participants; i++)
+                watch_keep(startup->manager, providers->participants[i]);
+}
+
 static void on_found_at_start(void *userdata, const Failure *failure, vss_value *result) {
         Startup *startup = userdata;
         const vss_value *snapshots = vss_value_get(result, "snapshots");
         _cleanup_value_ vss_value *selection = vss_value_new_dict();
         vss_value *orphans = value_require(selection, "snapshots", VSS_KIND_LIST);
 
+        if (!*startup->set)
+                watch_all(startup);
         startup->incomplete = catalog_query_is_incomplete(startup->query, result);
         for (size_t i = 0; i < vss_value_count(snapshots); i++) {
                 const vss_value *snapshot = vss_value_at(snapshots, i);

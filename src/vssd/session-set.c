@@ -341,7 +341,8 @@ static void finish_set(Session *session, const Failure *failure, vss_value *resu
                    failure->code < 0 ? failure_culprit(failure) : "",
                    failure->code < 0 && *failure_culprit(failure) ? ": " : "",
                    failure->code < 0 ? failure_message(failure) : "");
-        for (size_t i = 0; failure->code >= 0 && i < session->set.n_volumes; i++)
+        /* Of one that failed as well: something may be left that could not be undone yet. */
+        for (size_t i = 0; i < session->set.n_volumes; i++)
                 watch_begin(session->manager, session->set.volumes[i].provider);
         if (failure->code >= 0 && (session->set.context & VSS_VOLSNAP_ATTR_CLIENT_ACCESSIBLE))
                 trim_start(session->manager, &session->set);

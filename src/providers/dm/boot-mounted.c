@@ -198,14 +198,20 @@ static int refresh(const Volume *volume, const char *id, const Token *token) {
 }
 
 int boot_refresh(const Volume *volume) {
-        _cleanup_value_ vss_value *ids = vss_value_new_list(), *mounts = NULL;
+        _cleanup_value_ vss_value *ids = vss_value_new_list();
+        int r = ids ? store_list(ids) : -ENOMEM;
+
+        return r < 0 ? r : boot_refresh_copies(volume, ids);
+}
+
+int boot_refresh_copies(const Volume *volume, const vss_value *ids) {
+        _cleanup_value_ vss_value *mounts = NULL;
         Token token = { .kind = TOKEN_NONE };
         int r, failed = 0;
 
-        r = ids ? store_list(ids) : -ENOMEM;
         /* What is written now gets past the copies. */
-        if (r < 0 || vss_value_count(ids) == 0 || volume->table != VOLUME_ORIGIN)
-                return r;
+        if (vss_value_count(ids) == 0 || volume->table != VOLUME_ORIGIN)
+                return 0;
         r = mounts_list(volume->info.device, &mounts);
         if (r >= 0)
                 r = token_state_read(volume->origin.path, &token.state);

@@ -51,5 +51,7 @@ int boot_record(const Volume *volume, BootReport *report);
 /* The same for the tokens of copies that stand alone, and only if something has changed: cheap enough to be
  * done again and again. */
 int boot_refresh(const Volume *volume);
+/* The same, for who knows its copies. */
+int boot_refresh_copies(const Volume *volume, const vss_value *ids);
 /* Records that, and removes the devices of the volume and of its copies. -EBUSY: it is mounted. */
 int boot_detach(const Volume *volume, BootReport *report);

@@ -70,16 +70,33 @@ static int open_place(const char *id, const AreaHeader *header, int *ret_fd) {
         return r == -ESTALE ? 0 : r;
 }
 
+/* The volume of a copy. A header that cannot be read does not name it: the copy's table has the partition.
+ */
+static bool find_volume(const AreaHeader *header, const StoreState *state, Volume *ret_volume) {
+        const char *filesystem = vss_value_get_string(vss_value_get(header->info, "dm"), "origin", "");
+        _cleanup_volumes_ VolumeList volumes = { 0 };
+
+        if (info_id_is_valid(filesystem))
+                return volume_by_filesystem(filesystem, ret_volume) == 0 &&
+                       ret_volume->table != VOLUME_FOREIGN;
+        if (state->origin == 0 || volume_list(&volumes) < 0)
+                return false;
+        for (size_t i = 0; i < volumes.n; i++)
+                if (volumes.items[i].table != VOLUME_FOREIGN &&
+                    volumes.items[i].origin.number == state->origin) {
+                        *ret_volume = volumes.items[i];
+                        return true;
+                }
+        return false;
+}
+
 /* The devices of a copy, and its volume's table if it was the last. */
 static int remove_devices(const char *id, const AreaHeader *header, const StoreState *state,
                           vss_value *suspended) {
-        const char *origin = vss_value_get_string(vss_value_get(header->info, "dm"), "origin", "");
-        bool known = false;
         Volume volume;
+        bool known = find_volume(header, state, &volume);
         int r;
 
-        if (info_id_is_valid(origin))
-                known = volume_by_filesystem(origin, &volume) == 0 && volume.table != VOLUME_FOREIGN;
         if (known && volume.info.inactive)
                 (void)devmap_clear(volume.info.name);
         if (known && state->live && state->origin == volume.origin.number) {
@@ -89,7 +106,7 @@ static int remove_devices(const char *id, const AreaHeader *header, const StoreS
         }
         r = store_remove(id);
         /* A cut that was made by halves has left an origin without a copy. */
-        if (r == 0 && known && volume_by_filesystem(origin, &volume) == 0)
+        if (r == 0 && known && volume_refresh(&volume) == 0)
                 r = make_linear(&volume, NULL, suspended);
         return r;
 }

@@ -11,6 +11,7 @@
 #include "providers/dm/area.h"
 #include "providers/dm/boot.h"
 #include "providers/dm/remains.h"
+#include "providers/dm/remove.h"
 #include "providers/dm/storage.h"
 #include "providers/dm/watch.h"
 #include "util/clock.h"
@@ -20,11 +21,20 @@
 /* Somebody is told again when an area has become so much fuller, in percent. */
 #define TELL_STEP 10
 
+typedef struct Standing {
+        char id[VSS_ID_SIZE];
+        dev_t origin;
+        bool persistent;
+} Standing;
+
 typedef struct Watch {
         vss_value *told;
         vss_value *events;
         vss_value *suspended;
         Policy policy;
+        Standing *standing; /* copies with live devices, whatever their headers say */
+        size_t n_standing;
+        bool again; /* there will be something to look after */
 } Watch;
 
 typedef struct Watched {
@@ -195,8 +205,18 @@ static int look_low(Watch *watch, Watched *w, const Volume *volume) {
         return add_event(watch, full ? "storage-low" : "storage-grow-failed", w, message);
 }
 
-/* @ret_stands: there will be something to look after. */
-static int look_at(Watch *watch, const char *id, bool *ret_stands) {
+static int note_standing(Watch *watch, const char *id, const StoreState *state) {
+        Standing *all = reallocarray(watch->standing, watch->n_standing + 1, sizeof(*all));
+
+        if (!all)
+                return -ENOMEM;
+        watch->standing = all;
+        all[watch->n_standing] = (Standing){ .origin = state->origin, .persistent = state->persistent };
+        (void)snprintf(all[watch->n_standing++].id, VSS_ID_SIZE, "%s", id);
+        return 0;
+}
+
+static int look_at(Watch *watch, const char *id) {
         _cleanup_area_header_ AreaHeader header = { 0 };
         Watched w = { .id = id, .header = &header };
         const char *reason, *origin;
@@ -205,6 +225,9 @@ static int look_at(Watch *watch, const char *id, bool *ret_stands) {
 
         r = store_state(id, &w.state);
         if (r < 0 || !w.state.live)
+                return r;
+        r = note_standing(watch, id, &w.state);
+        if (r < 0)
                 return r;
         r = store_read_header(id, &header);
         if (r < 0 || !header.info || strcmp(vss_value_get_string(header.info, "state", ""), "created") != 0)
@@ -217,7 +240,7 @@ static int look_at(Watch *watch, const char *id, bool *ret_stands) {
                 return r;
         if (reason)
                 return lose(watch, &w, reason);
-        *ret_stands = true;
+        watch->again = true;
         origin = vss_value_get_string(vss_value_get(header.info, "dm"), "origin", "");
         if (policy_is_low(&watch->policy, w.used, w.total) && volume_by_filesystem(origin, &volume) == 0)
                 return look_low(watch, &w, &volume);
@@ -225,52 +248,99 @@ static int look_at(Watch *watch, const char *id, bool *ret_stands) {
 }
 
 /* A volume that was mounted or unmounted since looks different to the next boot. */
-static void refresh_tokens(void) {
+static int refresh_tokens(const Watch *watch, const Volume *volume) {
+        _cleanup_value_ vss_value *ids = vss_value_new_list();
+        int r;
+
+        if (!ids)
+                return -ENOMEM;
+        for (size_t i = 0; i < watch->n_standing; i++)
+                if (watch->standing[i].persistent && watch->standing[i].origin == volume->origin.number &&
+                    value_append_string(ids, watch->standing[i].id) < 0)
+                        return -ENOMEM;
+        r = boot_refresh_copies(volume, ids);
+        if (r < 0 && r != -ENOMEM) {
+                fprintf(stderr, "%s: how it is mounted cannot be recorded: %s\n", volume->path,
+                        strerror(-r));
+                r = 0;
+        }
+        return r;
+}
+
+/* Copies that went while the device was away, or by other hands, have left it the table that they needed. An
+ * inactive one is of a set that is being prepared. */
+static int settle_table(Watch *watch, const Volume *volume) {
+        int r;
+
+        if (volume->info.inactive || volume->info.suspended)
+                return 0;
+        for (size_t i = 0; i < watch->n_standing; i++)
+                if (watch->standing[i].origin == volume->origin.number)
+                        return 0;
+        r = remove_origin(volume, watch->suspended);
+        if (r == 0 || r == -ENOMEM)
+                return r;
+        watch->again = true;
+        if (vss_value_get_boolean(watch->told, volume->path, false))
+                return 0;
+        fprintf(stderr, "%s: its table, which was for shadow copies, cannot be changed back: %s\n",
+                volume->path, strerror(-r));
+        return vss_value_set_boolean(watch->told, volume->path, true) < 0 ? -ENOMEM : 0;
+}
+
+static int look_at_volumes(Watch *watch) {
         _cleanup_volumes_ VolumeList volumes = { 0 };
         int r = volume_list(&volumes);
 
         for (size_t i = 0; r == 0 && i < volumes.n; i++) {
-                if (volumes.items[i].table == VOLUME_FOREIGN)
+                const Volume *volume = &volumes.items[i];
+
+                if (volume->table != VOLUME_ORIGIN)
                         continue;
-                r = boot_refresh(&volumes.items[i]);
+                r = refresh_tokens(watch, volume);
+                if (r == 0)
+                        r = settle_table(watch, volume);
+        }
+        return r;
+}
+
+static int look_at_copies(Watch *watch) {
+        _cleanup_value_ vss_value *ids = vss_value_new_list();
+        int r = ids ? store_list(ids) : -ENOMEM;
+
+        for (size_t i = 0; r == 0 && i < vss_value_count(ids); i++) {
+                const char *id = vss_value_string(vss_value_at(ids, i), "");
+
+                r = look_at(watch, id);
+                /* One that cannot be looked at does not hide the others. */
                 if (r < 0 && r != -ENOMEM) {
-                        fprintf(stderr, "%s: how it is mounted cannot be recorded: %s\n",
-                                volumes.items[i].path, strerror(-r));
+                        fprintf(stderr, "shadow copy %s cannot be looked after: %s\n", id, strerror(-r));
+                        watch->again = true;
                         r = 0;
                 }
         }
+        return r;
 }
 
 int watch_check(vss_value *told, const vss_value *suspended, vss_value *results) {
-        _cleanup_value_ vss_value *ids = vss_value_new_list();
         Watch watch = { .told = told,
                         .events = value_require(results, "events", VSS_KIND_LIST),
                         .suspended = value_require(results, "suspended", VSS_KIND_LIST) };
-        bool stands = false;
         int r;
 
-        if (!ids || !watch.events || !watch.suspended)
+        if (!watch.events || !watch.suspended)
                 return -ENOMEM;
         for (size_t i = 0; i < vss_value_count(suspended); i++)
                 if (vss_value_append(watch.suspended, vss_value_copy(vss_value_at(suspended, i))) < 0)
                         return -ENOMEM;
         storage_read_policy(&watch.policy);
-        r = store_list(ids);
+        r = look_at_copies(&watch);
+        if (r == 0)
+                r = look_at_volumes(&watch);
+        free(watch.standing);
         if (r == -EOPNOTSUPP)
                 return 0;
-        for (size_t i = 0; r == 0 && i < vss_value_count(ids); i++) {
-                const char *id = vss_value_string(vss_value_at(ids, i), "");
-
-                r = look_at(&watch, id, &stands);
-                /* One that cannot be looked at does not hide the others. */
-                if (r < 0 && r != -ENOMEM) {
-                        fprintf(stderr, "shadow copy %s cannot be looked after: %s\n", id, strerror(-r));
-                        stands = true;
-                        r = 0;
-                }
-        }
-        refresh_tokens();
-        if (r == 0 && stands && vss_value_set_integer(results, "next-usec", (int64_t)LOOK_USEC) < 0)
+        if (r == 0 && watch.again && vss_value_set_integer(results, "next-usec", (int64_t)LOOK_USEC) < 0)
                 r = -ENOMEM;
         return r;
 }
