@@ -204,23 +204,25 @@ static vss_result end_prepare_snapshots(vss_provider_call *call, const char *set
                      : VSS_S_OK;
 }
 
+/*
+ * The hold cuts, and what becomes of each operation it knows itself. Nothing is looked at while writers are
+ * frozen: a cut that somebody spoiled beforehand, or afterwards, is found when they run again.
+ */
 static vss_result pre_commit_snapshots(vss_provider_call *call, const char *set_id) {
         Set *set = set_under_way(call, set_id);
-        const Copy *copy;
-        int r;
 
-        if (!set || !set->cut)
-                return no_set(call, set_id);
-        r = set_check(set, &copy);
-        return r < 0 ? fail(call, copy->path, "what was prepared is gone", NULL, r) : VSS_S_OK;
+        return set && set->cut ? VSS_S_OK : no_set(call, set_id);
 }
 
-/* The hold cuts. */
 static vss_result commit_snapshots(vss_provider_call *call, const char *set_id) {
         return set_under_way(call, set_id) ? VSS_S_OK : no_set(call, set_id);
 }
 
 static vss_result post_commit_snapshots(vss_provider_call *call, const char *set_id, uint32_t count) {
+        return set_under_way(call, set_id) ? VSS_S_OK : no_set(call, set_id);
+}
+
+static vss_result pre_final_commit_snapshots(vss_provider_call *call, const char *set_id) {
         Set *set = set_under_way(call, set_id);
         const Copy *copy;
         int r;
@@ -232,14 +234,8 @@ static vss_result post_commit_snapshots(vss_provider_call *call, const char *set
                 return vss_provider_call_fail(call, VSS_E_PROVIDER_VETO,
                                               "%s: its device was not cut: the tables are not live",
                                               copy->path);
-        return r < 0 ? fail(call, copy->path, "its shadow copy is not right", copy->reason, r) : VSS_S_OK;
-}
-
-static vss_result pre_final_commit_snapshots(vss_provider_call *call, const char *set_id) {
-        Set *set = set_under_way(call, set_id);
-
-        if (!set)
-                return no_set(call, set_id);
+        if (r < 0)
+                return fail(call, copy->path, "its shadow copy is not right", copy->reason, r);
         set->may_write = true;
         return VSS_S_OK;
 }

@@ -246,26 +246,6 @@ int set_prepare(Set *set, const Policy *policy, vss_value *results, const Copy *
 
 /* ---- the cut, and after it ---- */
 
-int set_check(Set *set, const Copy **ret_copy) {
-        for (size_t i = 0; i < set->n; i++) {
-                Copy *copy = &set->copies[i];
-                char name[DEVMAP_NAME_SIZE];
-                DevmapInfo info;
-                int r;
-
-                *ret_copy = copy;
-                r = volume_refresh(&copy->volume);
-                store_name(copy->id, STORE_COPY, name);
-                if (r == 0)
-                        r = devmap_info(name, &info);
-                if (r == 0 && (!copy->volume.info.inactive || !info.inactive || info.live))
-                        r = -ESTALE;
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 static int examine_copy(Copy *copy) {
         char name[DEVMAP_NAME_SIZE], path[DEVMAP_PATH_SIZE];
         StoreState state;

@@ -40,8 +40,6 @@ int set_add(Set *set, const char *snapshot_id, const struct vss_volume *volume, 
             const vss_value *properties);
 /* Areas, devices and tables; @results gets the "cut". @ret_copy: the one that failed. */
 int set_prepare(Set *set, const Policy *policy, vss_value *results, const Copy **ret_copy);
-/* Is everything as it was prepared? -ESTALE. */
-int set_check(Set *set, const Copy **ret_copy);
 /* Are the copies live? They become read-only. -ENODATA: the cut was not made. */
 int set_examine(Set *set, const Copy **ret_copy);
 /* The superblocks are sealed, the identities complete. */

@@ -133,11 +133,13 @@ static vss_result end_prepare_snapshots(vss_provider_call *call, const char *set
         return set_prepare(set, &p->lvm, &p->policy, call, results);
 }
 
+/* The least while writers are frozen: what somebody spoiled before the cut, or after it, is found behind it.
+ */
 static vss_result pre_commit_snapshots(vss_provider_call *call, const char *set_id) {
         LvmProvider *p = vss_provider_call_userdata(call);
         Set *set = set_under_way(call, set_id);
 
-        return set ? set_look_again(set, &p->policy, call) : no_set(call, set_id);
+        return set ? set_check_pools(set, &p->policy, call) : no_set(call, set_id);
 }
 
 /* The hold cuts. */
@@ -149,14 +151,19 @@ static vss_result post_commit_snapshots(vss_provider_call *call, const char *set
         LvmProvider *p = vss_provider_call_userdata(call);
         Set *set = set_under_way(call, set_id);
 
-        return set ? set_after_cut(set, &p->lvm, call) : no_set(call, set_id);
+        if (!set)
+                return no_set(call, set_id);
+        set_unlock(set, &p->lvm);
+        return VSS_S_OK;
 }
 
 static vss_result pre_final_commit_snapshots(vss_provider_call *call, const char *set_id) {
         LvmProvider *p = vss_provider_call_userdata(call);
         Set *set = set_under_way(call, set_id);
 
-        return set ? set_activate(set, &p->lvm, call) : no_set(call, set_id);
+        vss_result result = set ? set_examine(set, call) : no_set(call, set_id);
+
+        return result < 0 ? result : set_activate(set, &p->lvm, call);
 }
 
 static vss_result seal(vss_provider_call *call, const Copy *copy) {

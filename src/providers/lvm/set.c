@@ -108,18 +108,30 @@ static vss_result check_classic(const Copy *copy, vss_provider_call *call) {
                                       copy->volume, copy->vg, copy->lv);
 }
 
-vss_result set_after_cut(Set *set, Lvm *lvm, vss_provider_call *call) {
-        set_unlock(set, lvm);
+/* What the pool was told to copy is still what the volume is. */
+static vss_result check_thin(const Copy *copy, vss_provider_call *call) {
+        Origin now;
+        const char *why;
+
+        if (origin_look(copy->origin.device, &now, &why) == 0 && strcmp(now.uuid, copy->origin.uuid) == 0 &&
+            now.thin && now.thin_id == copy->origin.thin_id && now.pool == copy->origin.pool &&
+            now.sectors == copy->origin.sectors)
+                return VSS_S_OK;
+        return vss_provider_call_fail(
+                call, VSS_E_PROVIDER_VETO,
+                "%s: its logical volume was changed while its copy was made. Try again.", copy->volume);
+}
+
+vss_result set_examine(const Set *set, vss_provider_call *call) {
         for (size_t i = 0; i < set->n_copies; i++) {
                 const Copy *copy = &set->copies[i];
-                vss_result result;
+                vss_result result = copy->origin.thin ? check_thin(copy, call) : check_classic(copy, call);
                 int r;
 
-                if (copy->origin.thin)
-                        continue;
-                result = check_classic(copy, call);
                 if (result < 0)
                         return result;
+                if (copy->origin.thin)
+                        continue;
                 r = copy_set_read_only(copy->device_name, false, true);
                 if (r < 0)
                         return vss_provider_call_fail(call, VSS_E_UNEXPECTED_PROVIDER_ERROR,

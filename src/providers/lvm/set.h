@@ -63,8 +63,10 @@ int set_add(Set *set, const char *snapshot_id, const struct vss_volume *volume, 
 /* These say by @call what went wrong. */
 vss_result set_prepare(Set *set, Lvm *lvm, const Policy *policy, vss_provider_call *call,
                        vss_value *results);
-vss_result set_look_again(Set *set, const Policy *policy, vss_provider_call *call);
-vss_result set_after_cut(Set *set, Lvm *lvm, vss_provider_call *call);
+/* Before the cut: has any filled up meanwhile? */
+vss_result set_check_pools(const Set *set, const Policy *policy, vss_provider_call *call);
+/* After it: are the copies of what was prepared? Classic ones become read-only. */
+vss_result set_examine(const Set *set, vss_provider_call *call);
 vss_result set_activate(Set *set, Lvm *lvm, vss_provider_call *call);
 vss_result set_finish(Set *set, Lvm *lvm, vss_provider_call *call);
 /* LVM may go on. */

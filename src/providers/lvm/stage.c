@@ -52,42 +52,19 @@ static vss_result check_pool(const Copy *copy, const Policy *policy, vss_provide
                 copy->volume, copy->origin.pool_name, text);
 }
 
-/* The tables are still what was prepared for. */
-static vss_result check_tables(const Copy *copy, vss_provider_call *call) {
-        _cleanup_(freep) char *table = NULL;
-        DevmapInfo info;
-        Origin now;
-        const char *why;
+vss_result set_check_pools(const Set *set, const Policy *policy, vss_provider_call *call) {
+        const char *checked = "";
 
-        if (origin_look(copy->origin.device, &now, &why) < 0 || strcmp(now.uuid, copy->origin.uuid) != 0 ||
-            now.thin != copy->origin.thin || now.thin_id != copy->origin.thin_id ||
-            now.pool != copy->origin.pool || now.sectors != copy->origin.sectors)
-                return vss_provider_call_fail(
-                        call, VSS_E_PROVIDER_VETO,
-                        "%s: its logical volume was changed while its copy was prepared. "
-                        "Try again.",
-                        copy->volume);
-        if (copy->origin.thin)
-                return VSS_S_OK;
-        if (origin_read_target(copy->device_name, "error", false, &table) == 0 &&
-            devmap_info(copy->device_name, &info) == 0 && info.inactive)
-                return VSS_S_OK;
-        return vss_provider_call_fail(
-                call, VSS_E_PROVIDER_VETO,
-                "%s: the snapshot %s/%s that waits for the cut was touched by somebody "
-                "else. Try again.",
-                copy->volume, copy->vg, copy->lv);
-}
-
-vss_result set_look_again(Set *set, const Policy *policy, vss_provider_call *call) {
         for (size_t i = 0; i < set->n_copies; i++) {
                 const Copy *copy = &set->copies[i];
-                vss_result result = check_tables(copy, call);
+                vss_result result;
 
-                if (result == VSS_S_OK && copy->origin.thin)
-                        result = check_pool(copy, policy, call);
+                if (!copy->origin.thin || strcmp(copy->origin.pool_name, checked) == 0)
+                        continue;
+                result = check_pool(copy, policy, call);
                 if (result < 0)
                         return result;
+                checked = copy->origin.pool_name;
         }
         return VSS_S_OK;
 }
