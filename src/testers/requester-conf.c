@@ -32,6 +32,7 @@ static const char usage_text[] =
         "  --cancel-at=EVENT     cancel the call under way when it gets to this event\n"
         "  --additional          more restores of these components follow\n"
         "  --without-writers     restore by the documents alone\n"
+        "  --dry-run             restore: say what would be done, and do nothing\n"
         "  --trust-documents     restore also to places that no descriptor and no running writer vouches "
         "for\n"
         "  --staging=DIR         where files are put that a reboot has to put in their place\n"
@@ -300,6 +301,7 @@ enum {
         OPTION_ADDITIONAL,
         OPTION_WITHOUT_WRITERS,
         OPTION_TRUST_DOCUMENTS,
+        OPTION_DRY_RUN,
         OPTION_STAGING,
         OPTION_DELETE,
         OPTION_VERBOSE,
@@ -325,6 +327,7 @@ static const struct option options[] = {
         { "cancel-at", required_argument, NULL, OPTION_CANCEL_AT },
         { "additional", no_argument, NULL, OPTION_ADDITIONAL },
         { "without-writers", no_argument, NULL, OPTION_WITHOUT_WRITERS },
+        { "dry-run", no_argument, NULL, OPTION_DRY_RUN },
         { "trust-documents", no_argument, NULL, OPTION_TRUST_DOCUMENTS },
         { "staging", required_argument, NULL, OPTION_STAGING },
         { "delete", no_argument, NULL, OPTION_DELETE },
@@ -421,6 +424,9 @@ static int take_switch(RequesterConf *conf, int option) {
                 return 0;
         case OPTION_TRUST_DOCUMENTS:
                 conf->trust_documents = true;
+                return 0;
+        case OPTION_DRY_RUN:
+                conf->dry_run = true;
                 return 0;
         case OPTION_DELETE:
                 conf->delete_after = true;

@@ -46,7 +46,7 @@ typedef struct RequesterConf {
         uint32_t context;
         const char *documents, *store, *previous, *provider, *label, *staging;
         bool select_components, bootable_system_state, partial_files, trust_documents, without_writers,
-                verbose;
+                dry_run, verbose;
         bool additional_restores; /* of every component */
         bool delete_after;        /* snapshot: take it away again */
         unsigned long retries, wait;

@@ -374,7 +374,22 @@ static int read_back(Restore *restore) {
         return status;
 }
 
+/* What writers did, or would do. */
+static void tell_notes(const vss_value *result) {
+        const vss_value *notes = vss_value_get(result, "notes");
+
+        for (size_t i = 0; i < vss_value_count(notes); i++) {
+                const vss_value *note = vss_value_at(notes, i);
+                const char *name = component_name(note);
+
+                printf("%s%s%s: %s\n", vss_value_get_string(note, "writer", "?"), *name ? ":" : "",
+                       *name ? component_label(component_logical_path(note), name).text : "",
+                       vss_value_get_string(note, "text", ""));
+        }
+}
+
 static int pre_restore(Restore *restore) {
+        _cleanup_value_ vss_value *result = NULL;
         Requester *requester = restore->requester;
         vss_async *async = NULL;
         vss_result r;
@@ -382,8 +397,14 @@ static int pre_restore(Restore *restore) {
 
         if (!restore->anybody_present)
                 return EXIT_DONE;
+        if (requester->conf->dry_run) {
+                r = vss_session_set_dry_run(requester->session, true);
+                if (r < 0)
+                        return requester_fail(requester, r, "SetDryRun");
+        }
         r = vss_session_pre_restore(requester->session, &async);
-        status = requester_await(requester, r, async, "PreRestore", NULL);
+        status = requester_await(requester, r, async, "PreRestore", &result);
+        tell_notes(result);
         if (status == EXIT_DONE)
                 status = requester_check_status(requester, "PreRestore", false);
         for (size_t i = 0; status == EXIT_DONE && i < restore->n; i++)
@@ -410,6 +431,7 @@ static void tell_messages(Restore *restore, const char *key) {
 }
 
 static int post_restore(Restore *restore) {
+        _cleanup_value_ vss_value *result = NULL;
         Requester *requester = restore->requester;
         vss_async *async = NULL;
         vss_result r;
@@ -418,7 +440,8 @@ static int post_restore(Restore *restore) {
         if (!restore->anybody_present)
                 return EXIT_DONE;
         r = vss_session_post_restore(requester->session, &async);
-        status = requester_await(requester, r, async, "PostRestore", NULL);
+        status = requester_await(requester, r, async, "PostRestore", &result);
+        tell_notes(result);
         if (status == EXIT_DONE)
                 status = requester_check_status(requester, "PostRestore", false);
         if (status == EXIT_DONE)
@@ -455,6 +478,10 @@ static int run_systemctl(const char *verb, const char *unit) {
 static void control_unit(WriterRestore *w, const char *verb, const char *unit) {
         if (!unit || !*unit)
                 return;
+        if (w->requester->conf->dry_run) {
+                printf("%s: systemctl %s %s would be run\n", w->name, verb, unit);
+                return;
+        }
         if (!vouch_has_unit(&w->vouch, unit))
                 requester_complain(w->requester,
                                    "%s: %s %s: neither its descriptor (Units=) nor the running writer "
@@ -517,6 +544,17 @@ static bool has_stored(const WriterRestore *w, const vss_value *component) {
         return found;
 }
 
+static void tell_step(const WriterRestore *w, const RestoreStep *step, const char *label) {
+        bool nothing = w->refused || !has_stored(w, step->component) || step->outcome == RESTORE_NOTHING ||
+                       step->outcome == RESTORE_BY_APPLICATION;
+
+        printf("%s:%s: %s: %s\n", w->name, label,
+               nothing ? "nothing would be restored" : "would be restored",
+               w->refused                        ? "its writer refuses it"
+               : !has_stored(w, step->component) ? "nothing of it is in the store"
+                                                 : step->reason);
+}
+
 static int put_step(WriterRestore *w, const RestorePlan *plan, const RestoreStep *step) {
         ComponentLabel label = component_label(component_logical_path(step->component),
                                                component_name(step->component));
@@ -524,6 +562,10 @@ static int put_step(WriterRestore *w, const RestorePlan *plan, const RestoreStep
         vss_result r;
         int status = EXIT_DONE;
 
+        if (w->requester->conf->dry_run) {
+                tell_step(w, step, label.text);
+                return EXIT_DONE;
+        }
         if (w->refused)
                 requester_complain(w->requester, "%s:%s: nothing is restored, as its writer has refused it",
                                    w->name, label.text);
@@ -583,7 +625,7 @@ static int put_writer(WriterRestore *w, const char **ret_restart) {
                                          .look = restore_look,
                                          .refuse = restore_refuse,
                                          .userdata = w };
-        int status = open_staging(w);
+        int status = w->requester->conf->dry_run ? EXIT_DONE : open_staging(w);
 
         if (status != EXIT_DONE)
                 return status;
@@ -620,7 +662,7 @@ static int put_paths(Restore *restore) {
         size_t n = 0;
         int r;
 
-        if (restore->requester->conf->n_paths == 0)
+        if (restore->requester->conf->n_paths == 0 || restore->requester->conf->dry_run)
                 return EXIT_DONE;
         r = store_list_components(&restore->store, &stored, &n);
         if (r < 0)

@@ -18,6 +18,8 @@ static const Verb verbs[] = {
         { "create", "[OPTION]... [PATH|VOLUME]...", "Makes a set of shadow copies", verb_create },
         { "exec", "[OPTION]... [PATH|VOLUME]... -- COMMAND [ARGUMENT]...",
           "Runs a command that sees the shadow copies in place of the files; then deletes them", verb_exec },
+        { "verify", "[OPTION]... [PATH|VOLUME]...",
+          "Has applications look at their data in a shadow copy, and deletes it", verb_verify },
         { "complete", "[OPTION]... TOKEN", "Ends a session that was kept by create --keep", verb_complete },
         { "delete", "[OPTION]... [ID]...", "Deletes shadow copies", verb_delete },
         { "expose", "[OPTION]... ID DIRECTORY", "Mounts a shadow copy at a directory", verb_expose },

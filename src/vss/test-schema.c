@@ -183,6 +183,16 @@ static const struct {
           "  [{'step': 'Freeze', 'who': 'SQLite', 'at-usec': 1, 'took-usec': 2, 'code': 0}], "
           "'freeze-window-usec': 16000}",
           true },
+        { "verify",
+          "{'set': 'u', 'writers': [{'name': 'Db', 'verified': 'yes', 'code': 0}], 'components': []}",
+          false },
+        { "verify",
+          "{'set': 'u', 'level': 'group', 'writers': [{'name': 'Db', 'verified': true, 'code': 0, "
+          "'message': ''}],"
+          "  'components': [{'writer': 'Db', 'logical-path': '', 'name': 'c', 'code': -1, 'message': "
+          "'torn'}],"
+          "  'notes': [{'writer': 'Db', 'text': 'n'}]}",
+          true },
         { "delete", "{'deleted': ['u'], 'failed': [{'id': 'u', 'reason': 'busy'}]}", true },
         { "thaw", "{'held-usec': 5, 'held-to-the-end': true, 'targets': [{'what': '/srv', 'held-usec': 5}]}",
           true },

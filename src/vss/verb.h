@@ -28,3 +28,4 @@ int verb_script(Cli *cli, int argc, char **argv);
 int verb_storage(Cli *cli, int argc, char **argv);
 int verb_thaw(Cli *cli, int argc, char **argv);
 int verb_unexpose(Cli *cli, int argc, char **argv);
+int verb_verify(Cli *cli, int argc, char **argv);
