@@ -484,8 +484,7 @@ static void control_unit(WriterRestore *w, const char *verb, const char *unit) {
         }
         if (!vouch_has_unit(&w->vouch, unit))
                 requester_complain(w->requester,
-                                   "%s: %s %s: neither its descriptor (Units=) nor the running writer "
-                                   "vouches for this unit; it is left alone",
+                                   "%s: %s %s: its descriptor (Units=) does not have this unit; it is left alone",
                                    w->name, verb, unit);
         else if (access("/run/systemd/system", F_OK) < 0)
                 requester_complain(w->requester, "%s: %s %s by hand: systemd does not run here", w->name,

@@ -127,10 +127,15 @@ const char *vouch_refuse(Vouch *vouch, const char *directory) {
 }
 
 bool vouch_has_unit(const Vouch *vouch, const char *unit) {
-        const vss_value *method = vss_value_get(vouch->running, "restore-method");
+        /* Those of a writer as the service tells it are its descriptor's, or of a document in a directory of root's. What the
+         * writer itself says may be a hijacker's. */
+        const vss_value *const lists[] = { vouch->units, vss_value_get(vouch->running, "units") };
 
-        for (size_t i = 0; i < vss_value_count(vouch->units) && unit_is_valid(unit); i++)
-                if (unit_matches(vss_value_string(vss_value_at(vouch->units, i), ""), unit))
-                        return true;
-        return vouch->trust || strcmp(vss_value_get_string(method, "service", ""), unit) == 0;
+        if (!unit_is_valid(unit))
+                return false;
+        FOREACH_ELEMENT (list, lists)
+                for (size_t i = 0; i < vss_value_count(*list); i++)
+                        if (unit_matches(vss_value_string(vss_value_at(*list, i), ""), unit))
+                                return true;
+        return vouch->trust;
 }
