@@ -5,7 +5,8 @@
 #
 #   directory_set_up DIRECTORY       makes slapd.d, main (dc=example,dc=org), log (its accesslog) and second (o=second) in it;
 #                                    those of main, log and second that are there already are kept (subvolumes)
-#   directory_fill N                 entries
+#   directory_fill N                 entries, through the server
+#   directory_load N                 the same before it is started, which is fast
 #   directory_start, directory_stop  the server; its number is $slapd
 #   as_ldap COMMAND...               as the server's user
 #   $ldap_url, $counter_a, $counter_b
@@ -123,8 +124,8 @@ directory_add() {
         ldapadd -Q -Y EXTERNAL -H "$ldap_url" > /dev/null
 }
 
-directory_fill() {
-        directory_add <<END || return
+directory_entries() {
+        cat <<END
 dn: dc=example,dc=org
 objectClass: dcObject
 objectClass: organization
@@ -136,6 +137,12 @@ objectClass: organizationalRole
 cn: counter
 description: 0
 
+END
+        seq "$1" | sed 's/.*/dn: cn=person &,dc=example,dc=org\nobjectClass: person\ncn: person &\nsn: &\n/'
+}
+
+directory_second() {
+        cat <<END
 dn: o=second
 objectClass: organization
 o: second
@@ -145,7 +152,15 @@ objectClass: organizationalRole
 cn: counter
 description: 0
 END
-        seq "$1" | sed 's/.*/dn: cn=person &,dc=example,dc=org\nobjectClass: person\ncn: person &\nsn: &\n/' | directory_add
+}
+
+directory_fill() {
+        { directory_entries "$1"; directory_second; } | directory_add
+}
+
+directory_load() {
+        directory_entries "$1" | as_ldap slapadd -q -F "$directory/slapd.d" -b dc=example,dc=org &&
+                directory_second | as_ldap slapadd -q -F "$directory/slapd.d" -b o=second
 }
 
 # In a configuration of its own, so that no other file of the copy is needed.
