@@ -18,7 +18,7 @@ unit_start() {
 }
 
 unit_stop() {
-        "/run/units/$1" stop > /dev/null 2>&1
+        ! [ -e "/run/units/.$1.active" ] || "/run/units/$1" stop > /dev/null 2>&1
 }
 
 # ---- PostgreSQL ----------------------------------------------------------------------------------------------
@@ -104,6 +104,16 @@ do_locked() {
                 UNLOCK TABLES" || die "no lock"
 }
 
+# Both again, while a query takes a second.
+long_query() {
+        mariadb_sql -e "SELECT SLEEP(1) FROM bench.probe" > /dev/null &
+        sleep 0.1
+        "$1"
+        wait $!
+}
+do_long_locked() { long_query do_locked; }
+do_long_set() { long_query do_set; }
+
 mariadb_set_up() {
         install -d -o mysql -g mysql /run/mysqld "$1/data"
         mariadb-install-db --no-defaults --user=mysql --datadir="$1/data" --skip-test-db \
@@ -111,11 +121,11 @@ mariadb_set_up() {
         printf '%s\n' '[mysqld]' skip-networking "datadir=$1/data" log_bin=bin binlog_expire_logs_seconds=600 \
                 "log_error=$1/data/error.log" "pid-file=/run/mysqld/mariadb.pid" \
                 > /etc/mysql/mariadb.conf.d/99-bench.cnf
-        unit mariadb.service "setpriv --reuid mysql --regid mysql --init-groups setsid /usr/sbin/mariadbd < /dev/null > /dev/null 2>&1 &" \
+        unit mariadb.service "{ setpriv --reuid mysql --regid mysql --init-groups setsid /usr/sbin/mariadbd < /dev/null > /dev/null 2>&1 & }" \
                 "{ read -r p < /run/mysqld/mariadb.pid && kill \$p && while kill -0 \$p 2> /dev/null; do sleep 0.05; done; }"
         at_end unit_stop mariadb.service
         mariadb_start || return
-        mariadb_sql -e "CREATE DATABASE bench; CREATE TABLE bench.probe(n bigint) ENGINE=InnoDB; INSERT INTO bench.probe VALUES (0);
+        mariadb_sql -e "CREATE DATABASE bench; USE bench; CREATE TABLE bench.probe(n bigint) ENGINE=InnoDB; INSERT INTO bench.probe VALUES (0);
                 CREATE TABLE bench.fill(id int PRIMARY KEY, t varchar(1000)) ENGINE=InnoDB;
                 INSERT INTO bench.fill SELECT seq, REPEAT(MD5(seq), 30) FROM seq_1_to_$((size * 900))" && mariadb_stop
 }
@@ -164,14 +174,14 @@ redis_set_up() {
 
 openldap_is_here() { command -v slapd ldapadd > /dev/null && [ -x "$BUILD/tests/ldap-load" ]; }
 openldap_writer() { echo OpenLDAP; }
-openldap_about() { echo "OpenLDAP 2.5, three databases (one is the accesslog), modifications by 8 clients"; }
+openldap_about() { echo "OpenLDAP 2.5, three databases (one is the accesslog), modifications by 2 clients"; }
 openldap_where() { echo "$ldap_url,$counter_a"; }
 openldap_answers() { directory_answers; }
 openldap_native_name() { echo "mdb_copy of each database"; }
 openldap_start() { unit_start slapd.service && wait_for 30 directory_answers; }
 openldap_stop() { unit_stop slapd.service; }
 openldap_destroy() { rm -rf "$disk/openldap"/{main,log,second,slapd.d}/*; }
-openldap_load() { "$BUILD/tests/ldap-load" press "$ldap_url" 100000 8 "$counter_b" dc=example,dc=org; }
+openldap_load() { "$BUILD/tests/ldap-load" press "$ldap_url" 100000 2 "$counter_b" dc=example,dc=org; }
 
 openldap_count() {
         local database
