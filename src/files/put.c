@@ -38,18 +38,16 @@ static int rename_over(int directory_fd, const char *made, const char *name) {
 
 static int finish_file(int fd, int source_fd, const FileMeta *meta) {
         int64_t n = copy_content(source_fd, fd, NULL);
-        int r;
 
-        if (n < 0)
-                return (int)n;
-        r = meta_apply(fd, meta);
-        if (r < 0)
-                return r;
+        return n < 0 ? (int)n : meta_apply(fd, meta);
+}
+
+static int flush_file(int fd) {
         return fsync(fd) < 0 ? -errno : 0;
 }
 
 /* Where the file system has unnamed files, a crash leaves nothing behind. */
-static int put_unnamed(int directory_fd, const char *name, int source_fd, const FileMeta *meta) {
+static int put_unnamed(int directory_fd, const char *name, int source_fd, const FileMeta *meta, bool later) {
         _cleanup_(closep) int fd = -1;
         char made[64], self[64];
         int r;
@@ -58,6 +56,8 @@ static int put_unnamed(int directory_fd, const char *name, int source_fd, const 
         if (fd < 0)
                 return errno == EISDIR || errno == EOPNOTSUPP || errno == ENOENT ? -EOPNOTSUPP : -errno;
         r = finish_file(fd, source_fd, meta);
+        if (r >= 0 && !later)
+                r = flush_file(fd);
         if (r < 0)
                 return r;
         (void)snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
@@ -65,6 +65,9 @@ static int put_unnamed(int directory_fd, const char *name, int source_fd, const 
                 return 0;
         if (errno != EEXIST)
                 return -errno;
+        r = later ? flush_file(fd) : 0;
+        if (r < 0)
+                return r;
         make_name(made, sizeof(made));
         if (linkat(AT_FDCWD, self, directory_fd, made, AT_SYMLINK_FOLLOW) < 0)
                 return -errno;
@@ -85,6 +88,8 @@ static int put_named(int directory_fd, const char *name, int source_fd, const Fi
         if (fd < 0)
                 return -EEXIST;
         r = finish_file(fd, source_fd, meta);
+        if (r >= 0)
+                r = flush_file(fd);
         if (r < 0) {
                 (void)unlinkat(directory_fd, made, 0);
                 return r;
@@ -92,7 +97,39 @@ static int put_named(int directory_fd, const char *name, int source_fd, const Fi
         return rename_over(directory_fd, made, name);
 }
 
-int put_file(int root_fd, const char *path, int source_fd, const FileMeta *meta) {
+/* By its directory; more than fit are flushed now. */
+static int sync_later(PutSync *later, int directory_fd) {
+        struct stat st;
+        int fd;
+
+        if (fstat(directory_fd, &st) < 0)
+                return -errno;
+        for (size_t i = 0; i < later->n; i++)
+                if (later->devices[i] == st.st_dev)
+                        return 0;
+        if (later->n == PUT_SYNC_MAX)
+                return syncfs(directory_fd) < 0 ? -errno : 0;
+        fd = fcntl(directory_fd, F_DUPFD_CLOEXEC, 3);
+        if (fd < 0)
+                return -errno;
+        later->devices[later->n] = st.st_dev;
+        later->fds[later->n++] = fd;
+        return 0;
+}
+
+int put_sync(PutSync *later) {
+        int r = 0;
+
+        for (size_t i = 0; i < later->n; i++) {
+                if (syncfs(later->fds[i]) < 0 && r == 0)
+                        r = -errno;
+                (void)close(later->fds[i]);
+        }
+        later->n = 0;
+        return r;
+}
+
+int put_file(int root_fd, const char *path, int source_fd, const FileMeta *meta, PutSync *later) {
         _cleanup_(closep) int directory_fd = -1;
         const char *name;
         int r;
@@ -100,12 +137,12 @@ int put_file(int root_fd, const char *path, int source_fd, const FileMeta *meta)
         directory_fd = beneath_open_parent(root_fd, path, true, &name);
         if (directory_fd < 0)
                 return directory_fd;
-        r = put_unnamed(directory_fd, name, source_fd, meta);
+        r = put_unnamed(directory_fd, name, source_fd, meta, later != NULL);
         if (r == -EOPNOTSUPP)
                 r = put_named(directory_fd, name, source_fd, meta);
         if (r < 0)
                 return r;
-        return fsync(directory_fd) < 0 ? -errno : 0;
+        return later ? sync_later(later, directory_fd) : flush_file(directory_fd);
 }
 
 int put_directory(int root_fd, const char *path, const FileMeta *meta) {

@@ -12,11 +12,28 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include "files/meta.h"
 
-/* A regular file with the content of @source_fd. -EISDIR where a directory lies. */
-int put_file(int root_fd, const char *path, int source_fd, const FileMeta *meta);
+/* File systems that have something to be flushed yet. */
+#define PUT_SYNC_MAX 32u
+
+typedef struct PutSync {
+        uint64_t devices[PUT_SYNC_MAX];
+        int fds[PUT_SYNC_MAX];
+        size_t n;
+} PutSync;
+
+/*
+ * put_file() - a regular file with the content of @source_fd
+ * @later: NULL: it is on the disk when this returns. Else that is put_sync()'s to see to, for all files together, which
+ *         is many times as fast; what is replaced is not lost either way, as the new content goes first.
+ * -EISDIR where a directory lies.
+ */
+int put_file(int root_fd, const char *path, int source_fd, const FileMeta *meta, PutSync *later);
+/* Flush what was put there; nothing is open any more afterwards. */
+int put_sync(PutSync *later);
 /* A directory; one that is there stays, and gets what belongs to it. */
 int put_directory(int root_fd, const char *path, const FileMeta *meta);
 int put_symlink(int root_fd, const char *path, const char *target, const FileMeta *meta);

@@ -33,6 +33,9 @@ static const char *content(const char *path) {
         return n < 0 ? NULL : text;
 }
 
+/* NULL: each file at once */
+static PutSync *later;
+
 static int put_text(const char *path, const char *text, mode_t mode) {
         _cleanup_(closep) int fd = source(text);
         FileMeta meta = { .mode = S_IFREG | mode,
@@ -40,7 +43,7 @@ static int put_text(const char *path, const char *text, mode_t mode) {
                           .gid = getegid(),
                           .mtime_nsec = INT64_C(1000000000123456789) };
 
-        return put_file(root_fd, path, fd, &meta);
+        return put_file(root_fd, path, fd, &meta, later);
 }
 
 static unsigned count_entries(const char *path) {
@@ -76,6 +79,27 @@ static void test_file(void) {
         expect_int("a directory in its place", mkdirat(root_fd, "f/dir", 0755), 0);
         expect_int("is not replaced", put_text("f/dir", "x", 0600), -EISDIR);
         expect_int("and nothing is left there either", count_entries("f"), 2);
+}
+
+static void test_later(void) {
+        PutSync sync = { 0 };
+
+        later = &sync;
+        expect_int("a file that is flushed later", put_text("s/one", "first", 0640), 0);
+        expect_int("another on the same file system", put_text("s/below/two", "second", 0640), 0);
+        expect_int("one that replaces another", put_text("s/one", "third", 0640), 0);
+        expect_str("they are there", content("s/one"), "third");
+        expect_int("one file system is to be flushed", (int64_t)sync.n, 1);
+        expect_int("which works", put_sync(&sync), 0);
+        expect_int("and is done once", (int64_t)sync.n, 0);
+        expect_int("nothing to flush", put_sync(&sync), 0);
+        sync.n = PUT_SYNC_MAX;
+        memset(sync.fds, -1, sizeof(sync.fds));
+        memset(sync.devices, 0, sizeof(sync.devices));
+        expect_int("too many file systems: at once", put_text("s/three", "x", 0640), 0);
+        expect_int("none is added", (int64_t)sync.n, PUT_SYNC_MAX);
+        expect_int("one that cannot be flushed is told", put_sync(&sync), -EBADF);
+        later = NULL;
 }
 
 static void test_links(void) {
@@ -241,6 +265,7 @@ int main(void) {
         }
         test_beneath();
         test_file();
+        test_later();
         test_links();
         test_others();
         test_meta();

@@ -143,6 +143,7 @@ typedef struct Put {
         int root_fd, staging_fd;
         FILE *pending;
         StepResult *result;
+        PutSync later;
 } Put;
 
 static void _printf_(3, 4) fail_file(Put *put, const char *path, const char *format, ...) {
@@ -215,7 +216,7 @@ static int stage(Put *put, int from, const ListEntry *entry, const char *place) 
                           "it can only be replaced at the next start, and there is no --staging=DIR for it");
                 return -EBUSY;
         }
-        r = put_file(put->staging_fd, place + 1, from, &entry->meta);
+        r = put_file(put->staging_fd, place + 1, from, &entry->meta, NULL);
         if (r < 0 || !escaped) {
                 fail_file(put, place, "cannot be staged: %s", strerror(r < 0 ? -r : ENOMEM));
                 return -EIO;
@@ -241,7 +242,7 @@ static int put_content(Put *put, const SavedFile *file, const RestoreAction *act
         if ((ranges && *ranges) || entry->ranges)
                 return put_parts(put, from, ranges && *ranges ? ranges : entry->ranges, to_ranges ?: "",
                                  place);
-        r = put_file(put->root_fd, place + 1, from, &entry->meta);
+        r = put_file(put->root_fd, place + 1, from, &entry->meta, &put->later);
         if (r < 0)
                 fail_file(put, place, "cannot be restored: %s", strerror(-r));
         return r;
@@ -347,6 +348,14 @@ static void put_file_everywhere(Put *put, const RestorePlan *plan, const Restore
         }
 }
 
+/* Writers are told what is on the disk. */
+static void flush(Put *put) {
+        int r = put_sync(&put->later);
+
+        if (r < 0)
+                fail_file(put, "/", "what was restored cannot be written to the disk: %s", strerror(-r));
+}
+
 static void conclude(StepResult *result) {
         result->status = result->n_failed == 0 && result->n_staged == 0 ? VSS_RS_ALL
                          : result->n_written > 0                        ? VSS_RS_FAILED
@@ -372,6 +381,7 @@ void restore_put_step(WriterRestore *restore, const RestorePlan *plan, const Res
                         put_file_everywhere(&put, plan, step, file);
         }
         put_directories(&put, restore, plan, step, true);
+        flush(&put);
         conclude(ret_result);
 }
 
@@ -391,6 +401,7 @@ int restore_put_back(WriterRestore *restore, const SavedFile *file) {
                 fail_file(&put, file->entry.path, "%s", why);
         else if (directory)
                 put_entry(&put, file, NULL, file->entry.path);
+        flush(&put);
         return result.n_failed > 0 || !directory ? -EIO : 0;
 }
 
@@ -422,6 +433,7 @@ void restore_put_all(Requester *requester, const StoreComponent *stored, StepRes
                 if (r < 0 && !again)
                         fail_file(&put, path, "the directory cannot be made: %s", strerror(-r));
         }
+        flush(&put);
         for (size_t i = 0; i < restore.n_files; i++)
                 list_entry_clear(&restore.files[i].entry);
         free(restore.files);
