@@ -54,23 +54,50 @@ static void _printf_(2, 3) warn(const Finder *finder, const char *format, ...) {
         send_message(finder, &message);
 }
 
-static bool is_known(const Finder *finder, const struct stat *st, bool configured) {
-        for (size_t i = 0; i < finder->n; i++) {
-                Candidate *known = &finder->candidates[i];
-
-                if (known->device == st->st_dev && known->inode == st->st_ino) {
-                        known->configured |= configured;
-                        return true;
-                }
-        }
-        return false;
+static Candidate *find_known(const Finder *finder, const struct stat *st) {
+        for (size_t i = 0; i < finder->n; i++)
+                if (finder->candidates[i].device == st->st_dev && finder->candidates[i].inode == st->st_ino)
+                        return &finder->candidates[i];
+        return NULL;
 }
 
-static void add_candidate(Finder *finder, const char *path, const struct stat *st, bool configured) {
+/* A group is one application's: its databases have one owner, who is looked at as one. */
+static void set_group(const Finder *finder, Candidate *candidate, const char *group) {
+        const char *path = text_is_clean(candidate->path) ? candidate->path : "a database";
+
+        if (candidate->group) {
+                if (strcmp(candidate->group, group) != 0)
+                        warn(finder, "%.300s is in the groups %s and %s: it stays in the first", path,
+                             candidate->group, group);
+                return;
+        }
+        for (size_t i = 0; i < finder->n; i++) {
+                const Candidate *other = &finder->candidates[i];
+
+                if (!other->group || strcmp(other->group, group) != 0 || other->uid == candidate->uid)
+                        continue;
+                warn(finder,
+                     "%.300s belongs to another user than the rest of the group %s, and is a component by "
+                     "itself",
+                     path, group);
+                return;
+        }
+        candidate->group = strdup(group);
+        if (!candidate->group)
+                _exit(1);
+}
+
+static void add_candidate(Finder *finder, const char *path, const struct stat *st, bool configured,
+                          const char *group) {
+        Candidate *known = find_known(finder, st);
         char *copy;
 
-        if (is_known(finder, st, configured))
+        if (known) {
+                known->configured |= configured;
+                if (group)
+                        set_group(finder, known, group);
                 return;
+        }
         if (finder->n == CANDIDATES_MAX) {
                 if (!finder->full)
                         warn(finder, "more than %u files might be databases: the others are not looked at",
@@ -89,6 +116,8 @@ static void add_candidate(Finder *finder, const char *path, const struct stat *s
                 .inode = st->st_ino,
                 .configured = configured,
         };
+        if (group)
+                set_group(finder, &finder->candidates[finder->n - 1], group);
 }
 
 /* A database is a number of pages of at least 512 bytes; an empty one has nothing to lose. */
@@ -106,7 +135,7 @@ static bool is_companion(const char *path) {
         return false;
 }
 
-static void add_configured(Finder *finder, const char *match) {
+static void add_configured(Finder *finder, const char *match, const char *group) {
         _cleanup_(freep) char *path = NULL;
         struct stat st;
 
@@ -119,10 +148,10 @@ static void add_configured(Finder *finder, const char *match) {
         path = realpath(match, NULL);
         if (!path || lstat(path, &st) < 0 || !may_be_database(&st))
                 return;
-        add_candidate(finder, path, &st, true);
+        add_candidate(finder, path, &st, true, group);
 }
 
-static void find_pattern(Finder *finder, const ConfEntry *entry) {
+static void find_pattern(Finder *finder, const ConfEntry *entry, const char *group) {
         glob_t matches = { 0 };
         int r;
 
@@ -139,8 +168,39 @@ static void find_pattern(Finder *finder, const ConfEntry *entry) {
                 warn(finder, "%s, line %u: %.200s cannot be searched", finder->order->conf_path, entry->line,
                      entry->value);
         for (size_t i = 0; r == 0 && i < matches.gl_pathc; i++)
-                add_configured(finder, matches.gl_pathv[i]);
+                add_configured(finder, matches.gl_pathv[i], group);
         globfree(&matches);
+}
+
+static bool is_group_name(const char *name) {
+        size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-");
+
+        return n > 0 && n < GROUP_NAME_SIZE && name[n] == '\0' && name[0] != '.';
+}
+
+static void find_section(Finder *finder, const ConfSection *section) {
+        bool is_group = strcmp(section->name, "Group") == 0;
+        const char *group = is_group ? conf_value(section, "Name", "") : NULL;
+
+        if (is_group && !is_group_name(group)) {
+                warn(finder,
+                     "%s, line %u: [Group] wants a Name= of letters, digits, _, . and -; its databases are "
+                     "components by themselves",
+                     finder->order->conf_path, section->line);
+                group = NULL;
+        }
+        for (size_t i = 0; i < section->n_entries; i++) {
+                const ConfEntry *entry = &section->entries[i];
+
+                if ((is_group || strcmp(section->name, "SQLite") == 0) &&
+                    strcmp(entry->key, "Database") == 0)
+                        find_pattern(finder, entry, group);
+                else if (!is_group || strcmp(entry->key, "Name") != 0)
+                        warn(finder,
+                             "%s, line %u: [%s] %s= is not known; there are [SQLite] Database= and [Group] "
+                             "Name=, Database=",
+                             finder->order->conf_path, entry->line, section->name, entry->key);
+        }
 }
 
 static void find_configured(Finder *finder) {
@@ -155,19 +215,8 @@ static void find_configured(Finder *finder) {
                 warn(finder, "%s, line %u: %s", finder->order->conf_path, error.line, error.message);
                 return;
         }
-        for (size_t i = 0; i < conf->n_sections; i++) {
-                const ConfSection *section = &conf->sections[i];
-
-                for (size_t j = 0; j < section->n_entries; j++) {
-                        const ConfEntry *entry = &section->entries[j];
-
-                        if (strcmp(section->name, "SQLite") == 0 && strcmp(entry->key, "Database") == 0)
-                                find_pattern(finder, entry);
-                        else
-                                warn(finder, "%s, line %u: [%s] %s= is not known; it is [SQLite] Database=",
-                                     finder->order->conf_path, entry->line, section->name, entry->key);
-                }
-        }
+        for (size_t i = 0; i < conf->n_sections; i++)
+                find_section(finder, &conf->sections[i]);
 }
 
 /* The real user and the parent of a process. */
@@ -214,7 +263,7 @@ static void look_at_descriptor(Finder *finder, int fds, const char *name) {
         /* Deleted, or a name in another mount namespace: then the path means another file here, or none. */
         if (lstat(path, &at_path) < 0 || at_path.st_dev != st.st_dev || at_path.st_ino != st.st_ino)
                 return;
-        add_candidate(finder, path, &st, false);
+        add_candidate(finder, path, &st, false, NULL);
 }
 
 static bool out_of_time(const Finder *finder) {
@@ -384,6 +433,7 @@ static void tell(const Finder *finder, const Candidate *candidate, const char *o
         if ((*n_told)++ >= DATABASES_MAX)
                 return;
         (void)snprintf(message.owner, sizeof(message.owner), "%s", owner);
+        (void)snprintf(message.group, sizeof(message.group), "%s", candidate->group ?: "");
         (void)snprintf(message.text, sizeof(message.text), "%s", candidate->path);
         send_message(finder, &message);
 }

@@ -17,8 +17,8 @@
 /* A checkpoint that needs the write lock gives up quickly: the application is running. */
 #define CHECKPOINT_WAIT_MS 100u
 #define OPEN_WAIT_MS 2000u
-/* An application that commits without a pause lets go of its lock for microseconds only: the gap is met by asking
- * often at first, and gently later on. */
+/* An application that commits without a pause lets go of its lock for microseconds only: the gap is met by
+ * asking often at first, and gently later on. */
 #define RETRY_EAGER_USEC 50u
 #define RETRY_EAGER_N 2000
 #define RETRY_USEC 2000u
@@ -207,8 +207,8 @@ int holder_set_add_main(HolderSet *set, const Database *database, child_main_fn 
         *holder = (Holder){
                 .child = CHILD_NULL,
                 .path = strdup(database->path),
-                .logical_path = strdup(database->logical_path),
-                .name = strdup(database->name),
+                .logical_path = strdup(database_component_path(database)),
+                .name = strdup(database_component(database)),
                 .reply = { .code = VSS_S_FALSE },
         };
         set->n++;

@@ -36,9 +36,9 @@ typedef struct HolderReply {
 
 typedef struct Holder {
         Child child;
-        char *path, *logical_path, *name;
-        bool held;         /* the lock was taken at Freeze */
-        HolderReply reply; /* the last one; code VSS_S_FALSE while it is awaited */
+        char *path, *logical_path, *name; /* the last two of its component */
+        bool held;                        /* the lock was taken at Freeze */
+        HolderReply reply;                /* the last one; code VSS_S_FALSE while it is awaited */
 } Holder;
 
 typedef struct HolderSet {

@@ -148,25 +148,32 @@ static int keep_first(void *text, int n, char **values, char **names) {
         return 0;
 }
 
-static int post_restore_main(int fd, void *userdata) {
-        const HolderTask *task = userdata;
-        const Database *database = task->database;
-        _cleanup_(closep) int directory = -1;
-        char first[256] = "";
+int database_check(const char *path, char *first) {
         sqlite3 *db = NULL;
-        int result;
+        int result = database_open(path, &db);
 
-        (void)alarm(CHILD_SECONDS);
-        directory = become_owner(fd, task);
-        result = database_open(database->path, &db);
+        first[0] = '\0';
         if (result == SQLITE_OK) {
                 (void)sqlite3_busy_timeout(db, LOCK_WAIT_MS);
                 result = sqlite3_exec(db, "PRAGMA quick_check(1)", keep_first, first, NULL);
         }
         if (result != SQLITE_OK)
-                (void)snprintf(first, sizeof(first), "%s", db ? sqlite3_errmsg(db) : sqlite3_errstr(result));
+                (void)snprintf(first, 256, "%s", db ? sqlite3_errmsg(db) : sqlite3_errstr(result));
         /* Before the answer, which may be the end of this process: closing takes the log away. */
         (void)sqlite3_close(db);
+        return result;
+}
+
+static int post_restore_main(int fd, void *userdata) {
+        const HolderTask *task = userdata;
+        const Database *database = task->database;
+        _cleanup_(closep) int directory = -1;
+        char first[256];
+        int result;
+
+        (void)alarm(CHILD_SECONDS);
+        directory = become_owner(fd, task);
+        result = database_check(database->path, first);
         /* Somebody works with it already, and will hear of what is wrong. */
         if (result == SQLITE_OK ? strcmp(first, "ok") == 0 : is_busy(result))
                 reply(fd, VSS_S_OK, "%s", "");
@@ -178,16 +185,56 @@ static int post_restore_main(int fd, void *userdata) {
 
 /* The broker */
 
-static int add_database(DatabaseList *list, const char *logical_path, const char *name) {
+static int add_database(DatabaseList *list, const char *path, const char *group) {
         Database *database = &list->items[list->n];
-        char *path = NULL;
+        const char *slash = strrchr(path, '/');
 
+        if (path[0] != '/' || slash[1] == '\0' || !text_is_clean(path))
+                return -EINVAL;
+        if (list->n == DATABASES_MAX)
+                return -E2BIG;
+        *database = (Database){
+                .path = strdup(path),
+                .logical_path = slash == path ? strdup("") : strndup(path + 1, (size_t)(slash - path - 1)),
+                .group = group ? strdup(group) : NULL,
+        };
+        list->n++;
+        if (!database->path || !database->logical_path || (group && !database->group))
+                return -ENOMEM;
+        database->name = strrchr(database->path, '/') + 1;
+        return 0;
+}
+
+/* The databases of a group are what was left with it when it was saved. */
+static int add_group(DatabaseList *list, const char *group, const char *metadata) {
+        size_t key = strlen(SQLITE_DATABASE_KEY), before = list->n;
+        int r = 0;
+
+        for (const char *line = metadata; r >= 0 && *line; line += line[0] == '\n') {
+                size_t n = strcspn(line, "\n");
+
+                if (strncmp(line, SQLITE_DATABASE_KEY, key) == 0) {
+                        _cleanup_(freep) char *path = strndup(line + key, n - key);
+
+                        r = path ? add_database(list, path, group) : -ENOMEM;
+                }
+                line += n;
+        }
+        return r < 0 ? r : list->n > before ? 0 : -ENODATA;
+}
+
+static int add_component(DatabaseList *list, const vss_value *component) {
+        const char *logical_path = vss_value_get_string(component, "logical-path", "");
+        const char *name = vss_value_get_string(component, "name", "");
+        const char *metadata = vss_value_get_string(component, "backup-metadata", "");
+        _cleanup_(freep) char *path = NULL;
+
+        if (strcmp(logical_path, GROUPS_PATH) == 0 &&
+            strncmp(metadata, SQLITE_DATABASE_KEY, strlen(SQLITE_DATABASE_KEY)) == 0)
+                return add_group(list, name, metadata);
         if (asprintf(&path, "/%s%s%s", logical_path, logical_path[0] ? "/" : "", name) < 0)
                 return -ENOMEM;
-        *database = (Database){ .path = path, .logical_path = strdup(logical_path) };
-        database->name = strrchr(path, '/') + 1;
-        list->n++;
-        return database->logical_path ? 0 : -ENOMEM;
+        return add_database(list, path, NULL);
 }
 
 /* The databases that are restored, from the component at *@next on. @status: of their files; -1: any. */
@@ -195,14 +242,13 @@ static int find_chosen(const vss_writer_call *call, int64_t status, size_t *next
         DatabaseList list = { .items = calloc(DATABASES_MAX, sizeof(*list.items)) };
         int r = list.items ? 0 : -ENOMEM;
 
-        for (; r >= 0 && *next < vss_writer_call_component_count(call) && list.n < DATABASES_MAX;
+        for (; r >= 0 && *next < vss_writer_call_component_count(call) && list.n < DATABASES_MAX / 2;
              (*next)++) {
                 const vss_value *component = vss_writer_call_component(call, *next);
 
                 if (vss_value_get_boolean(component, "selected-for-restore", false) &&
                     (status < 0 || vss_value_get_integer(component, "file-restore-status", 0) == status))
-                        r = add_database(&list, vss_value_get_string(component, "logical-path", ""),
-                                         vss_value_get_string(component, "name", ""));
+                        r = add_component(&list, component);
         }
         if (r < 0) {
                 database_list_clear(&list);
@@ -210,6 +256,15 @@ static int find_chosen(const vss_writer_call *call, int64_t status, size_t *next
         }
         *ret_list = list;
         return 0;
+}
+
+/* If one database of a group cannot be restored, none of them is touched. */
+static void spread(const DatabaseList *list, HolderReply *found) {
+        for (size_t i = 0; i < list->n; i++)
+                for (size_t j = 0; found[i].code < 0 && list->items[i].group && j < list->n; j++)
+                        if (list->items[j].group && found[j].code >= 0 &&
+                            strcmp(list->items[j].group, list->items[i].group) == 0)
+                                found[j] = found[i];
 }
 
 static void note_user(HolderReply *found, const Database *database, const UsersMessage *user) {
@@ -256,9 +311,9 @@ typedef vss_result (*SetMessage)(vss_writer_call *call, const char *logical_path
 
 static void fail_one(vss_writer_call *call, const Database *database, const HolderReply *why,
                      SetMessage set) {
-        (void)vss_writer_call_fail_component(call, database->logical_path, database->name, why->code, "%s",
-                                             why->text);
-        (void)set(call, database->logical_path, database->name, why->text);
+        (void)vss_writer_call_fail_component(call, database_component_path(database),
+                                             database_component(database), why->code, "%s", why->text);
+        (void)set(call, database_component_path(database), database_component(database), why->text);
 }
 
 /* One round of databases. Return: how many of them failed, or a negative errno. @late_is_well: what took too
@@ -298,6 +353,28 @@ static vss_result tell(vss_writer_call *call, int error, size_t n, size_t n_fail
                                              n_failed - 1);
 }
 
+/* What would be done, and who would be in the way. Return: how many would fail. */
+static int tell_dry(vss_writer_call *call, const DatabaseList *list, const HolderReply *found,
+                    HolderReply *ret_last) {
+        int n_failed = 0;
+
+        for (size_t i = 0; i < list->n; i++) {
+                const Database *database = &list->items[i];
+
+                if (found[i].code < 0) {
+                        fail_one(call, database, &found[i], vss_writer_call_set_pre_restore_failure_msg);
+                        *ret_last = found[i];
+                        n_failed++;
+                } else
+                        (void)vss_writer_call_add_note(call, database_component_path(database),
+                                                       database_component(database),
+                                                       "would replace %s, its log and its journal, and look "
+                                                       "whether they are sound",
+                                                       database->path);
+        }
+        return n_failed;
+}
+
 vss_result sqlite_pre_restore(vss_writer_call *call) {
         HolderReply last = { 0 };
         size_t n = 0, n_failed = 0, next = 0;
@@ -311,6 +388,10 @@ vss_result sqlite_pre_restore(vss_writer_call *call) {
                 if (r >= 0 && list.n > 0)
                         r = find_users(&list, sqlite_deadline_of(call, USERS_USEC), found);
                 if (r >= 0)
+                        spread(&list, found);
+                if (r >= 0 && vss_writer_call_is_dry_run(call))
+                        r = tell_dry(call, &list, found, &last);
+                else if (r >= 0)
                         r = run_round(call, &list, pre_restore_main, false, found,
                                       vss_writer_call_set_pre_restore_failure_msg, &last);
                 n += list.n;
@@ -339,6 +420,8 @@ vss_result sqlite_post_restore(vss_writer_call *call) {
         size_t n = 0, n_failed = 0, next = 0;
         int r = 0;
 
+        if (vss_writer_call_is_dry_run(call))
+                return VSS_S_OK;
         tell_mixed(call);
         while (r >= 0 && next < vss_writer_call_component_count(call)) {
                 DatabaseList list = { 0 };

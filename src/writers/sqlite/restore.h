@@ -15,6 +15,13 @@
 vss_result sqlite_pre_restore(vss_writer_call *call);
 vss_result sqlite_post_restore(vss_writer_call *call);
 
+/* verify.c */
+vss_result sqlite_verify(vss_writer_call *call);
+
+/* "PRAGMA quick_check", as the owner, in a child. Return: a result of SQLite; @first (256 bytes) has what it
+ * found, "ok" if nothing. */
+int database_check(const char *path, char *first);
+
 /* users.c */
 
 #define USERS_END UINT32_MAX

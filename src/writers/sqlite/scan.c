@@ -17,6 +17,7 @@ void database_list_clear(DatabaseList *list) {
                 free(list->items[i].path);
                 free(list->items[i].logical_path);
                 free(list->items[i].owner);
+                free(list->items[i].group);
         }
         free(list->items);
         for (size_t i = 0; i < list->n_warnings; i++)
@@ -36,10 +37,10 @@ static int add_warning(DatabaseList *list, const char *text) {
 
 static int add_database(DatabaseList *list, const ScanMessage *message) {
         _cleanup_(freep) char *path = strdup(message->text), *owner = strdup(message->owner),
-                              *directory = NULL;
+                              *directory = NULL, *group = message->group[0] ? strdup(message->group) : NULL;
         const char *slash;
 
-        if (!path || !owner)
+        if (!path || !owner || (message->group[0] && !group))
                 return -ENOMEM;
         slash = strrchr(path, '/');
         if (path[0] != '/' || !slash || slash[1] == '\0')
@@ -60,6 +61,7 @@ static int add_database(DatabaseList *list, const ScanMessage *message) {
                 .path = TAKE_PTR(path),
                 .logical_path = TAKE_PTR(directory),
                 .owner = TAKE_PTR(owner),
+                .group = TAKE_PTR(group),
                 .uid = message->uid,
                 .gid = message->gid,
                 .device = (dev_t)message->device,
@@ -85,6 +87,7 @@ static int receive_all(Child *child, uint64_t deadline_usec, DatabaseList *list)
                         return -EBADMSG;
                 ((char *)&message)[n] = '\0';
                 message.owner[sizeof(message.owner) - 1] = '\0';
+                message.group[sizeof(message.group) - 1] = '\0';
 
                 if (message.kind == SCAN_END)
                         return 0;

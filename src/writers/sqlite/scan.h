@@ -27,11 +27,25 @@ typedef struct Database {
         char *logical_path; /* its directory without the leading '/' */
         const char *name;   /* of the file; part of path */
         char *owner;        /* user name; the number where there is none */
+        char *group;        /* of databases that are one component; NULL: it is one by itself */
         uid_t uid;
         gid_t gid;
         dev_t device;
         ino_t inode;
 } Database;
+
+/* Where groups are among the components; bytes of a group's name, with the NUL. */
+#define GROUPS_PATH "groups"
+#define GROUP_NAME_SIZE 64u
+
+/* The component that a database belongs to. */
+static inline const char *database_component_path(const Database *database) {
+        return database->group ? GROUPS_PATH : database->logical_path;
+}
+
+static inline const char *database_component(const Database *database) {
+        return database->group ?: database->name;
+}
 
 typedef struct DatabaseList {
         Database *items;
@@ -58,6 +72,7 @@ typedef struct ScanMessage {
         uint32_t reserved;
         uint64_t device, inode;
         char owner[64];
+        char group[GROUP_NAME_SIZE];
         char text[4096]; /* path or sentence; only as much as needed is sent */
 } ScanMessage;
 
@@ -78,6 +93,7 @@ typedef struct Candidate {
         dev_t device;
         ino_t inode;
         bool configured;
+        char *group; /* NULL: none */
         int verdict; /* of candidate_probe() */
 } Candidate;
 

@@ -34,9 +34,9 @@ static vss_result describe_database(vss_metadata *metadata, const Database *data
         struct vss_component_info info = {
                 .size = sizeof(info),
                 .type = VSS_CT_DATABASE,
-                .logical_path = database->logical_path,
-                .name = database->name,
-                .caption = database->path,
+                .logical_path = database_component_path(database),
+                .name = database_component(database),
+                .caption = database->group ? "databases of one application" : database->path,
                 .selectable = true,
                 .selectable_for_restore = true,
                 .owner = database->owner,
@@ -54,12 +54,12 @@ static vss_result describe_database(vss_metadata *metadata, const Database *data
                 directory[n - 1] = '\0';
 
         r = vss_metadata_add_component(metadata, &info);
-        if (r < 0)
+        /* Of a group, with its first database. */
+        if (r < 0 && !(database->group && r == VSS_E_OBJECT_ALREADY_EXISTS))
                 return r;
         FOREACH_ELEMENT (ending, endings) {
                 (void)snprintf(name, sizeof(name), "%s%s", database->name, *ending);
-                r = vss_metadata_add_files(metadata, database->logical_path, database->name, directory, name,
-                                           false);
+                r = vss_metadata_add_files(metadata, info.logical_path, info.name, directory, name, false);
                 if (r < 0)
                         return r;
         }
@@ -108,18 +108,10 @@ static vss_result sqlite_identify(vss_writer_call *call, vss_metadata *metadata)
         return result;
 }
 
-static bool is_chosen(const vss_writer_call *call, const Database *database) {
-        if (!vss_writer_call_components_selected(call))
-                return true;
-        for (size_t i = 0; i < vss_writer_call_component_count(call); i++) {
-                const vss_value *component = vss_writer_call_component(call, i);
-
-                if (strcmp(vss_value_get_string(component, "logical-path", ""), database->logical_path) ==
-                            0 &&
-                    strcmp(vss_value_get_string(component, "name", ""), database->name) == 0)
-                        return true;
-        }
-        return false;
+bool sqlite_is_chosen(const vss_writer_call *call, const Database *database) {
+        return !vss_writer_call_components_selected(call) ||
+               vss_writer_call_find_component(call, database_component_path(database),
+                                              database_component(database));
 }
 
 /* All state of a set, also of one that nobody ended. */
@@ -155,6 +147,58 @@ static vss_result tell_failures(vss_writer_call *call, const HolderSet *holders,
                                                     failed->reply.text, n_failed - 1);
 }
 
+/* A database of the same group that lies elsewhere: then the group is not of one instant. */
+static const Database *find_outside(const vss_writer_call *call, const DatabaseList *list,
+                                    const Database *database) {
+        for (size_t i = 0; database->group && i < list->n; i++) {
+                const Database *other = &list->items[i];
+
+                if (other->group && strcmp(other->group, database->group) == 0 &&
+                    !vss_writer_call_is_path_affected(call, other->path))
+                        return other;
+        }
+        return NULL;
+}
+
+static int hold(vss_writer_call *call, SqliteWriter *writer, const Database *database) {
+        const Database *outside = find_outside(call, &writer->databases, database);
+
+        if (!outside)
+                return holder_set_add(&writer->holders, database);
+        (void)vss_writer_call_fail_component(
+                call, database_component_path(database), database_component(database),
+                VSS_E_WRITERERROR_NONRETRYABLE,
+                "%s belongs to the group %s, and is not in the set: add its volume", outside->path,
+                outside->group);
+        return 0;
+}
+
+/* Which databases a group has, for its restore: the name of the component does not say it. */
+static vss_result leave_groups(vss_writer_call *call, const DatabaseList *list) {
+        for (size_t i = 0; i < list->n; i++) {
+                const char *group = list->items[i].group;
+                _cleanup_(freep) char *text = NULL;
+                _cleanup_(fclosep) FILE *file = NULL;
+                size_t size;
+                vss_result r;
+
+                if (!group || !vss_writer_call_find_component(call, GROUPS_PATH, group))
+                        continue;
+                file = open_memstream(&text, &size);
+                if (!file)
+                        return VSS_E_OUTOFMEMORY;
+                for (size_t j = 0; j < list->n; j++)
+                        if (list->items[j].group && strcmp(list->items[j].group, group) == 0)
+                                (void)fprintf(file, SQLITE_DATABASE_KEY "%s\n", list->items[j].path);
+                if (fflush(file) != 0)
+                        return VSS_E_OUTOFMEMORY;
+                r = vss_writer_call_set_backup_metadata(call, GROUPS_PATH, group, text);
+                if (r < 0)
+                        return r;
+        }
+        return VSS_S_OK;
+}
+
 static vss_result sqlite_prepare_snapshot(vss_writer_call *call) {
         SqliteWriter *writer = vss_writer_call_userdata(call);
         vss_result result;
@@ -170,13 +214,19 @@ static vss_result sqlite_prepare_snapshot(vss_writer_call *call) {
         for (size_t i = 0; i < writer->databases.n; i++) {
                 const Database *database = &writer->databases.items[i];
 
-                if (!vss_writer_call_is_path_affected(call, database->path) || !is_chosen(call, database))
+                if (!vss_writer_call_is_path_affected(call, database->path) ||
+                    !sqlite_is_chosen(call, database))
                         continue;
-                if (holder_set_add(&writer->holders, database) < 0) {
+                if (hold(call, writer, database) < 0) {
                         let_go(writer);
                         return vss_writer_call_fail(call, VSS_E_WRITERERROR_OUTOFRESOURCES,
                                                     "there is no memory for the databases");
                 }
+        }
+        if (leave_groups(call, &writer->databases) < 0) {
+                let_go(writer);
+                return vss_writer_call_fail(call, VSS_E_WRITERERROR_OUTOFRESOURCES,
+                                            "the databases of a group cannot be put into the document");
         }
         holder_set_collect(&writer->holders, sqlite_deadline_of(call, PREPARE_OPEN_USEC));
         result = tell_failures(call, &writer->holders, NULL);
@@ -253,4 +303,6 @@ const struct vss_writer sqlite_writer = {
         .abort = sqlite_abort,
         .pre_restore = sqlite_pre_restore,
         .post_restore = sqlite_post_restore,
+        .verify = sqlite_verify,
+        .knows_dry_run = true,
 };

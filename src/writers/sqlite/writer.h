@@ -20,5 +20,10 @@ typedef struct SqliteWriter {
 
 extern const struct vss_writer sqlite_writer;
 
+/* What a line of a group's backup metadata begins with; a path follows. */
+#define SQLITE_DATABASE_KEY "database="
+
+/* Is its component in the set? */
+bool sqlite_is_chosen(const vss_writer_call *call, const Database *database);
 /* The event's own deadline, with time for its answer, but no later than @at_most_usec from now. */
 uint64_t sqlite_deadline_of(const vss_writer_call *call, uint64_t at_most_usec);
