@@ -27,9 +27,9 @@ typedef struct PutSync {
 
 /*
  * put_file() - a regular file with the content of @source_fd
- * @later: NULL: it is on the disk when this returns. Else that is put_sync()'s to see to, for all files together, which
- *         is many times as fast; what is replaced is not lost either way, as the new content goes first.
- * -EISDIR where a directory lies.
+ * @later: NULL: it is on the disk when this returns. Else that is put_sync()'s to see to, for all files
+ * together, which is many times as fast; what is replaced is not lost either way, as the new content goes
+ * first. -EISDIR where a directory lies.
  */
 int put_file(int root_fd, const char *path, int source_fd, const FileMeta *meta, PutSync *later);
 /* Flush what was put there; nothing is open any more afterwards. */
