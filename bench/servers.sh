@@ -159,7 +159,7 @@ redis_set_up() {
         install -d -o redis -g redis -m 750 /run/redis "$1/data"
         rm -f /etc/redis/*.conf
         printf '%s\n' "port 0" "unixsocket $redis_socket" "dir $1/data" "daemonize yes" "pidfile /run/redis/redis-server.pid" \
-                'save ""' "appendonly yes" "enable-debug-command local" "logfile $RIG_TMP/redis.log" > /etc/redis/redis.conf
+                'save ""' "rdbcompression no" "appendonly yes" "enable-debug-command local" "logfile $RIG_TMP/redis.log" > /etc/redis/redis.conf
         install -o redis -m 600 /dev/null "$RIG_TMP/redis.log"
         chown redis: /etc/redis/redis.conf
         unit redis-server.service "setpriv --reuid redis --regid redis --init-groups redis-server /etc/redis/redis.conf" \
@@ -204,5 +204,5 @@ openldap_set_up() {
         unit slapd.service "/usr/sbin/slapd -h '$ldap_url' -u openldap -g openldap -F '$directory/slapd.d'" \
                 "{ read -r p < /run/openldap/slapd.pid && kill \$p && while kill -0 \$p 2> /dev/null; do sleep 0.05; done; }"
         at_end unit_stop slapd.service
-        directory_load $((size * 400))
+        directory_load $((size * 1200))
 }

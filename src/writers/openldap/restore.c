@@ -396,10 +396,10 @@ static vss_result after_one(vss_writer_call *call, const vss_value *component, c
 
 typedef vss_result (*OneFn)(vss_writer_call *call, const vss_value *component, const InstanceList *found);
 
-static vss_result each_component(vss_writer_call *call, OneFn one) {
+static vss_result each_component(vss_writer_call *call, bool details, OneFn one) {
         const LdapWriter *writer = vss_writer_call_userdata(call);
         InstanceList list = { 0 };
-        vss_result result = ldap_scan(call, true, SCAN_USEC, &list), last = VSS_S_OK;
+        vss_result result = ldap_scan(call, details, SCAN_USEC, &list), last = VSS_S_OK;
         size_t n = 0, n_failed = 0;
 
         if (result < 0)
@@ -423,9 +423,9 @@ static vss_result each_component(vss_writer_call *call, OneFn one) {
 }
 
 vss_result ldap_pre_restore(vss_writer_call *call) {
-        return each_component(call, before_one);
+        return each_component(call, true, before_one);
 }
 
 vss_result ldap_post_restore(vss_writer_call *call) {
-        return each_component(call, after_one);
+        return each_component(call, false, after_one);
 }

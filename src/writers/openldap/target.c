@@ -13,7 +13,7 @@
 #include "writers/openldap/target.h"
 #include "writers/openldap/writer.h"
 
-#define ASK_AGAIN_USEC 50000u
+#define ASK_AGAIN_USEC 10000u
 #define ASK_USEC (2 * USEC_PER_SEC)
 /* What a child that hangs is waited for beyond its own deadline. */
 #define PROBE_GRACE_USEC (500 * USEC_PER_MSEC)
