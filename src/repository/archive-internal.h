@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * What the parts of the archiver share
+ */
+
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include "repository/archive.h"
+
+typedef struct Archive Archive;
+typedef struct Dir Dir;
+typedef struct File File;
+
+/* What was asked for below a directory, by name; a leaf is taken whole. */
+typedef struct Wanted {
+        const char *name;
+        bool whole;
+        struct Wanted **children;
+        size_t n;
+} Wanted;
+
+struct Dir {
+        Archive *archive;
+        Dir *parent;
+        size_t slot; /* its node there */
+        char *path;
+        int fd;
+        const Wanted *wanted;  /* NULL: everything */
+        dev_t device;          /* what lies on another one is not crossed; 0: nothing is left out */
+        Node *nodes;           /* in the order of their names; without a name: left out */
+        size_t n, next;        /* the walker's place */
+        atomic_size_t pending; /* entries that are not done, and the walker */
+        Arena arena;           /* the walker's */
+        Arena attributes;      /* the threads', under the archive's mutex */
+        Tree old;              /* of the parent; what is unchanged is borrowed from it */
+};
+
+typedef struct Name {
+        uint32_t id;
+        const char *text; /* NULL: nobody has it */
+} Name;
+
+typedef struct NameCache {
+        Name *items;
+        size_t n;
+} NameCache;
+
+typedef struct Buffer Buffer;
+struct Buffer {
+        Buffer *next;
+        size_t size;
+        uint8_t data[CHUNK_MAX];
+};
+
+/* A file or, with a buffer, one chunk of a file. */
+typedef struct Task {
+        Dir *dir; /* a file that has not been opened */
+        size_t slot;
+        File *file; /* a chunk */
+        Buffer *buffer;
+        size_t index;
+} Task;
+
+#define FILE_QUEUE 256u
+#define CHUNK_QUEUE_MAX 64u
+
+struct Archive {
+        Repository *repo;
+        Store *store;
+        const ArchiveOptions *options;
+        Chunker chunker;
+        unsigned n_threads, chunk_queue_size;
+
+        pthread_mutex_t mutex; /* of all below */
+        pthread_cond_t work, room;
+        Task files[FILE_QUEUE], chunks[CHUNK_QUEUE_MAX];
+        size_t files_first, n_files, n_chunks;
+        size_t busy;         /* tasks being done */
+        const char *current; /* the walker's place, for the progress */
+        Buffer *buffers;
+        bool ending;
+        int error; /* the first that ends everything */
+        Why why;
+        ArchiveCounts counts;
+
+        /* The walker's. */
+        Arena arena;
+        NameCache users, groups;
+        BlobId root;
+};
+
+/* archive-node.c: what belongs to an entry besides its content. */
+int node_from_stat(Archive *archive, Arena *arena, const char *name, const struct stat *st, Node *ret_node);
+void node_set_times(Node *node, const struct stat *st);
+/* A negative errno; attributes that cannot be had here are none. */
+int node_read_xattrs_fd(Arena *arena, int fd, Node *node);
+int node_read_xattrs_at(Arena *arena, int dir_fd, const char *name, Node *node);
+int node_read_link(Arena *arena, int dir_fd, Node *node);
+bool node_is_unchanged(const Node *node, const Node *old);
+
+/* archive-file.c: the threads and what they do. */
+int archive_start(Archive *archive, pthread_t *threads);
+void archive_stop(Archive *archive, pthread_t *threads, unsigned n);
+/* Waits for room. false once everything has ended. */
+bool archive_queue_file(Archive *archive, Dir *dir, size_t slot);
+/* With the mutex, by the walker: until there is room, or for a moment; tells the progress. */
+void archive_wait(Archive *archive);
+
+/* archive.c */
+/* One entry of the directory is done; with the last one so is the directory. */
+void dir_release(Dir *dir);
+/* Leaves an entry out, told with its path. */
+void dir_fail(Dir *dir, size_t slot, int error, const char *what);
+void archive_fail(Archive *archive, int error, const Why *why);
+bool archive_has_ended(Archive *archive);

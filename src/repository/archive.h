@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Reading directories into a repository
+ *
+ * One thread walks; others read, cut, hash, compress and seal. A directory's tree is written when all in it
+ * is done. What has not changed since a parent, by size, times and inode, is not read again. Mount points
+ * are kept as empty directories and not crossed. What cannot be read is told and left out; the rest goes on.
+ */
+
+#include "repository/store.h"
+
+typedef struct ArchiveCounts {
+        uint64_t files_new, files_changed, files_unmodified;
+        uint64_t dirs_new, dirs_changed, dirs_unmodified;
+        uint64_t files, bytes; /* looked at, and what they hold */
+        uint64_t errors;
+        uint64_t mount_points; /* not crossed */
+} ArchiveCounts;
+
+typedef struct ArchiveOptions {
+        const char *const *paths; /* absolute, without links, "." and ".."; NULL-terminated */
+        /* Shell patterns of names, or with a slash of whole paths; NULL-terminated; may be NULL. */
+        const char *const *excludes;
+        const Snapshot *parent; /* may be NULL */
+        /*
+         * The number of a volume's device may change from mount to mount, and then every tree is another
+         * one. It is needed for hard links only; restic writes it always.
+         */
+        bool all_device_ids;
+        unsigned threads; /* 0: one for each processor */
+
+        /* May be NULL. From the threads: one at a time. @error is a negative errno; 0: a mount point, not
+         * crossed. */
+        void (*told)(void *userdata, const char *path, int error, const char *what);
+        /* From the caller's thread, some times a second. Return: true to stop. */
+        bool (*progress)(void *userdata, const ArchiveCounts *counts, const char *path);
+        void *userdata;
+} ArchiveOptions;
+
+/* Return: 0, also with errors that were told; -ECANCELED; or the store's failure. */
+int archive_run(Repository *repo, Store *store, const ArchiveOptions *options, Why *why, BlobId *ret_tree,
+                ArchiveCounts *ret_counts);

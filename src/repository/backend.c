@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Where a repository lies
+ */
+
+#include <string.h>
+#include "repository/backend-local.h"
+#include "repository/backend-sftp.h"
+
+static const struct {
+        const char *directory, *name;
+} kinds[STORE_KINDS] = {
+        [STORE_CONFIG] = { "config", "config" },   [STORE_KEY] = { "keys", "key file" },
+        [STORE_LOCK] = { "locks", "lock file" },   [STORE_SNAPSHOT] = { "snapshots", "point" },
+        [STORE_INDEX] = { "index", "index file" }, [STORE_PACK] = { "data", "pack" },
+};
+
+const char *store_kind_directory(StoreKind kind) {
+        return kinds[kind].directory;
+}
+
+const char *store_kind_name(StoreKind kind) {
+        return kinds[kind].name;
+}
+
+const char *store_path(StoreKind kind, const BlobId *id, char path[static STORE_PATH_SIZE]) {
+        char text[BLOB_ID_TEXT] = "";
+
+        if (id)
+                (void)blob_id_text(id, text);
+        if (kind == STORE_CONFIG)
+                (void)snprintf(path, STORE_PATH_SIZE, "config");
+        else if (kind == STORE_PACK)
+                (void)snprintf(path, STORE_PATH_SIZE, "data/%.2s/%s", text, text);
+        else
+                (void)snprintf(path, STORE_PATH_SIZE, "%s/%s", kinds[kind].directory, text);
+        return path;
+}
+
+Backend *backend_free(Backend *backend) {
+        if (backend)
+                backend->ops->free(backend);
+        return NULL;
+}
+
+int backend_open(const char *location, const char *const *sftp_command, bool create, Why *why,
+                 Backend **ret_backend) {
+        if (strncmp(location, "sftp:", 5) == 0)
+                return backend_sftp_open(location + 5, sftp_command, create, why, ret_backend);
+        if (strncmp(location, "local:", 6) == 0)
+                location += 6;
+        else if (strncmp(location, "s3:", 3) == 0 || strncmp(location, "rest:", 5) == 0)
+                return repo_fail(why, -EPROTONOSUPPORT,
+                                 "%s: repositories are directories, or reached with sftp:HOST:PATH.",
+                                 location);
+        return backend_local_open(location, create, why, ret_backend);
+}

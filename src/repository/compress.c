@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Zstandard frames
+ *
+ * Contexts are a megabyte or so and slow to make: each thread keeps its own.
+ */
+
+#include <pthread.h>
+#include <zstd.h>
+#include "repository/compress.h"
+
+typedef struct Contexts {
+        ZSTD_CCtx *compress;
+        ZSTD_DCtx *decompress;
+} Contexts;
+
+static pthread_key_t contexts_key;
+static bool contexts_usable;
+static __thread Contexts *contexts;
+
+static void contexts_free(void *userdata) {
+        Contexts *c = userdata;
+
+        if (!c)
+                return;
+        (void)ZSTD_freeCCtx(c->compress);
+        (void)ZSTD_freeDCtx(c->decompress);
+        free(c);
+}
+
+static void make_key(void) {
+        contexts_usable = pthread_key_create(&contexts_key, contexts_free) == 0;
+}
+
+static Contexts *get_contexts(void) {
+        static pthread_once_t once = PTHREAD_ONCE_INIT;
+        Contexts *c;
+
+        if (contexts)
+                return contexts;
+        (void)pthread_once(&once, make_key);
+        c = contexts_usable ? calloc(1, sizeof(*c)) : NULL;
+        if (!c)
+                return NULL;
+        c->compress = ZSTD_createCCtx();
+        c->decompress = ZSTD_createDCtx();
+        if (!c->compress || !c->decompress || pthread_setspecific(contexts_key, c) != 0) {
+                contexts_free(c);
+                return NULL;
+        }
+        contexts = c;
+        return c;
+}
+
+int compress_blob(int level, const void *data, size_t size, Bytes *ret_frame) {
+        Contexts *c = get_contexts();
+        size_t n;
+
+        ret_frame->size = 0;
+        if (!c || bytes_reserve(ret_frame, ZSTD_compressBound(size)) < 0)
+                return -ENOMEM;
+        n = ZSTD_compressCCtx(c->compress, ret_frame->data, ret_frame->capacity, data, size, level);
+        if (ZSTD_isError(n))
+                return -ENOMEM;
+        if (n >= size)
+                return 0;
+        ret_frame->size = n;
+        return 1;
+}
+
+int decompress_blob(const void *frame, size_t size, void *plain, size_t plain_size) {
+        Contexts *c = get_contexts();
+        size_t n;
+
+        if (!c)
+                return -ENOMEM;
+        n = ZSTD_decompressDCtx(c->decompress, plain, plain_size, frame, size);
+        return ZSTD_isError(n) || n != plain_size ? -EBADMSG : 0;
+}
+
+int decompress_stream(const void *frame, size_t size, Bytes *plain) {
+        Contexts *c = get_contexts();
+        ZSTD_inBuffer in = { .src = frame, .size = size };
+        size_t n = 1, step = ZSTD_DStreamOutSize(), before = plain->size;
+
+        if (!c)
+                return -ENOMEM;
+        (void)ZSTD_DCtx_reset(c->decompress, ZSTD_reset_session_only);
+        while (n != 0) {
+                ZSTD_outBuffer out = { .size = step };
+
+                if (bytes_reserve(plain, step) < 0)
+                        return -ENOMEM;
+                out.dst = plain->data + plain->size;
+                n = ZSTD_decompressStream(c->decompress, &out, &in);
+                plain->size += out.pos;
+                if (ZSTD_isError(n) || plain->size - before > DECOMPRESS_MAX)
+                        return -EBADMSG;
+                /* Cut off: nothing comes in and nothing goes out. */
+                if (n != 0 && in.pos == in.size && out.pos < out.size)
+                        return -EBADMSG;
+        }
+        return in.pos == in.size ? 0 : -EBADMSG;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Zstandard frames, for blobs and for files of their own
+ */
+
+#include "repository/bytes.h"
+
+/* Levels of zstd; 0 stores as it is. */
+#define COMPRESS_OFF 0
+#define COMPRESS_DEFAULT 1
+#define COMPRESS_LEVEL_MAX 19
+/* An index or a snapshot that says it is larger is none. */
+#define DECOMPRESS_MAX (UINT64_C(1) << 30)
+
+/*
+ * compress_blob() - one frame, if that is smaller
+ * @ret_frame: emptied and filled; what it has room for is used again
+ * Return: 1; 0 if it is not smaller; -ENOMEM.
+ */
+int compress_blob(int level, const void *data, size_t size, Bytes *ret_frame);
+/* Exactly @plain_size bytes; the frame need not say how many they are. 0, -EBADMSG, -ENOMEM. */
+int decompress_blob(const void *frame, size_t size, void *plain, size_t plain_size);
+/* As many as there are, up to DECOMPRESS_MAX; appended. */
+int decompress_stream(const void *frame, size_t size, Bytes *plain);

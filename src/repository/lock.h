@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/*
+ * Locks of a repository: files that say who is at work
+ *
+ * Reading and adding share; what deletes is alone. Two that lock at the same time both look again after they
+ * have written theirs, and both give way. A lock is written anew every five minutes; whoever finds that this
+ * failed for long, and its file gone, has been given up by the others and must not write any more.
+ *
+ * `restic unlock` asks whether a process lives by sending SIGHUP. It is ignored while there is a lock.
+ */
+
+#include "repository/repository.h"
+
+typedef struct RepoLock RepoLock;
+
+/* What the file of a lock says. */
+typedef struct LockInfo {
+        struct timespec time;
+        bool exclusive;
+        const char *hostname, *username;
+        uint64_t pid;
+} LockInfo;
+
+/* Texts are in the arena. */
+int lock_decode(const void *text, size_t size, Arena *arena, LockInfo *ret_info);
+
+typedef enum LockState {
+        LOCK_HELD,      /* or it cannot be known */
+        LOCK_DEAD,      /* its process was one of this machine, and is gone */
+        LOCK_FORGOTTEN, /* it was not refreshed for half an hour */
+} LockState;
+LockState lock_judge(const LockInfo *info, const char *hostname, const struct timespec *now,
+                     const struct timespec *boot);
+
+/*
+ * repo_lock() - take a lock, and keep it until repo_unlock()
+ *
+ * Locks of this machine's dead processes are removed. @ret_found_dead: there was one, so that what a run had
+ * uploaded may be in no index; may be NULL.
+ * Return: 0; -EBUSY if somebody else is at work.
+ */
+int repo_lock(Repository *repo, bool exclusive, Why *why, bool *ret_found_dead, RepoLock **ret_lock);
+RepoLock *repo_unlock(RepoLock *lock);
+DEFINE_CLEANUP(RepoLock *, repo_unlock)
+
+/* Do we still have it? Asked before what is written becomes visible. 0 or -ESTALE. */
+int repo_lock_check(RepoLock *lock, Why *why);

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Writing into a repository
+ *
+ * A blob that comes is entered in the index at once, without a pack, so that nobody stores it twice. Two
+ * packs of data are open at a time, and each blob goes into one of them by chance: what lies beside what
+ * says less then about the sizes of chunks.
+ */
+
+#include <string.h>
+#include "repository/store.h"
+#include "util/clock.h"
+
+#define PACK_SIZE_DEFAULT (16u << 20)
+/* Packs that wait; one more is being uploaded. */
+#define QUEUE 2u
+#define DATA_PACKS 2u
+#define TREE_PACK DATA_PACKS
+#define INDEX_USEC (5 * 60 * USEC_PER_SEC)
+
+struct Store {
+        Repository *repo;
+        RepoLock *lock;
+        int level;
+        size_t pack_size;
+
+        pthread_mutex_t mutex; /* of all below */
+        pthread_cond_t room, work;
+        Pack open[DATA_PACKS + 1];
+        Pack queue[QUEUE];
+        size_t n_queue;
+        bool uploading, ending, running;
+        int error; /* the first one */
+        Why why;
+        StoreCounts counts;
+        pthread_t uploader;
+
+        /* Of the uploader alone: what the next index file will say. */
+        Bytes index_text;
+        size_t index_blobs;
+        uint64_t index_since;
+};
+
+static void set_error(Store *store, int error, const Why *why) {
+        (void)pthread_mutex_lock(&store->mutex);
+        if (store->error == 0) {
+                store->error = error;
+                store->why = *why;
+        }
+        (void)pthread_cond_broadcast(&store->room);
+        (void)pthread_mutex_unlock(&store->mutex);
+}
+
+static int flush_index(Store *store, Why *why) {
+        int r;
+
+        if (store->index_blobs == 0)
+                return 0;
+        r = repo_lock_check(store->lock, why);
+        if (r == 0)
+                r = index_format_end(&store->index_text);
+        if (r == 0)
+                r = repo_save_file(store->repo, STORE_INDEX, store->index_text.data, store->index_text.size,
+                                   NULL, why);
+        store->index_text.size = 0;
+        store->index_blobs = 0;
+        return r;
+}
+
+static int add_to_index(Store *store, const BlobId *id, const PackBlob *blobs, size_t n, Why *why) {
+        int r = 0;
+
+        if (store->index_blobs == 0) {
+                store->index_since = now_usec();
+                r = index_format_begin(&store->index_text);
+        }
+        if (r == 0)
+                r = index_format_pack(&store->index_text, id, blobs, n, store->index_blobs == 0);
+        if (r < 0)
+                return repo_fail(why, r, "Out of memory.");
+        store->index_blobs += n;
+        return store->index_blobs >= INDEX_FILE_BLOBS_MAX || now_usec() - store->index_since > INDEX_USEC
+                       ? flush_index(store, why)
+                       : 0;
+}
+
+static int upload(Store *store, Pack *pack, Why *why) {
+        Repository *repo = store->repo;
+        uint32_t number;
+        BlobId id;
+        int r = pack_finish(pack, &repo->key);
+
+        if (r == 0)
+                r = crypto_sha256(pack->bytes.data, pack->bytes.size, &id);
+        if (r < 0)
+                return repo_fail(why, r, "A pack cannot be made: %s.", strerror(-r));
+        r = repo->backend->ops->save(repo->backend, STORE_PACK, &id, pack->bytes.data, pack->bytes.size,
+                                     why);
+        if (r < 0)
+                return r;
+        (void)pthread_rwlock_wrlock(&repo->index_lock);
+        r = index_add_pack(&repo->index, &id, &number);
+        for (size_t i = 0; r == 0 && i < pack->n_blobs; i++)
+                index_settle(&repo->index, number, &pack->blobs[i]);
+        (void)pthread_rwlock_unlock(&repo->index_lock);
+        if (r < 0)
+                return repo_fail(why, r, "Out of memory.");
+        (void)pthread_mutex_lock(&store->mutex);
+        store->counts.stored += pack->bytes.size;
+        (void)pthread_mutex_unlock(&store->mutex);
+        return add_to_index(store, &id, pack->blobs, pack->n_blobs, why);
+}
+
+static bool take_work(Store *store, Pack *ret_pack) {
+        bool taken;
+
+        (void)pthread_mutex_lock(&store->mutex);
+        store->uploading = false;
+        (void)pthread_cond_broadcast(&store->room);
+        while (store->n_queue == 0 && !store->ending)
+                (void)pthread_cond_wait(&store->work, &store->mutex);
+        taken = store->n_queue > 0;
+        if (taken) {
+                *ret_pack = store->queue[0];
+                memmove(&store->queue[0], &store->queue[1], (QUEUE - 1) * sizeof(Pack));
+                store->n_queue--;
+                store->uploading = true;
+                (void)pthread_cond_broadcast(&store->room);
+        }
+        (void)pthread_mutex_unlock(&store->mutex);
+        return taken;
+}
+
+static void *run_uploader(void *userdata) {
+        Store *store = userdata;
+        _cleanup_pack_ Pack pack = {};
+
+        while (take_work(store, &pack)) {
+                Why why = {};
+                int r = store_status(store);
+
+                if (r == 0)
+                        r = upload(store, &pack, &why);
+                if (r < 0)
+                        set_error(store, r, &why);
+                pack_clear(&pack);
+        }
+        return NULL;
+}
+
+/* The caller has the mutex; the pack is empty afterwards. */
+static int hand_over(Store *store, Pack *pack) {
+        while (store->n_queue == QUEUE && store->error == 0)
+                (void)pthread_cond_wait(&store->room, &store->mutex);
+        if (store->error < 0)
+                return store->error;
+        /* Meanwhile somebody else may have handed it over. */
+        if (pack->n_blobs == 0)
+                return 0;
+        store->queue[store->n_queue++] = *pack;
+        *pack = (Pack){};
+        (void)pthread_cond_signal(&store->work);
+        return 0;
+}
+
+static int put_in_pack(Store *store, BlobType type, const BlobId *id, const Bytes *sealed,
+                       uint32_t plain_length, size_t size) {
+        size_t which = TREE_PACK;
+        Pack *pack;
+        int r = 0;
+
+        if (type == BLOB_DATA)
+                which = sealed->data[0] % DATA_PACKS; /* of a nonce */
+        (void)pthread_mutex_lock(&store->mutex);
+        pack = &store->open[which];
+        while (r == 0 && pack->bytes.size >= store->pack_size)
+                r = hand_over(store, pack);
+        if (r == 0)
+                r = store->error ?: pack_add(pack, type, id, sealed->data, sealed->size, plain_length);
+        if (r == 0 && pack->bytes.size >= store->pack_size)
+                r = hand_over(store, pack);
+        if (r == 0) {
+                store->counts.added += size;
+                *(type == BLOB_DATA ? &store->counts.data_blobs : &store->counts.tree_blobs) += 1;
+        }
+        (void)pthread_mutex_unlock(&store->mutex);
+        return r;
+}
+
+/* Buffers of a thread, used again for each blob: large ones are slow to get. */
+typedef struct Scratch {
+        Bytes frame, sealed;
+} Scratch;
+
+static pthread_key_t scratch_key;
+static bool scratch_usable;
+
+static void scratch_free(void *userdata) {
+        Scratch *scratch = userdata;
+
+        bytes_clear(&scratch->frame);
+        bytes_clear(&scratch->sealed);
+        free(scratch);
+}
+
+static void make_scratch_key(void) {
+        scratch_usable = pthread_key_create(&scratch_key, scratch_free) == 0;
+}
+
+static Scratch *get_scratch(void) {
+        static pthread_once_t once = PTHREAD_ONCE_INIT;
+        Scratch *scratch;
+
+        (void)pthread_once(&once, make_scratch_key);
+        if (!scratch_usable)
+                return NULL;
+        scratch = pthread_getspecific(scratch_key);
+        if (scratch)
+                return scratch;
+        scratch = calloc(1, sizeof(*scratch));
+        if (scratch && pthread_setspecific(scratch_key, scratch) != 0) {
+                free(scratch);
+                return NULL;
+        }
+        return scratch;
+}
+
+static int seal_and_put(Store *store, BlobType type, const BlobId *id, const void *plain, size_t size) {
+        Scratch *scratch = get_scratch();
+        const uint8_t *body = plain;
+        size_t body_size = size;
+        int r;
+
+        if (!scratch)
+                return -ENOMEM;
+        /* An empty frame is larger than nothing; trees always shrink. */
+        r = store->level != COMPRESS_OFF && size > 0
+                    ? compress_blob(store->level, plain, size, &scratch->frame)
+                    : 0;
+        if (r < 0)
+                return r;
+        if (r > 0) {
+                body = scratch->frame.data;
+                body_size = scratch->frame.size;
+        }
+        scratch->sealed.size = 0;
+        if (bytes_reserve(&scratch->sealed, body_size + CRYPTO_OVERHEAD) < 0)
+                return -ENOMEM;
+        scratch->sealed.size = body_size + CRYPTO_OVERHEAD;
+        if (crypto_seal(&store->repo->key, body, body_size, scratch->sealed.data) < 0)
+                return -EIO;
+        return put_in_pack(store, type, id, &scratch->sealed, r > 0 ? (uint32_t)size : 0, size);
+}
+
+bool store_has(Store *store, BlobType type, const BlobId *id) {
+        Repository *repo = store->repo;
+        bool there;
+
+        (void)pthread_rwlock_rdlock(&repo->index_lock);
+        there = index_find(&repo->index, type, id, NULL);
+        (void)pthread_rwlock_unlock(&repo->index_lock);
+        return there;
+}
+
+/* 1 if it is new, and ours to store. */
+static int claim(Store *store, BlobType type, const BlobId *id) {
+        const PackBlob blob = { .id = *id, .type = type };
+        Repository *repo = store->repo;
+        int r;
+
+        if (store_has(store, type, id))
+                return 0;
+        (void)pthread_rwlock_wrlock(&repo->index_lock);
+        r = index_find(&repo->index, type, id, NULL) ? 0 : index_add(&repo->index, INDEX_NO_PACK, &blob) ?: 1;
+        (void)pthread_rwlock_unlock(&repo->index_lock);
+        return r;
+}
+
+int store_add(Store *store, BlobType type, const void *plain, size_t size, BlobId *ret_id, bool *ret_new) {
+        BlobId id;
+        int r = crypto_sha256(plain, size, &id), new;
+
+        if (r == 0)
+                r = claim(store, type, &id);
+        new = r;
+        if (r > 0)
+                r = seal_and_put(store, type, &id, plain, size);
+        if (r < 0) {
+                Why why = {};
+
+                r = repo_fail(&why, r, "A blob cannot be stored: %s.", strerror(-r));
+                set_error(store, r, &why);
+                return store_status(store);
+        }
+        *ret_id = id;
+        if (ret_new)
+                *ret_new = new > 0;
+        return 0;
+}
+
+int store_status(Store *store) {
+        int error;
+
+        (void)pthread_mutex_lock(&store->mutex);
+        error = store->error;
+        (void)pthread_mutex_unlock(&store->mutex);
+        return error;
+}
+
+void store_get_counts(Store *store, StoreCounts *ret_counts) {
+        (void)pthread_mutex_lock(&store->mutex);
+        *ret_counts = store->counts;
+        (void)pthread_mutex_unlock(&store->mutex);
+}
+
+int store_finish(Store *store, Why *why) {
+        Why index_why = {};
+        int r = 0, index_error;
+
+        (void)pthread_mutex_lock(&store->mutex);
+        for (size_t i = 0; r == 0 && i < ELEMENTS(store->open); i++)
+                if (store->open[i].n_blobs > 0)
+                        r = hand_over(store, &store->open[i]);
+        while (store->n_queue > 0 || store->uploading)
+                (void)pthread_cond_wait(&store->room, &store->mutex);
+        (void)pthread_mutex_unlock(&store->mutex);
+        /* Nobody uploads any more: the text of the index is ours. */
+        index_error = flush_index(store, &index_why);
+        if (index_error < 0)
+                set_error(store, index_error, &index_why);
+        r = store_status(store);
+        return r < 0 ? repo_fail(why, r, "%s", store->why.text) : 0;
+}
+
+static int salvage_pack(Store *store, const StoreFile *file, Why *why) {
+        Repository *repo = store->repo;
+        _cleanup_(freep) PackBlob *blobs = NULL;
+        uint32_t number;
+        size_t n;
+        int r = repo_load_pack_header(repo, &file->id, file->size, &blobs, &n, NULL);
+
+        if (r < 0)
+                return r == -ENOMEM ? r : 0; /* no pack: nobody relies on it */
+        (void)pthread_rwlock_wrlock(&repo->index_lock);
+        r = index_add_pack(&repo->index, &file->id, &number);
+        for (size_t i = 0; r == 0 && i < n; i++)
+                r = index_add(&repo->index, number, &blobs[i]);
+        (void)pthread_rwlock_unlock(&repo->index_lock);
+        r = r ?: add_to_index(store, &file->id, blobs, n, why);
+        return r < 0 ? r : 1;
+}
+
+static int compare_ids(const void *a, const void *b) {
+        return memcmp(a, b, BLOB_ID_SIZE);
+}
+
+int store_salvage(Store *store, Why *why, size_t *ret_packs) {
+        _cleanup_(freep) StoreFile *files = NULL;
+        _cleanup_(freep) BlobId *known = NULL;
+        size_t n = 0, n_known = store->repo->index.n_packs, taken = 0;
+        int r = repo_list_files(store->repo, STORE_PACK, &files, &n, why);
+
+        if (r < 0)
+                return r;
+        known = calloc(n_known + 1, sizeof(*known));
+        if (!known)
+                return -ENOMEM;
+        if (n_known > 0)
+                memcpy(known, store->repo->index.packs, n_known * sizeof(*known));
+        qsort(known, n_known, sizeof(*known), compare_ids);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                if (bsearch(&files[i].id, known, n_known, sizeof(*known), compare_ids))
+                        continue;
+                r = salvage_pack(store, &files[i], why);
+                taken += r > 0;
+        }
+        *ret_packs = taken;
+        return r < 0 ? r : 0;
+}
+
+int store_new(Repository *repo, RepoLock *lock, const StoreOptions *options, Why *why, Store **ret_store) {
+        _cleanup_(store_freep) Store *store = calloc(1, sizeof(*store));
+        int r;
+
+        if (!store)
+                return -ENOMEM;
+        store->repo = repo;
+        store->lock = lock;
+        store->level = options->level;
+        store->pack_size = options->pack_size ?: PACK_SIZE_DEFAULT;
+        (void)pthread_mutex_init(&store->mutex, NULL);
+        (void)pthread_cond_init(&store->room, NULL);
+        (void)pthread_cond_init(&store->work, NULL);
+        store->uploading = true; /* until the thread says otherwise */
+        r = -pthread_create(&store->uploader, NULL, run_uploader, store);
+        if (r < 0)
+                return repo_fail(why, r, "A thread cannot be started: %s.", strerror(-r));
+        store->running = true;
+        *ret_store = TAKE_PTR(store);
+        return 0;
+}
+
+Store *store_free(Store *store) {
+        if (!store)
+                return NULL;
+        (void)pthread_mutex_lock(&store->mutex);
+        store->ending = true;
+        (void)pthread_cond_broadcast(&store->work);
+        (void)pthread_mutex_unlock(&store->mutex);
+        if (store->running)
+                (void)pthread_join(store->uploader, NULL);
+        for (size_t i = 0; i < ELEMENTS(store->open); i++)
+                pack_clear(&store->open[i]);
+        for (size_t i = 0; i < store->n_queue; i++)
+                pack_clear(&store->queue[i]);
+        bytes_clear(&store->index_text);
+        (void)pthread_mutex_destroy(&store->mutex);
+        (void)pthread_cond_destroy(&store->room);
+        (void)pthread_cond_destroy(&store->work);
+        free(store);
+        return NULL;
+}
