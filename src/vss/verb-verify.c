@@ -101,8 +101,11 @@ int verb_verify(Cli *cli, int argc, char **argv) {
                 OPTION_RANGE("wait", OPTION_NUMBER, "SECONDS", "wait this long while another set is being created",
                              &o.wait, 0, 86400),
         };
-        int status = EXIT_DONE, index = options_parse(cli, options, ELEMENTS(options), argc, argv, &status);
+        int status = EXIT_DONE, index;
 
+        if (is_about_repository(argc, argv))
+                return verify_repository(cli, argc, argv);
+        index = options_parse(cli, options, ELEMENTS(options), argc, argv, &status);
         if (index < 0)
                 return status;
         o.label = "vss verify";

@@ -9,6 +9,7 @@
 
 int verb_abort(Cli *cli, int argc, char **argv);
 int verb_attach(Cli *cli, int argc, char **argv);
+int verb_backup(Cli *cli, int argc, char **argv);
 int verb_break(Cli *cli, int argc, char **argv);
 int verb_complete(Cli *cli, int argc, char **argv);
 int verb_create(Cli *cli, int argc, char **argv);
@@ -19,13 +20,22 @@ int verb_events(Cli *cli, int argc, char **argv);
 int verb_exec(Cli *cli, int argc, char **argv);
 int verb_explain(Cli *cli, int argc, char **argv);
 int verb_expose(Cli *cli, int argc, char **argv);
+int verb_forget(Cli *cli, int argc, char **argv);
 int verb_freeze(Cli *cli, int argc, char **argv);
 int verb_import(Cli *cli, int argc, char **argv);
+int verb_init(Cli *cli, int argc, char **argv);
 int verb_list(Cli *cli, int argc, char **argv);
+int verb_ls(Cli *cli, int argc, char **argv);
 int verb_plan(Cli *cli, int argc, char **argv);
+int verb_points(Cli *cli, int argc, char **argv);
+int verb_restore(Cli *cli, int argc, char **argv);
 int verb_revert(Cli *cli, int argc, char **argv);
 int verb_script(Cli *cli, int argc, char **argv);
 int verb_storage(Cli *cli, int argc, char **argv);
 int verb_thaw(Cli *cli, int argc, char **argv);
 int verb_unexpose(Cli *cli, int argc, char **argv);
 int verb_verify(Cli *cli, int argc, char **argv);
+
+/* vss verify --repository: a repository is looked at, and not applications. */
+bool is_about_repository(int argc, char **argv);
+int verify_repository(Cli *cli, int argc, char **argv);
