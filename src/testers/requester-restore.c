@@ -565,9 +565,10 @@ static int put_step(WriterRestore *w, const RestorePlan *plan, const RestoreStep
                 tell_step(w, step, label.text);
                 return EXIT_DONE;
         }
-        if (w->refused)
-                requester_complain(w->requester, "%s:%s: nothing is restored, as its writer has refused it",
-                                   w->name, label.text);
+        if (w->refused || *vss_value_get_string(step->component, "pre-restore-failure", ""))
+                requester_complain(w->requester, "%s:%s: nothing is restored, as its writer has refused it%s%s", w->name,
+                                   label.text, w->refused ? "" : ": ",
+                                   w->refused ? "" : vss_value_get_string(step->component, "pre-restore-failure", ""));
         else if (!has_stored(w, step->component))
                 requester_complain(w->requester, "%s:%s: nothing of it is in the store", w->name,
                                    label.text);

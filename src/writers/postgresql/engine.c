@@ -4,6 +4,7 @@
  * A private server
  */
 
+#include <assert.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -15,12 +16,12 @@
 
 #define CONTROL_USEC (10 * USEC_PER_SEC)
 #define POLL_USEC (20 * USEC_PER_MSEC)
-#define ARGUMENTS_MAX 80u
+#define SETTINGS_MAX 64u
 #define PORT 5432u
 
 typedef struct Arguments {
-        const char *items[ARGUMENTS_MAX];
-        char texts[ARGUMENTS_MAX][PATH_MAX];
+        const char *items[2 * SETTINGS_MAX + 4];
+        char texts[SETTINGS_MAX][PATH_MAX];
         size_t n, n_texts;
 } Arguments;
 
@@ -30,6 +31,7 @@ static void set(Arguments *arguments, const char *format, ...) {
         char *text = arguments->texts[arguments->n_texts++];
         va_list args;
 
+        assert(arguments->n_texts <= SETTINGS_MAX);
         va_start(args, format);
         (void)vsnprintf(text, PATH_MAX, format, args);
         va_end(args);
@@ -101,7 +103,7 @@ static int write_configuration(const char *scratch) {
 
 /* Why it did not start: what it said last that has a meaning. */
 static void explain(const Engine *engine, char *ret_why) {
-        char text[16384], *found = NULL, *next = text;
+        char text[16384], kept[sizeof(text)], *found = NULL, *next = text;
         _cleanup_(closep) int fd = open(engine->log, O_RDONLY | O_CLOEXEC);
         off_t end = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
         ssize_t n;
@@ -110,11 +112,14 @@ static void explain(const Engine *engine, char *ret_why) {
                 return;
         n = pread(fd, text, sizeof(text) - 1, MAX(end - (off_t)sizeof(text) + 1, (off_t)0));
         text[MAX(n, (ssize_t)0)] = '\0';
+        memcpy(kept, text, sizeof(kept));
         for (char *line = strsep(&next, "\n"); line; line = strsep(&next, "\n"))
                 if (strstr(line, "FATAL:") || strstr(line, "PANIC:"))
                         found = strstr(line, "FATAL:") ?: strstr(line, "PANIC:");
         if (found && text_is_clean(found))
                 (void)snprintf(ret_why, SQL_WHY_SIZE, "%.600s", found);
+        else
+                (void)program_last_line(kept, ret_why, SQL_WHY_SIZE);
 }
 
 static int await_ready(Engine *engine, uint64_t deadline_usec, char *ret_why) {

@@ -148,13 +148,18 @@ static int drop_aside(int directory_fd, const char *path, const char *const *kee
         return aside_drop(directory_fd, pg_deadline_of(call, START_USEC));
 }
 
+static void put_auto_conf_back(const Restore *restore) {
+        char from[PATH_MAX], to[PATH_MAX];
+
+        if (path_in(restore, AUTO_CONF_KEPT, from) >= 0 && path_in(restore, AUTO_CONF, to) >= 0)
+                (void)rename(from, to);
+}
+
 /* The restored cluster is sound: what it has replaced goes. */
-static void drop_old(Restore *restore, bool recovered) {
-        char from[PATH_MAX], to[PATH_MAX], path[PATH_MAX] = "";
+static void drop_old(Restore *restore) {
+        char path[PATH_MAX] = "";
         int r;
 
-        if (recovered && path_in(restore, AUTO_CONF_KEPT, from) >= 0 && path_in(restore, AUTO_CONF, to) >= 0)
-                (void)rename(from, to);
         restore_drop_log(restore->cluster->wal);
         r = restore_each_place(restore, drop_aside, restore->call, path, sizeof(path));
         if (r < 0)
@@ -192,7 +197,7 @@ static void start_privately(Restore *restore) {
                              "the server does not start on what was restored: %s", why);
                 return;
         }
-        drop_old(restore, false);
+        drop_old(restore);
         restore_note(restore,
                      "it is restored and recovered; no unit is known that starts it: start its server");
 }
@@ -242,7 +247,9 @@ void restore_start(Restore *restore) {
                              "the log that was restored");
         if (restore->failed)
                 return;
+        if (recover > 0)
+                put_auto_conf_back(restore);
         look_into(restore, recover > 0);
         if (!restore->failed)
-                drop_old(restore, recover > 0);
+                drop_old(restore);
 }

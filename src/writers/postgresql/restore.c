@@ -15,13 +15,14 @@
 #define MOVE_USEC (3600 * USEC_PER_SEC)
 
 void restore_fail(Restore *restore, vss_result code, const char *format, ...) {
-        char text[1500], whole[2000];
+        char text[1500], *whole = restore->why;
         va_list args;
 
         va_start(args, format);
         (void)vsnprintf(text, sizeof(text), format, args);
         va_end(args);
-        (void)snprintf(whole, sizeof(whole), "%s/%s: %s", restore->logical_path, restore->name, text);
+        (void)snprintf(whole, sizeof(restore->why), "%.200s/%.200s: %s", restore->logical_path,
+                       restore->name, text);
         restore->failed = true;
         (void)vss_writer_call_fail_component(restore->call, restore->logical_path, restore->name, code, "%s",
                                              whole);
@@ -202,23 +203,40 @@ static int put_back(int directory_fd, const char *path, const char *const *keep,
         return aside_put_back(directory_fd, keep, pg_deadline_of(call, MOVE_USEC));
 }
 
+static int look_aside(int directory_fd, const char *path, const char *const *keep, void *userdata) {
+        AsideInfo info;
+        int r = aside_look(directory_fd, &info);
+
+        *(bool *)userdata = *(bool *)userdata || r > 0;
+        return MIN(r, 0);
+}
+
 /* Nothing was overwritten: what was there can serve again. */
 static void undo(Restore *restore) {
+        const Cluster *cluster = restore->cluster;
+        bool is_aside = false, log = restore->info.mode == PG_LOG;
         char path[PATH_MAX] = "";
-        int r = 0;
+        int r;
 
-        if (restore->info.mode == PG_LOG)
-                r = restore_take_log(restore->cluster->wal, false);
-        else
+        if (cluster->state != SERVER_DOWN) {
+                restore_fail(restore, VSS_E_WRITERERROR_RETRYABLE, "nothing was restored");
+                return;
+        }
+        r = log ? restore_take_log(cluster->wal, false)
+                : restore_each_place(restore, look_aside, &is_aside, path, sizeof(path));
+        if (r >= 0 && is_aside)
                 r = restore_each_place(restore, put_back, restore->call, path, sizeof(path));
         if (r < 0)
                 restore_fail(restore, VSS_E_WRITERERROR_NONRETRYABLE,
-                             "nothing was restored, and what was in %s is still aside: %s", path,
-                             strerror(-r));
-        else
+                             "nothing was restored, and what was in %s is still aside: %s",
+                             log ? cluster->wal : path, strerror(-r));
+        else if (is_aside && cluster->unit && vss_writer_call_start_unit(restore->call, cluster->unit) >= 0)
                 restore_fail(restore, VSS_E_WRITERERROR_RETRYABLE,
                              "nothing was restored; what was there before is in its place, and its server "
-                             "is stopped");
+                             "started");
+        else
+                restore_fail(restore, VSS_E_WRITERERROR_RETRYABLE,
+                             "nothing was restored; its server is down");
 }
 
 static bool settle(Restore *restore) {
@@ -282,7 +300,8 @@ static void after(Restore *restore, const ClusterList *list) {
 static vss_result for_chosen(vss_writer_call *call, bool is_before) {
         const PgWriter *writer = vss_writer_call_userdata(call);
         ClusterList list = { 0 };
-        size_t n_failed = 0;
+        size_t n_failed = 0, n = 0;
+        char why[sizeof(((Restore *)NULL)->why)] = "";
         int r = pg_find(writer, pg_deadline_of(call, SCAN_USEC), &list);
 
         if (r < 0)
@@ -305,12 +324,18 @@ static vss_result for_chosen(vss_writer_call *call, bool is_before) {
                         before(&restore, &list);
                 else
                         after(&restore, &list);
+                n++;
                 n_failed += restore.failed;
+                if (restore.failed)
+                        (void)snprintf(why, sizeof(why), "%s", restore.why);
                 backup_info_clear(&restore.info);
                 cluster_clear(&restore.own);
         }
         cluster_list_clear(&list);
-        return n_failed > 0 ? VSS_E_WRITERERROR_PARTIAL_FAILURE : VSS_S_OK;
+        if (n_failed == 0)
+                return VSS_S_OK;
+        return n_failed < n ? VSS_E_WRITERERROR_PARTIAL_FAILURE
+                            : vss_writer_call_fail(call, VSS_E_WRITERERROR_NONRETRYABLE, "%s", why);
 }
 
 vss_result pg_pre_restore(vss_writer_call *call) {

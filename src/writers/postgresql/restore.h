@@ -28,6 +28,7 @@ typedef struct Restore {
         Cluster own;
         const PgSettings *settings;
         bool failed;
+        char why[2000];
 } Restore;
 
 void restore_fail(Restore *restore, vss_result code, const char *format, ...) _printf_(3, 4);
