@@ -54,7 +54,7 @@ objectClass: olcMdbConfig
 olcDatabase: {1}mdb
 olcSuffix: dc=example,dc=org
 olcDbDirectory: $1/main
-olcDbMaxSize: 268435456
+olcDbMaxSize: 2147483648
 olcDbIndex: entryCSN,entryUUID eq
 olcAccess: {0}to * $access by * read
 
@@ -85,7 +85,7 @@ objectClass: olcMdbConfig
 olcDatabase: {3}mdb
 olcSuffix: o=second
 olcDbDirectory: $1/second
-olcDbMaxSize: 268435456
+olcDbMaxSize: 2147483648
 olcDbEnvFlags: ${ENV_FLAGS:-nosync}
 olcAccess: {0}to * $access by * read
 END
