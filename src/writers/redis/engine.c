@@ -206,8 +206,7 @@ int64_t engine_count_keys(Engine *engine, uint64_t deadline_usec) {
         return server_info(&engine->server, "keyspace", &info) < 0 ? -1 : info_count_keys(info);
 }
 
-/* ---- checkers
- * ------------------------------------------------------------------------------------------------ */
+/* Checkers */
 
 static int check_one(const Product *product, const char *checker, const char *path, uint64_t deadline_usec,
                      char *why) {

@@ -172,8 +172,7 @@ int facts_check_rights(Server *server, char *missing, size_t size) {
         return missing[0] ? -EACCES : 0;
 }
 
-/* ---- files
- * --------------------------------------------------------------------------------------------------- */
+/* Files */
 
 static FileMark take_mark(const char *dir, const char *name, const char *ending) {
         char path[2 * REDIS_PATH_SIZE];

@@ -77,8 +77,7 @@ static void nap(Task *task, uint64_t usec) {
         }
 }
 
-/* ---- who it is
- * ----------------------------------------------------------------------------------------------- */
+/* Who it is */
 
 static void tell_missing(Task *task, const char *missing) {
         const Instance *instance = task->instance;
@@ -113,6 +112,11 @@ static int connect_server(Task *task) {
                 r = facts_ask(&task->server, &task->reply.facts);
         if (r == -EACCES)
                 tell_missing(task, "logging in, INFO and CONFIG GET");
+        if (r == -ECONNRESET)
+                return fail(task, VSS_E_WRITERERROR_RETRYABLE,
+                            "it closes the connection at once (%.100s): it may be out of connections "
+                            "(maxclients)",
+                            task->server.why);
         return r < 0 ? fail_with_server(task, "it does not answer") : 0;
 }
 
@@ -169,8 +173,7 @@ const char *instance_is_behind(const InstanceFacts *facts, const Settings *setti
         return text;
 }
 
-/* ---- PrepareSnapshot
- * ----------------------------------------------------------------------------------------- */
+/* PrepareSnapshot */
 
 static int update(Task *task) {
         task->server.deadline_usec = now_usec() + ANSWER_USEC;
@@ -183,9 +186,10 @@ static int tell_failed_dump(Task *task) {
         const InstanceFacts *facts = &task->reply.facts;
         struct statvfs fs;
 
-        if (statvfs(facts->dir, &fs) == 0 && fs.f_bavail * fs.f_frsize < (UINT64_C(1) << 20))
+        if (statvfs(facts->dir, &fs) == 0 && fs.f_bavail * fs.f_frsize < (uint64_t)facts->memory)
                 return fail(task, VSS_E_WRITERERROR_OUTOFRESOURCES,
-                            "BGSAVE failed: %s is full: make room there", facts->dir);
+                            "BGSAVE failed: %s has only %" PRIu64 " MiB left: make room there", facts->dir,
+                            (uint64_t)(fs.f_bavail * fs.f_frsize) >> 20);
         return fail(task, VSS_E_WRITERERROR_RETRYABLE,
                     "BGSAVE failed: its log says why (no memory for a fork: vm.overcommit_memory=1; no room "
                     "in %s)",
@@ -239,8 +243,7 @@ static int make_ready(Task *task) {
         }
 }
 
-/* ---- Freeze
- * -------------------------------------------------------------------------------------------------- */
+/* Freeze */
 
 static int queue_pause(Task *task) {
         char lease[16];
@@ -377,8 +380,7 @@ static void renew(Task *task) {
         task->renewed = now;
 }
 
-/* ---- Thaw
- * ---------------------------------------------------------------------------------------------------- */
+/* Thaw */
 
 static int tell_broken(Task *task, const char *what) {
         return fail(task, VSS_E_WRITERERROR_INCONSISTENTSNAPSHOT, "its writes were not held until Thaw: %s",
@@ -434,8 +436,7 @@ static int thaw(Task *task) {
         return judge(task, &now);
 }
 
-/* ---- one that does not run
- * ----------------------------------------------------------------------------------- */
+/* One that does not run */
 
 /* Is it still down, and are its files as they were? */
 static int look_down(Task *task, bool first) {
@@ -458,8 +459,7 @@ static int look_down(Task *task, bool first) {
         return 0;
 }
 
-/* ---- the child
- * ----------------------------------------------------------------------------------------------- */
+/* The child */
 
 static int carry_out(Task *task, const HolderOrder *order) {
         if (task->instance->reply.down)
@@ -507,129 +507,11 @@ static int holder_main(int fd, void *userdata) {
         return task->reply.code < 0 ? 1 : serve(task);
 }
 
-/* ---- the writer's side
- * --------------------------------------------------------------------------------------- */
-
-static int start(child_main_fn child_main, const Product *product, const Settings *settings,
-                 const Instance *instance, Child *ret_child) {
+int holder_start(bool look_only, const Product *product, const Settings *settings, const Instance *instance,
+                 Child *ret_child) {
         Task task = {
                 .product = product, .settings = settings, .instance = instance, .broker = getpid(), .fd = -1
         };
 
-        return child_start(child_main, &task, ret_child);
-}
-
-static void give_up(Holder *holder, vss_result code, const char *why) {
-        child_kill(&holder->child);
-        holder->reply.code = code;
-        (void)snprintf(holder->reply.text, sizeof(holder->reply.text), "%.200s: %.200s",
-                       holder->instance->name, why);
-}
-
-int holder_set_add(HolderSet *set, const Product *product, const Settings *settings,
-                   const Instance *instance) {
-        Holder *items = reallocarray(set->items, set->n + 1, sizeof(*items)), *holder;
-        int r;
-
-        if (!items)
-                return -ENOMEM;
-        set->items = items;
-        holder = &items[set->n++];
-        *holder = (Holder){ .child = CHILD_NULL, .instance = instance, .reply = { .code = VSS_S_FALSE } };
-        r = start(holder_main, product, settings, instance, &holder->child);
-        if (r < 0)
-                give_up(holder, VSS_E_WRITERERROR_OUTOFRESOURCES, "there is no process for it");
-        return 0;
-}
-
-void holder_set_order(HolderSet *set, const HolderOrder *order) {
-        for (size_t i = 0; i < set->n; i++) {
-                Holder *holder = &set->items[i];
-
-                if (holder->reply.code < 0)
-                        continue;
-                holder->reply.code = VSS_S_FALSE;
-                if (child_send(holder->child.fd, order, sizeof(*order)) < 0)
-                        give_up(holder, VSS_E_WRITERERROR_RETRYABLE, "the process that held it has died");
-        }
-}
-
-static void receive_reply(Holder *holder) {
-        InstanceReply reply;
-        ssize_t n = child_receive(holder->child.fd, &reply, sizeof(reply), 0);
-
-        if (n == -EAGAIN)
-                return;
-        if (n != (ssize_t)sizeof(reply)) {
-                give_up(holder, VSS_E_WRITERERROR_RETRYABLE, "the process that held it has died");
-                return;
-        }
-        holder->reply = reply;
-        if (reply.code < 0) {
-                /* It has let go before it answered. */
-                closep(&holder->child.fd);
-                holder->child.fd = -1;
-        }
-}
-
-void holder_set_collect(HolderSet *set, uint64_t deadline_usec) {
-        for (;;) {
-                bool ready[INSTANCES_MAX] = { 0 };
-                int fds[INSTANCES_MAX], r;
-                size_t n_awaited = 0;
-
-                for (size_t i = 0; i < set->n; i++) {
-                        bool awaited = set->items[i].reply.code == VSS_S_FALSE;
-
-                        fds[i] = awaited ? set->items[i].child.fd : -1;
-                        n_awaited += awaited;
-                }
-                if (n_awaited == 0)
-                        return;
-                r = poll_any(fds, set->n, deadline_usec, ready);
-                for (size_t i = 0; i < set->n; i++)
-                        if (r < 0 && fds[i] >= 0)
-                                give_up(&set->items[i], VSS_E_WRITERERROR_TIMEOUT,
-                                        "it did not answer in time; the pause of its writes ends by itself");
-                        else if (ready[i])
-                                receive_reply(&set->items[i]);
-        }
-}
-
-void holder_set_end(HolderSet *set, uint64_t deadline_usec) {
-        for (size_t i = 0; i < set->n; i++) {
-                closep(&set->items[i].child.fd);
-                set->items[i].child.fd = -1;
-        }
-        for (size_t i = 0; i < set->n; i++)
-                (void)child_end(&set->items[i].child, deadline_usec);
-        free(set->items);
-        *set = (HolderSet){ 0 };
-}
-
-void holders_look(const Product *product, const Settings *settings, uint64_t deadline_usec,
-                  InstanceList *list) {
-        HolderSet set = { 0 };
-
-        for (size_t i = 0; i < list->n; i++) {
-                Instance *instance = &list->items[i];
-                Holder *holder;
-
-                instance_name_of(product, instance, instance->name, sizeof(instance->name));
-                instance->reply = (InstanceReply){ .code = VSS_E_WRITERERROR_OUTOFRESOURCES };
-                if (!set.items)
-                        set.items = calloc(INSTANCES_MAX, sizeof(*set.items));
-                if (!set.items)
-                        return;
-                holder = &set.items[set.n++];
-                *holder = (Holder){ .child = CHILD_NULL,
-                                    .instance = instance,
-                                    .reply = { .code = VSS_S_FALSE } };
-                if (start(look_main, product, settings, instance, &holder->child) < 0)
-                        give_up(holder, VSS_E_WRITERERROR_OUTOFRESOURCES, "there is no process for it");
-        }
-        holder_set_collect(&set, deadline_usec);
-        for (size_t i = 0; i < set.n; i++)
-                list->items[i].reply = set.items[i].reply;
-        holder_set_end(&set, now_usec());
+        return child_start(look_only ? look_main : holder_main, &task, ret_child);
 }

@@ -43,6 +43,9 @@ typedef struct HolderSet {
 void holders_look(const Product *product, const Settings *settings, uint64_t deadline_usec,
                   InstanceList *list);
 
+/* The child alone. @look_only: it answers who its server is, and ends. */
+int holder_start(bool look_only, const Product *product, const Settings *settings, const Instance *instance,
+                 Child *ret_child);
 /* Start one; the first reply is awaited with holder_set_collect(). @instance must outlive it. */
 int holder_set_add(HolderSet *set, const Product *product, const Settings *settings,
                    const Instance *instance);

@@ -156,8 +156,7 @@ static void find_named(InstanceList *list, const Settings *settings) {
         }
 }
 
-/* ---- processes
- * ----------------------------------------------------------------------------------------------- */
+/* Processes */
 
 bool process_title_parse(const char *title, size_t size, ProcessTitle *ret_title) {
         char text[2048];
@@ -331,8 +330,7 @@ bool instance_is_aside(const InstanceList *list, const Instance *instance) {
         return !shared;
 }
 
-/* ---- names
- * --------------------------------------------------------------------------------------------------- */
+/* Names */
 
 /* "redis-x" of "/etc/redis/redis-x.conf". */
 static bool base_of(const Product *product, const char *config, char *base, size_t size) {
@@ -369,8 +367,7 @@ void instance_name_of(const Product *product, const Instance *instance, char *na
                 (void)snprintf(name, size, "port-%u", (unsigned)instance->port);
 }
 
-/* ---- all of them
- * --------------------------------------------------------------------------------------------- */
+/* All of them */
 
 /* What is known of one that does not run. */
 static void use_conf(Instance *instance) {

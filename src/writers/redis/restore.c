@@ -74,8 +74,7 @@ static bool option_is(const Restore *restore, const char *key, const char *value
         return pair_text(restore->options, key, text, sizeof(text)) && strcmp(text, value) == 0;
 }
 
-/* ---- before
- * -------------------------------------------------------------------------------------------------- */
+/* Before */
 
 static int check_place(const Restore *restore) {
         char dir[REDIS_PATH_SIZE];
@@ -288,8 +287,7 @@ static int before_one(const Restore *restore) {
         return 0;
 }
 
-/* ---- afterwards
- * ---------------------------------------------------------------------------------------------- */
+/* Afterwards */
 
 static bool has_append_file(const InstanceFacts *facts) {
         char path[3 * REDIS_PATH_SIZE];
@@ -466,8 +464,7 @@ static void drop_old(const Restore *restore) {
                      strerror(-r));
 }
 
-/* ---- events
- * -------------------------------------------------------------------------------------------------- */
+/* Events */
 
 static int restore_one(const Restore *restore, int64_t status) {
         if (!restore->facts)

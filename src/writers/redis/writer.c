@@ -30,8 +30,7 @@ uint64_t redis_deadline_of(const vss_writer_call *call, uint64_t at_most_usec) {
         return now_usec() + MIN(usec, at_most_usec);
 }
 
-/* ---- Identify
- * ------------------------------------------------------------------------------------------------ */
+/* Identify */
 
 static bool can_be_named(const InstanceFacts *facts) {
         return facts->dir[0] == '/' && text_is_clean(facts->dir) && text_is_clean(facts->dump) &&
@@ -194,8 +193,7 @@ static vss_result redis_identify(vss_writer_call *call, vss_metadata *metadata) 
         return result;
 }
 
-/* ---- sets
- * ---------------------------------------------------------------------------------------------------- */
+/* Sets */
 
 /* All state of a set, also of one that nobody ended. */
 static void let_go(RedisWriter *writer) {
@@ -346,8 +344,7 @@ static vss_result redis_thaw(vss_writer_call *call) {
         return tell_failures(call, &writer->holders, already_failed);
 }
 
-/* ---- afterwards
- * ---------------------------------------------------------------------------------------------- */
+/* Afterwards */
 
 static void date_text(int64_t seconds, char *text, size_t size) {
         time_t date = (time_t)seconds;
