@@ -7,9 +7,10 @@
 #include <linux/limits.h>
 #include <string.h>
 #include "util/value.h"
-#include "writers/mariadb/instance.h"
+#include "writers/common/aside.h"
+#include "writers/mariadb/logs.h"
 
-/* Binary logs are all that a log backup has. */
+/* A log backup has binary logs only. */
 #define DATA_MASK                                                          \
         ((VSS_FSBT_ALL_BACKUP_REQUIRED | VSS_FSBT_ALL_SNAPSHOT_REQUIRED) & \
          ~(VSS_FSBT_LOG_BACKUP_REQUIRED | VSS_FSBT_LOG_SNAPSHOT_REQUIRED))
@@ -97,10 +98,10 @@ static void add_binary_logs(Description *d) {
                 return;
         *slash = '\0';
         (void)snprintf(filespec, sizeof(filespec), "%s.*", slash + 1);
-        /* In the data directory they are in its set already, but for log backups. */
+        /* In the data directory they are in its set already. A log backup has those that PostSnapshot names.
+         */
         add_set(d, path, filespec, false,
-                is_below(path, d->datadir) ? VSS_FSBT_LOG_BACKUP_REQUIRED | VSS_FSBT_LOG_SNAPSHOT_REQUIRED
-                                           : VSS_FSBT_DEFAULT);
+                VSS_FSBT_LOG_SNAPSHOT_REQUIRED | (is_below(path, d->datadir) ? 0 : DATA_MASK));
 }
 
 static void exclude(Description *d, const char *path, const char *filespec, bool recursive) {
@@ -111,6 +112,7 @@ static void exclude(Description *d, const char *path, const char *filespec, bool
 static void add_excludes(Description *d) {
         static const char *const variables[] = { "pid_file", "socket", "log_error", "general_log_file",
                                                  "slow_query_log_file" };
+        static const char *const ours[] = { ASIDE_NAME, ASIDE_DROPPED, LOGS_DIRECTORY };
         char path[PATH_MAX], old[PATH_MAX];
 
         exclude(d, d->datadir, "ibtmp*", false);
@@ -125,8 +127,10 @@ static void add_excludes(Description *d) {
                 *slash = '\0';
                 exclude(d, path, slash + 1, false);
         }
-        (void)snprintf(old, sizeof(old), "%.4000s/.linuxvss-old", d->datadir);
-        exclude(d, old, "*", true);
+        FOREACH_ELEMENT (name, ours) {
+                (void)snprintf(old, sizeof(old), "%.4000s/%s", d->datadir, *name);
+                exclude(d, old, "*", true);
+        }
 }
 
 vss_result instance_describe(vss_metadata *metadata, const Instance *instance, const char *crash_only) {
@@ -162,6 +166,12 @@ vss_result instance_describe(vss_metadata *metadata, const Instance *instance, c
                         DATA_MASK);
         add_binary_logs(&d);
         add_excludes(&d);
+        if (strcasecmp(instance_get(instance, "wsrep_on"), "ON") == 0)
+                keep(&d, vss_metadata_add_warning(
+                                 metadata,
+                                 "%s is a node of a Galera cluster: BACKUP STAGE pauses it, and may hold up "
+                                 "the cluster; back up a node that does not take writes",
+                                 instance->logical_path));
         if (instance->missing_right)
                 keep(&d, vss_metadata_add_missing_right(metadata, instance->missing_right,
                                                         instance->remedy ?: ""));

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include "util/clock.h"
 #include "util/value.h"
+#include "writers/common/aside.h"
 #include "writers/common/child.h"
 #include "writers/common/command.h"
 #include "writers/mariadb/process.h"
@@ -56,6 +57,7 @@ static void instance_clear(Instance *instance) {
         free(instance->unreachable);
         free(instance->missing_right);
         free(instance->remedy);
+        free(instance->half_restored);
         *instance = (Instance){ 0 };
 }
 
@@ -255,7 +257,7 @@ static bool has_data(const Instance *instance) {
                 return true;
         /* A restore that did not come to its end. */
         instance_path(instance, "datadir", path, sizeof(path));
-        (void)snprintf(file, sizeof(file), "%.4000s/.linuxvss-old", path);
+        (void)snprintf(file, sizeof(file), "%.4000s/" ASIDE_NAME, path);
         return stat(file, &st) == 0;
 }
 
@@ -265,6 +267,20 @@ static bool same_directory(const Instance *a, const Instance *b) {
         instance_path(a, "datadir", path_a, sizeof(path_a));
         instance_path(b, "datadir", path_b, sizeof(path_b));
         return strcmp(path_a, path_b) == 0;
+}
+
+/* Half of one: what was there is put aside still. */
+static int look_aside(Instance *instance) {
+        char datadir[PATH_MAX], text[1024];
+        _cleanup_(closep) int fd = -1;
+        AsideInfo info;
+
+        instance_path(instance, "datadir", datadir, sizeof(datadir));
+        fd = open(datadir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 || aside_look(fd, &info) <= 0)
+                return 0;
+        instance->half_restored = strdup(aside_text(&info, datadir, text, sizeof(text)));
+        return instance->half_restored ? 0 : -ENOMEM;
 }
 
 static int add(InstanceList *list, const char *logical_path, const char *unit, const char *program,
@@ -283,7 +299,7 @@ static int add(InstanceList *list, const char *logical_path, const char *unit, c
                 if (same_directory(&list->items[i], instance) ||
                     strcmp(list->items[i].logical_path, logical_path) == 0)
                         r = 1;
-        if (r == 0 && has_data(instance))
+        if (r == 0 && (list->all || has_data(instance)))
                 list->n++;
         else
                 instance_clear(instance);
@@ -407,8 +423,8 @@ static int take_running(InstanceList *list, const ServerProcess *process) {
         return found.logical_path && found.socket ? 0 : -ENOMEM;
 }
 
-int instance_list_find(const Settings *settings, uint64_t deadline_usec, InstanceList *ret_list) {
-        InstanceList list = { .warnings = vss_value_new_list() };
+int instance_list_find(const Settings *settings, bool all, uint64_t deadline_usec, InstanceList *ret_list) {
+        InstanceList list = { .warnings = vss_value_new_list(), .all = all };
         ServerProcess *processes = NULL;
         size_t n_processes = 0;
         int r = list.warnings ? 0 : -ENOMEM;
@@ -439,6 +455,8 @@ int instance_list_find(const Settings *settings, uint64_t deadline_usec, Instanc
                 if (instance->pid > 0)
                         instance_ask(&list, instance, deadline_usec);
                 r = find_other_directories(instance);
+                if (r >= 0)
+                        r = look_aside(instance);
         }
         if (r < 0) {
                 instance_list_clear(&list);

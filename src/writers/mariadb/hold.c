@@ -226,6 +226,13 @@ static void note_position(Hold *hold) {
         int r;
 
         r = position_read_logs(&hold->client, kind_of(hold), hold->deadline_usec, &hold->position);
+        if (r >= 0 && strcasecmp(instance_get(hold->instance, "wsrep_on"), "ON") == 0)
+                r = client_get(
+                        &hold->client,
+                        "SELECT GROUP_CONCAT(VARIABLE_VALUE ORDER BY VARIABLE_NAME SEPARATOR ':') FROM "
+                        "information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN "
+                        "('wsrep_cluster_state_uuid', 'wsrep_last_committed')",
+                        hold->deadline_usec, hold->position.wsrep, sizeof(hold->position.wsrep));
         if (r >= 0 && !hold->one_instant)
                 r = hold_note_files(hold);
         /* In this order: the checkpoint that was noted is behind what has been written by now. */

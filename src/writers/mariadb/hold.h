@@ -22,6 +22,7 @@
 typedef struct Position {
         char binlog_file[512], binlog_position[32];
         char gtid_binlog[2048], gtid_slave[2048];
+        char wsrep[128];                           /* of Galera: UUID:SEQNO */
         uint64_t log_end, log_written, checkpoint; /* of InnoDB */
 } Position;
 

@@ -18,10 +18,11 @@
 
 /* /etc/linuxvss/mariadb.conf */
 typedef struct Settings {
-        char *user;                 /* who logs in; NULL: the user of the writer */
-        char *client_file;          /* with a password; NULL: none */
-        uint64_t freeze_limit_usec; /* how long Freeze waits for a lock */
-        bool purge_logs;            /* BackupComplete deletes binary logs that were saved */
+        char *user;                  /* who logs in; NULL: the user of the writer */
+        char *client_file;           /* with a password; NULL: none */
+        uint64_t freeze_limit_usec;  /* how long Freeze waits for a lock */
+        uint64_t prepare_limit_usec; /* how long PrepareSnapshot tries to get those that come before */
+        bool purge_logs;             /* BackupComplete deletes binary logs that were saved */
         struct Configured {
                 char *name, *unit, *defaults_file, *client_file;
         } * instances;
@@ -43,6 +44,7 @@ typedef struct Instance {
         char *unreachable;            /* it runs, but this was the answer */
         char *missing_right;          /* what it cannot do for us, */
         char *remedy;                 /* and the statement that changes it */
+        char *half_restored;          /* a restore of it did not come to its end */
 } Instance;
 
 typedef struct InstanceList {
@@ -50,6 +52,7 @@ typedef struct InstanceList {
         size_t n;
         vss_value *warnings;
         char user[64]; /* who logs in */
+        bool all;
 } InstanceList;
 
 /* settings.c. A missing file is all defaults. Return: 0 or -ENOMEM. */
@@ -58,9 +61,10 @@ void settings_clear(Settings *settings);
 /* A file with a password, if nobody else can read it; else NULL and a warning. */
 const char *settings_client_file(const Settings *settings, const Instance *instance, vss_value *warnings);
 
-/* find.c. @deadline_usec: instances that do not answer until then are unreachable. Return: 0 or a negative
+/* find.c. @deadline_usec: instances that do not answer until then are
+ * unreachable. @all: also what is configured and has no data. Return: 0 or a negative
  * errno. */
-int instance_list_find(const Settings *settings, uint64_t deadline_usec, InstanceList *ret_list);
+int instance_list_find(const Settings *settings, bool all, uint64_t deadline_usec, InstanceList *ret_list);
 void instance_list_clear(InstanceList *list);
 Instance *instance_list_get(InstanceList *list, const char *logical_path);
 /* A text that it is set to; "" if it is not. */

@@ -48,6 +48,7 @@ void metadata_write(const Hold *hold, char *ret_text, size_t size) {
         add(&text, "binlog-position", "%s", hold->position.binlog_position);
         add(&text, "gtid-binlog-pos", "%s", hold->position.gtid_binlog);
         add(&text, "gtid-slave-pos", "%s", hold->position.gtid_slave);
+        add(&text, "wsrep-position", "%s", hold->position.wsrep);
         if (!hold->one_instant && instance->pid > 0) {
                 add(&text, "innodb-checkpoint", "%llu",
                     (unsigned long long)(hold->has_redo ? hold->redo.checkpoint

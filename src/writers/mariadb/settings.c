@@ -12,7 +12,9 @@
 #include "writers/mariadb/instance.h"
 
 #define FREEZE_LIMIT_USEC (1 * USEC_PER_SEC)
-#define FREEZE_LIMIT_MAX_USEC (30 * USEC_PER_SEC)
+#define PREPARE_LIMIT_USEC (10 * USEC_PER_SEC)
+#define LIMIT_MIN_USEC (10 * USEC_PER_MSEC)
+#define LIMIT_MAX_USEC (60 * USEC_PER_SEC)
 
 static void complain(Settings *settings, const char *path, const ConfEntry *entry, const char *wants) {
         if (!*settings->error)
@@ -34,26 +36,33 @@ static int set_path(Settings *settings, const char *path, const ConfEntry *entry
         return set(text, entry->value);
 }
 
+static int set_time(Settings *settings, const char *path, const ConfEntry *entry, uint64_t *usec) {
+        uint64_t value;
+
+        if (conf_duration(entry->value, LIMIT_MAX_USEC, &value) < 0 || value < LIMIT_MIN_USEC)
+                complain(settings, path, entry, "wants a time from 10ms to 60s");
+        else
+                *usec = value;
+        return 0;
+}
+
 static int read_general(Settings *settings, const char *path, const ConfEntry *entry) {
         if (strcmp(entry->key, "User") == 0)
                 return set(&settings->user, entry->value);
         if (strcmp(entry->key, "ClientFile") == 0)
                 return set_path(settings, path, entry, &settings->client_file);
-        if (strcmp(entry->key, "FreezeLimit") == 0) {
-                if (conf_duration(entry->value, FREEZE_LIMIT_MAX_USEC, &settings->freeze_limit_usec) < 0 ||
-                    settings->freeze_limit_usec < 10 * USEC_PER_MSEC) {
-                        settings->freeze_limit_usec = FREEZE_LIMIT_USEC;
-                        complain(settings, path, entry, "wants a time from 10ms to 30s");
-                }
-                return 0;
-        }
+        if (strcmp(entry->key, "FreezeLimit") == 0)
+                return set_time(settings, path, entry, &settings->freeze_limit_usec);
+        if (strcmp(entry->key, "PrepareLimit") == 0)
+                return set_time(settings, path, entry, &settings->prepare_limit_usec);
         if (strcmp(entry->key, "PurgeBinaryLogs") == 0) {
                 if (conf_boolean(entry->value, &settings->purge_logs) < 0)
                         complain(settings, path, entry, "wants yes or no");
                 return 0;
         }
-        complain(settings, path, entry,
-                 "is not known; there are User=, ClientFile=, FreezeLimit=, PurgeBinaryLogs=");
+        complain(
+                settings, path, entry,
+                "is not known; there are User=, ClientFile=, FreezeLimit=, PrepareLimit=, PurgeBinaryLogs=");
         return 0;
 }
 
@@ -103,7 +112,8 @@ static int read_section(Settings *settings, const char *path, const ConfSection 
 }
 
 int settings_read(const char *path, Settings *ret_settings) {
-        Settings settings = { .freeze_limit_usec = FREEZE_LIMIT_USEC };
+        Settings settings = { .freeze_limit_usec = FREEZE_LIMIT_USEC,
+                              .prepare_limit_usec = PREPARE_LIMIT_USEC };
         _cleanup_conf_ Conf *conf = NULL;
         ConfError error = { 0 };
         int r = conf_read(path, &error, &conf);

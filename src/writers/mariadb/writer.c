@@ -13,12 +13,13 @@
 #include "config.h"
 #include "util/clock.h"
 #include "util/value.h"
+#include "writers/mariadb/logs.h"
 #include "writers/mariadb/writer.h"
 
 #define IDENTIFY_USEC (1500 * USEC_PER_MSEC)
 #define FIND_USEC (5 * USEC_PER_SEC)
-#define PREPARE_USEC (10 * USEC_PER_SEC)
 #define THAW_USEC (5 * USEC_PER_SEC)
+#define PURGE_USEC (10 * USEC_PER_SEC)
 #define MARGIN_MS 500u
 
 uint64_t mariadb_deadline_of(const vss_writer_call *call, uint64_t at_most_usec) {
@@ -46,7 +47,7 @@ bool mariadb_copy_of(const vss_writer_call *call, const char *path, char *ret_pa
 
 /* NULL, or why an instance cannot be held. */
 static const char *why_not_held(const Instance *instance) {
-        return instance->missing_right ?: instance->unreachable;
+        return instance->half_restored ?: instance->missing_right ?: instance->unreachable;
 }
 
 static vss_result describe(vss_metadata *metadata, const InstanceList *list) {
@@ -77,7 +78,7 @@ static vss_result mariadb_identify(vss_writer_call *call, vss_metadata *metadata
 
         r = settings_read(writer->conf_path, &settings);
         if (r >= 0)
-                r = instance_list_find(&settings, mariadb_deadline_of(call, IDENTIFY_USEC), &list);
+                r = instance_list_find(&settings, false, mariadb_deadline_of(call, IDENTIFY_USEC), &list);
         result = r < 0 ? vss_writer_call_fail(call, VSS_E_WRITERERROR_RETRYABLE,
                                               "the search for instances failed: %s", strerror(-r))
                        : describe(metadata, &list);
@@ -174,7 +175,7 @@ static vss_result mariadb_prepare_snapshot(vss_writer_call *call) {
         (void)snprintf(writer->session, sizeof(writer->session), "%s", vss_writer_call_session_id(call));
         r = settings_read(writer->conf_path, &writer->settings);
         if (r >= 0)
-                r = instance_list_find(&writer->settings, mariadb_deadline_of(call, FIND_USEC),
+                r = instance_list_find(&writer->settings, false, mariadb_deadline_of(call, FIND_USEC),
                                        &writer->list);
         if (r >= 0)
                 r = choose(call, writer);
@@ -183,7 +184,7 @@ static vss_result mariadb_prepare_snapshot(vss_writer_call *call) {
                 return vss_writer_call_fail(call, VSS_E_WRITERERROR_RETRYABLE,
                                             "the search for instances failed: %s", strerror(-r));
         }
-        set_deadlines(&writer->holds, mariadb_deadline_of(call, PREPARE_USEC));
+        set_deadlines(&writer->holds, mariadb_deadline_of(call, writer->settings.prepare_limit_usec));
         hold_each(&writer->holds, hold_prepare);
         result = tell_failures(call, &writer->holds);
         if (result < 0)
@@ -230,6 +231,43 @@ static bool copy_of(void *userdata, const char *path, char *ret_path, size_t siz
         return mariadb_copy_of(userdata, path, ret_path, size);
 }
 
+/* A log backup has the binary logs since the stamp of the last backup: all of each, as they may have grown.
+ */
+static void add_logs(vss_writer_call *call, Hold *hold) {
+        const char *logical_path = hold->instance->logical_path;
+        const char *stamp = vss_writer_call_previous_backup_stamp(call, logical_path, COMPONENT_NAME);
+        char path[PATH_MAX], copy[PATH_MAX], first[600], *slash;
+        unsigned long position;
+        Options names = { 0 };
+        LogName from, to;
+        int r = -EINVAL;
+
+        instance_path(hold->instance, "log_bin_basename", path, sizeof(path));
+        slash = strrchr(path, '/');
+        if (slash)
+                *slash = '\0';
+        if (slash && stamp && log_parse_stamp(stamp, first, sizeof(first), &position) >= 0 &&
+            log_parse_name(first, &from) >= 0 && log_parse_name(hold->position.binlog_file, &to) >= 0)
+                r = mariadb_copy_of(call, path, copy, sizeof(copy))
+                            ? log_list(copy, from.base, from.number, to.number, &names)
+                            : -ENOENT;
+        if (r < 0)
+                hold_fail(hold, VSS_E_WRITERERROR_NONRETRYABLE,
+                          "%s: a log backup wants a server with a binary log (log_bin), and the stamp of a "
+                          "full backup of it",
+                          logical_path);
+        else if (names.n == 0 || strcmp(names.items[0], first) != 0)
+                hold_fail(hold, VSS_E_WRITERERROR_NONRETRYABLE,
+                          "%s: binary log %s, where the last backup ended, is gone: make a full backup",
+                          logical_path, first);
+        for (size_t i = 0; i < names.n && hold->code >= 0; i++)
+                if (vss_writer_call_add_differenced_files_by_last_modify_time(
+                            call, logical_path, COMPONENT_NAME, path, names.items[i], false, 1) < 0)
+                        hold_fail(hold, VSS_E_WRITERERROR_OUTOFRESOURCES, "%s: %s could not be added",
+                                  logical_path, names.items[i]);
+        options_clear(&names);
+}
+
 static void finish(vss_writer_call *call, Hold *hold) {
         const char *logical_path = hold->instance->logical_path;
         _cleanup_value_ vss_value *places = instance_places(hold->instance);
@@ -251,6 +289,8 @@ static void finish(vss_writer_call *call, Hold *hold) {
         metadata_write(hold, text, METADATA_MAX);
         (void)vss_writer_call_set_backup_metadata(call, logical_path, COMPONENT_NAME, text);
         metadata_stamp(hold, stamp, sizeof(stamp));
+        if (vss_writer_call_backup_type(call) == VSS_BT_LOG)
+                add_logs(call, hold);
         if (*stamp)
                 (void)vss_writer_call_set_backup_stamp(call, logical_path, COMPONENT_NAME, stamp);
 }
@@ -266,6 +306,54 @@ static vss_result mariadb_post_snapshot(vss_writer_call *call) {
         result = tell_failures(call, &writer->holds);
         let_go(writer);
         return result;
+}
+
+/* Only up to where this backup has everything; the server keeps what a replica that is connected reads
+ * still. */
+static void purge_logs(vss_writer_call *call, const InstanceList *list, const Instance *instance,
+                       const vss_value *component) {
+        const char *stamp = vss_value_get_string(component, "stamp", "");
+        ClientAddress address = instance_address(list, instance);
+        uint64_t deadline = mariadb_deadline_of(call, PURGE_USEC);
+        unsigned long position;
+        Client client = { 0 };
+        char file[600];
+        int r;
+
+        if (log_parse_stamp(stamp, file, sizeof(file), &position) < 0 || strpbrk(file, "'\\"))
+                return;
+        r = client_connect(&client, &address, deadline);
+        if (r >= 0)
+                r = client_runf(&client, deadline, NULL, "PURGE BINARY LOGS TO '%s'", file);
+        if (r >= 0)
+                (void)vss_writer_call_add_note(call, instance->logical_path, COMPONENT_NAME,
+                                               "binary logs before %s were purged", file);
+        else
+                (void)vss_writer_call_add_note(call, instance->logical_path, COMPONENT_NAME,
+                                               "binary logs could not be purged: %s", client.error);
+        client_close(&client);
+}
+
+static vss_result mariadb_backup_complete(vss_writer_call *call) {
+        MariadbWriter *writer = vss_writer_call_userdata(call);
+        enum vss_backup_type type = vss_writer_call_backup_type(call);
+        InstanceList list = { 0 };
+        Settings settings = { 0 };
+
+        if ((type != VSS_BT_FULL && type != VSS_BT_LOG) || settings_read(writer->conf_path, &settings) < 0)
+                return VSS_S_OK;
+        if (settings.purge_logs &&
+            instance_list_find(&settings, false, mariadb_deadline_of(call, FIND_USEC), &list) >= 0)
+                for (size_t i = 0; i < list.n; i++) {
+                        const vss_value *component = vss_writer_call_find_component(
+                                call, list.items[i].logical_path, COMPONENT_NAME);
+
+                        if (vss_value_get_boolean(component, "succeeded", false) && list.items[i].pid > 0)
+                                purge_logs(call, &list, &list.items[i], component);
+                }
+        instance_list_clear(&list);
+        settings_clear(&settings);
+        return VSS_S_OK;
 }
 
 const struct vss_writer mariadb_writer = {
@@ -285,4 +373,9 @@ const struct vss_writer mariadb_writer = {
         .thaw = mariadb_thaw,
         .abort = mariadb_abort,
         .post_snapshot = mariadb_post_snapshot,
+        .backup_complete = mariadb_backup_complete,
+        .pre_restore = mariadb_pre_restore,
+        .post_restore = mariadb_post_restore,
+        .verify = mariadb_verify,
+        .knows_dry_run = true,
 };

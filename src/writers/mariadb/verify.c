@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * Verification: the server itself, on a clone that is thrown away, and its own checker over all tables
+ */
+
+#include <limits.h>
+#include <string.h>
+#include "util/clock.h"
+#include "util/value.h"
+#include "writers/mariadb/private.h"
+#include "writers/mariadb/writer.h"
+
+#define VERIFY_USEC (24 * 3600 * USEC_PER_SEC)
+#define FIND_USEC (5 * USEC_PER_SEC)
+
+static bool map(void *userdata, const char *path, char *ret_path, size_t size) {
+        return mariadb_copy_of(userdata, path, ret_path, size);
+}
+
+static bool is_in_set(vss_writer_call *call, const Instance *instance) {
+        char datadir[PATH_MAX];
+
+        if (vss_writer_call_components_selected(call) &&
+            !vss_writer_call_find_component(call, instance->logical_path, COMPONENT_NAME))
+                return false;
+        instance_path(instance, "datadir", datadir, sizeof(datadir));
+        return vss_writer_call_snapshot_device(call, datadir);
+}
+
+static int verify(vss_writer_call *call, const Instance *instance, char *ret_why, size_t size) {
+        PrivateServer server = { .instance = instance,
+                                 .scratch = vss_writer_call_scratch(call),
+                                 .map = map,
+                                 .userdata = call,
+                                 .throw_away = true };
+        uint64_t deadline = mariadb_deadline_of(call, VERIFY_USEC);
+        int r;
+
+        if (vss_value_count(instance->other_directories) > 0) {
+                (void)snprintf(ret_why, size,
+                               "it has databases on volumes of their own or behind links, which a server on "
+                               "the clone would "
+                               "not find there");
+                return -ELOOP;
+        }
+        r = private_start(&server, deadline);
+        if (r >= 0)
+                r = private_check(&server, deadline);
+        (void)private_stop(&server, deadline);
+        (void)snprintf(ret_why, size, "%s", server.why);
+        return r;
+}
+
+vss_result mariadb_verify(vss_writer_call *call) {
+        MariadbWriter *writer = vss_writer_call_userdata(call);
+        InstanceList list = { 0 };
+        Settings settings = { 0 };
+        vss_result result = VSS_S_OK;
+        size_t n = 0, n_failed = 0;
+        char why[1024] = "";
+        int r;
+
+        r = settings_read(writer->conf_path, &settings);
+        if (r >= 0)
+                r = instance_list_find(&settings, false, mariadb_deadline_of(call, FIND_USEC), &list);
+        if (r < 0)
+                result = vss_writer_call_fail(call, VSS_E_WRITERERROR_RETRYABLE,
+                                              "the search for instances failed: %s", strerror(-r));
+        for (size_t i = 0; i < list.n; i++) {
+                const Instance *instance = &list.items[i];
+
+                if (!is_in_set(call, instance))
+                        continue;
+                n++;
+                r = verify(call, instance, why, sizeof(why));
+                if (r >= 0) {
+                        (void)vss_writer_call_add_note(
+                                call, instance->logical_path, COMPONENT_NAME,
+                                "a server was started on the clone, and its checker found all tables "
+                                "sound");
+                        continue;
+                }
+                n_failed++;
+                (void)vss_writer_call_fail_component(call, instance->logical_path, COMPONENT_NAME,
+                                                     r == -EBADMSG ? VSS_E_WRITERERROR_NONRETRYABLE
+                                                                   : VSS_E_WRITERERROR_RETRYABLE,
+                                                     "%s: %s", instance->logical_path, why);
+        }
+        if (n > 0 && n_failed == n && result >= 0)
+                result = vss_writer_call_fail(call, VSS_E_WRITERERROR_NONRETRYABLE, "%s", why);
+        instance_list_clear(&list);
+        settings_clear(&settings);
+        return result;
+}
