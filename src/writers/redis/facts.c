@@ -57,6 +57,7 @@ int facts_queue(Server *server) {
 }
 
 int facts_next(Server *server, InstanceFacts *facts) {
+        char why[SERVER_WHY_SIZE];
         int result = 0;
 
         /* All of them, also after an error: what comes next is the answer to the next question. */
@@ -65,6 +66,9 @@ int facts_next(Server *server, InstanceFacts *facts) {
                 int r = server_next_text(server, &info);
 
                 if (r < 0) {
+                        /* The first one says what is wrong. */
+                        if (result == 0)
+                                (void)snprintf(why, sizeof(why), "%s", server->why);
                         result = result ?: r;
                         continue;
                 }
@@ -77,6 +81,8 @@ int facts_next(Server *server, InstanceFacts *facts) {
                 if (strcmp(*section, "memory") == 0)
                         facts->memory = info_number(info, "used_memory_dataset", 0);
         }
+        if (result < 0)
+                (void)snprintf(server->why, sizeof(server->why), "%s", why);
         return result;
 }
 

@@ -14,20 +14,6 @@
 #define FIND_USEC (5 * USEC_PER_SEC)
 #define STOP_USEC (10 * USEC_PER_SEC)
 
-/* Where the directory is in the clone. */
-static bool find_copy(const vss_writer_call *call, const char *dir, char *path, size_t size) {
-        const char *device = vss_writer_call_snapshot_device(call, dir), *volume = "";
-
-        for (size_t i = 0; i < vss_writer_call_volume_count(call); i++) {
-                const char *root = vss_writer_call_volume(call, i);
-                size_t n = strcmp(root, "/") == 0 ? 0 : strlen(root);
-
-                if (strncmp(dir, root, n) == 0 && (dir[n] == '/' || dir[n] == '\0') && n >= strlen(volume))
-                        volume = n ? root : "";
-        }
-        return device && snprintf(path, size, "%s%s", device, dir + strlen(volume)) < (int)size;
-}
-
 static int load(vss_writer_call *call, RedisWriter *writer, const Instance *instance, const char *dir,
                 size_t index, char *why) {
         uint64_t deadline = redis_deadline_of(call, UINT64_MAX / 2), began = now_usec();
@@ -65,7 +51,7 @@ static int verify_one(vss_writer_call *call, RedisWriter *writer, const Instance
         char dir[2 * REDIS_PATH_SIZE];
         int r;
 
-        if (!find_copy(call, instance->reply.facts.dir, dir, sizeof(dir))) {
+        if (!redis_find_copy(call, instance->reply.facts.dir, dir, sizeof(dir))) {
                 (void)snprintf(why, SERVER_WHY_SIZE, "%.300s is not in the set", instance->reply.facts.dir);
                 return -ENOENT;
         }

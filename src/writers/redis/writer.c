@@ -354,20 +354,60 @@ static void date_text(int64_t seconds, char *text, size_t size) {
                 text[0] = '\0';
 }
 
+bool redis_find_copy(const vss_writer_call *call, const char *dir, char *path, size_t size) {
+        const char *device = vss_writer_call_snapshot_device(call, dir), *volume = "";
+
+        for (size_t i = 0; i < vss_writer_call_volume_count(call); i++) {
+                const char *root = vss_writer_call_volume(call, i);
+                size_t n = strcmp(root, "/") == 0 ? 0 : strlen(root);
+
+                if (strncmp(dir, root, n) == 0 && (dir[n] == '/' || dir[n] == '\0') && n >= strlen(volume))
+                        volume = n ? root : "";
+        }
+        return device && snprintf(path, size, "%s%s", device, dir + strlen(volume)) < (int)size;
+}
+
+/* What the copy's manifest names, a line for each file; nothing if there is none. */
+static void read_manifest(const vss_writer_call *call, const InstanceFacts *facts, char *text, size_t size) {
+        char dir[2 * REDIS_PATH_SIZE], path[3 * REDIS_PATH_SIZE], line[2 * REDIS_NAME_SIZE];
+        _cleanup_(fclosep) FILE *file = NULL;
+        size_t n = 0;
+
+        text[0] = '\0';
+        if (!facts->append_only || !facts->many_files ||
+            !redis_find_copy(call, facts->dir, dir, sizeof(dir)))
+                return;
+        (void)snprintf(path, sizeof(path), "%s/%s/%s.manifest", dir, facts->append_dir, facts->append_file);
+        file = fopen(path, "re");
+        while (file && fgets(line, sizeof(line), file)) {
+                int length;
+
+                line[strcspn(line, "\r\n")] = '\0';
+                length = text_is_clean(line) ? snprintf(text + n, size - n, "manifest=%s\n", line) : 0;
+                if (length < 0 || (size_t)length >= size - n) {
+                        text[n] = '\0';
+                        return;
+                }
+                n += (size_t)length;
+        }
+}
+
 static vss_result leave_metadata(vss_writer_call *call, const Holder *holder) {
         const InstanceFacts *facts = holder->instance->reply.down ? &holder->instance->reply.facts
                                                                   : &holder->reply.facts;
-        char text[4 * REDIS_PATH_SIZE], date[32] = "freeze";
+        char text[8 * REDIS_PATH_SIZE], manifest[3 * REDIS_PATH_SIZE], date[32] = "freeze";
 
         if (holder->reply.instant)
                 date_text(holder->reply.instant, date, sizeof(date));
+        read_manifest(call, facts, manifest, sizeof(manifest));
         (void)snprintf(
                 text, sizeof(text),
                 "product=%s\nversion=%s\nrole=%s\nrun-id=%s\nreplication-id=%s\nreplication-offset=%" PRId64
-                "\npersistence=%s\ninstant=%s\ndirectory=%s\ndump=%s\nappend-directory=%s\nappend-file=%s\n",
+                "\npersistence=%s\ninstant=%s\ndirectory=%s\ndump=%s\nappend-directory=%s\nappend-file=%s\n%"
+                "s",
                 facts->product, facts->version, facts->role, facts->run_id, facts->replication_id,
                 facts->offset, facts->append_only ? "aof" : "rdb", date, facts->dir, facts->dump,
-                facts->many_files ? facts->append_dir : "", facts->append_file);
+                facts->many_files ? facts->append_dir : "", facts->append_file, manifest);
         return vss_writer_call_set_backup_metadata(call, holder->instance->name, COMPONENT_NAME, text);
 }
 
