@@ -46,22 +46,14 @@ static vss_result exclude_old(vss_metadata *metadata, const char *directory) {
         return VSS_S_OK;
 }
 
+/* A slapd.conf is root's, and belongs to the system. */
 static vss_result add_config(vss_metadata *metadata, const Instance *instance) {
-        _cleanup_(freep) char *directory = NULL;
-        const char *slash = strrchr(instance->config, '/');
         vss_result r;
 
-        if (!instance->conf_file) {
-                r = add_tree(metadata, instance, instance->config);
-                return r < 0 ? r : exclude_old(metadata, instance->config);
-        }
-        directory = slash == instance->config
-                            ? strdup("/")
-                            : strndup(instance->config, (size_t)(slash - instance->config));
-        if (!directory)
-                return VSS_E_OUTOFMEMORY;
-        return vss_metadata_add_files(metadata, instance->logical_path, COMPONENT_NAME, directory, slash + 1,
-                                      false);
+        if (instance->conf_file)
+                return VSS_S_OK;
+        r = add_tree(metadata, instance, instance->config);
+        return r < 0 ? r : exclude_old(metadata, instance->config);
 }
 
 static vss_result add_database(vss_metadata *metadata, const Instance *instance,

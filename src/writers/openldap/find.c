@@ -26,6 +26,8 @@
 #define SLAPD "/usr/sbin/slapd"
 #define CONFIG_DIR "/etc/ldap/slapd.d"
 #define CONFIG_FILE "/etc/ldap/slapd.conf"
+/* Servers that are being tried on copies (verify.c) are nobody's. */
+#define TRIALS "/run/linuxvss"
 
 /* A server as it was found. */
 typedef struct Found {
@@ -104,6 +106,8 @@ static Found *add_found(Finder *finder, const char *config, const char *told_by)
                         tell(finder, FOUND_WARNING, "%s: %.1000s: %s", told_by, config, strerror(errno));
                 return NULL;
         }
+        if (strncmp(path, TRIALS, strlen(TRIALS)) == 0)
+                return NULL;
         for (size_t i = 0; i < finder->n; i++)
                 if (strcmp(finder->found[i].config, path) == 0)
                         return &finder->found[i];
