@@ -545,7 +545,9 @@ int archive_run(Repository *repo, Store *store, const ArchiveOptions *options, W
         archive->store = store;
         archive->options = options;
         archive->n_threads = MIN(options->threads ?: pool_processors(), THREADS_MAX);
-        archive->chunk_queue_size = MIN(archive->n_threads, CHUNK_QUEUE_MAX);
+        /* Who offers chunks works on one itself. */
+        archive->chunk_queue_size = archive->n_threads > 1 ? MIN(archive->n_threads - 1, CHUNK_QUEUE_MAX)
+                                                           : 1;
         (void)pthread_mutex_init(&archive->mutex, NULL);
         (void)pthread_cond_init(&archive->work, NULL);
         (void)pthread_condattr_init(&attributes);

@@ -53,19 +53,19 @@ static Contexts *get_contexts(void) {
         return c;
 }
 
-int compress_blob(int level, const void *data, size_t size, Bytes *ret_frame) {
+int compress_blob(int level, const void *data, size_t size, Bytes *frame) {
         Contexts *c = get_contexts();
         size_t n;
 
-        ret_frame->size = 0;
-        if (!c || bytes_reserve(ret_frame, ZSTD_compressBound(size)) < 0)
+        if (!c || bytes_reserve(frame, ZSTD_compressBound(size)) < 0)
                 return -ENOMEM;
-        n = ZSTD_compressCCtx(c->compress, ret_frame->data, ret_frame->capacity, data, size, level);
+        n = ZSTD_compressCCtx(c->compress, frame->data + frame->size, frame->capacity - frame->size, data,
+                              size, level);
         if (ZSTD_isError(n))
                 return -ENOMEM;
         if (n >= size)
                 return 0;
-        ret_frame->size = n;
+        frame->size += n;
         return 1;
 }
 

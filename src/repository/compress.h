@@ -16,10 +16,9 @@
 
 /*
  * compress_blob() - one frame, if that is smaller
- * @ret_frame: emptied and filled; what it has room for is used again
- * Return: 1; 0 if it is not smaller; -ENOMEM.
+ * Return: 1, and it is appended to @frame; 0 if it is not smaller; -ENOMEM.
  */
-int compress_blob(int level, const void *data, size_t size, Bytes *ret_frame);
+int compress_blob(int level, const void *data, size_t size, Bytes *frame);
 /* Exactly @plain_size bytes; the frame need not say how many they are. 0, -EBADMSG, -ENOMEM. */
 int decompress_blob(const void *frame, size_t size, void *plain, size_t plain_size);
 /* As many as there are, up to DECOMPRESS_MAX; appended. */

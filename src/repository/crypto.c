@@ -17,7 +17,7 @@
 #include "repository/crypto.h"
 #include "util/macro.h"
 
-#define NONCE_SIZE 16u
+#define NONCE_SIZE CRYPTO_NONCE
 #define TAG_SIZE 16u
 
 typedef struct Contexts {

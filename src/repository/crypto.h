@@ -15,6 +15,8 @@
 #include "repository/blob-id.h"
 
 #define CRYPTO_OVERHEAD 32u
+/* Where the ciphertext begins. */
+#define CRYPTO_NONCE 16u
 #define CRYPTO_KEY_SIZE 64u
 
 typedef struct CryptoKey {
@@ -22,8 +24,8 @@ typedef struct CryptoKey {
         uint8_t k[16], r[16]; /* of the tag */
 } CryptoKey;
 
-/* Into @sealed, which has room for @size + CRYPTO_OVERHEAD bytes and may not overlap @plain. 0, -EIO,
- * -ENOMEM. */
+/* Into @sealed, which has room for @size + CRYPTO_OVERHEAD bytes. @plain stands elsewhere, or at its place in it
+ * already: at CRYPTO_NONCE. 0, -EIO, -ENOMEM. */
 int crypto_seal(const CryptoKey *key, const void *plain, size_t size, uint8_t *sealed);
 /* The reverse, into room for @size - CRYPTO_OVERHEAD bytes. -EBADMSG for what was not sealed with this key.
  */

@@ -13,8 +13,8 @@
 #include "util/clock.h"
 
 #define PACK_SIZE_DEFAULT (16u << 20)
-/* Packs that wait; one more is being uploaded. */
-#define QUEUE 2u
+/* Packs that wait; one more is being uploaded. More would only take memory. */
+#define QUEUE 1u
 #define DATA_PACKS 2u
 #define TREE_PACK DATA_PACKS
 #define INDEX_USEC (5 * 60 * USEC_PER_SEC)
@@ -30,6 +30,7 @@ struct Store {
         Pack open[DATA_PACKS + 1];
         Pack queue[QUEUE];
         size_t n_queue;
+        Bytes spare; /* of a pack that has been uploaded */
         bool uploading, ending, running;
         int error; /* the first one */
         Why why;
@@ -132,6 +133,16 @@ static bool take_work(Store *store, Pack *ret_pack) {
         return taken;
 }
 
+static void keep_spare(Store *store, Pack *pack) {
+        (void)pthread_mutex_lock(&store->mutex);
+        if (!store->spare.data) {
+                store->spare = pack->bytes;
+                store->spare.size = 0;
+                pack->bytes = (Bytes){};
+        }
+        (void)pthread_mutex_unlock(&store->mutex);
+}
+
 static void *run_uploader(void *userdata) {
         Store *store = userdata;
         _cleanup_pack_ Pack pack = {};
@@ -144,6 +155,7 @@ static void *run_uploader(void *userdata) {
                         r = upload(store, &pack, &why);
                 if (r < 0)
                         set_error(store, r, &why);
+                keep_spare(store, &pack);
                 pack_clear(&pack);
         }
         return NULL;
@@ -159,7 +171,8 @@ static int hand_over(Store *store, Pack *pack) {
         if (pack->n_blobs == 0)
                 return 0;
         store->queue[store->n_queue++] = *pack;
-        *pack = (Pack){};
+        *pack = (Pack){ .bytes = store->spare };
+        store->spare = (Bytes){};
         (void)pthread_cond_signal(&store->work);
         return 0;
 }
@@ -188,29 +201,22 @@ static int put_in_pack(Store *store, BlobType type, const BlobId *id, const Byte
         return r;
 }
 
-/* Buffers of a thread, used again for each blob: large ones are slow to get. */
-typedef struct Scratch {
-        Bytes frame, sealed;
-} Scratch;
-
+/* The buffer of a thread, used again for each blob: large ones are slow to get. */
 static pthread_key_t scratch_key;
 static bool scratch_usable;
 
 static void scratch_free(void *userdata) {
-        Scratch *scratch = userdata;
-
-        bytes_clear(&scratch->frame);
-        bytes_clear(&scratch->sealed);
-        free(scratch);
+        bytes_clear(userdata);
+        free(userdata);
 }
 
 static void make_scratch_key(void) {
         scratch_usable = pthread_key_create(&scratch_key, scratch_free) == 0;
 }
 
-static Scratch *get_scratch(void) {
+static Bytes *get_scratch(void) {
         static pthread_once_t once = PTHREAD_ONCE_INIT;
-        Scratch *scratch;
+        Bytes *scratch;
 
         (void)pthread_once(&once, make_scratch_key);
         if (!scratch_usable)
@@ -226,31 +232,33 @@ static Scratch *get_scratch(void) {
         return scratch;
 }
 
+/* Compressed where it is encrypted. */
 static int seal_and_put(Store *store, BlobType type, const BlobId *id, const void *plain, size_t size) {
-        Scratch *scratch = get_scratch();
-        const uint8_t *body = plain;
+        Bytes *sealed = get_scratch();
+        const void *body = plain;
         size_t body_size = size;
         int r;
 
-        if (!scratch)
+        if (!sealed)
                 return -ENOMEM;
-        /* An empty frame is larger than nothing; trees always shrink. */
-        r = store->level != COMPRESS_OFF && size > 0
-                    ? compress_blob(store->level, plain, size, &scratch->frame)
-                    : 0;
+        sealed->size = 0;
+        if (bytes_reserve(sealed, CRYPTO_NONCE) < 0)
+                return -ENOMEM;
+        sealed->size = CRYPTO_NONCE;
+        r = store->level != COMPRESS_OFF && size > 0 ? compress_blob(store->level, plain, size, sealed) : 0;
         if (r < 0)
                 return r;
-        if (r > 0) {
-                body = scratch->frame.data;
-                body_size = scratch->frame.size;
-        }
-        scratch->sealed.size = 0;
-        if (bytes_reserve(&scratch->sealed, body_size + CRYPTO_OVERHEAD) < 0)
+        if (r > 0)
+                body_size = sealed->size - CRYPTO_NONCE;
+        sealed->size = 0;
+        if (bytes_reserve(sealed, body_size + CRYPTO_OVERHEAD) < 0)
                 return -ENOMEM;
-        scratch->sealed.size = body_size + CRYPTO_OVERHEAD;
-        if (crypto_seal(&store->repo->key, body, body_size, scratch->sealed.data) < 0)
+        if (r > 0)
+                body = sealed->data + CRYPTO_NONCE;
+        sealed->size = body_size + CRYPTO_OVERHEAD;
+        if (crypto_seal(&store->repo->key, body, body_size, sealed->data) < 0)
                 return -EIO;
-        return put_in_pack(store, type, id, &scratch->sealed, r > 0 ? (uint32_t)size : 0, size);
+        return put_in_pack(store, type, id, sealed, r > 0 ? (uint32_t)size : 0, size);
 }
 
 bool store_has(Store *store, BlobType type, const BlobId *id) {
@@ -415,6 +423,7 @@ Store *store_free(Store *store) {
         for (size_t i = 0; i < store->n_queue; i++)
                 pack_clear(&store->queue[i]);
         bytes_clear(&store->index_text);
+        bytes_clear(&store->spare);
         (void)pthread_mutex_destroy(&store->mutex);
         (void)pthread_cond_destroy(&store->room);
         (void)pthread_cond_destroy(&store->work);
