@@ -320,7 +320,8 @@ static int start(Manager *manager, sd_bus_message *m, const char *verb, const ch
                 manager->units = calloc(1, sizeof(*manager->units));
         if (!manager->units)
                 return -ENOMEM;
-        if (manager->units->n >= REQUESTS_MAX)
+        /* Anybody may ask for states: that leaves room for those who have something to do. */
+        if (manager->units->n >= (verb ? REQUESTS_MAX : REQUESTS_MAX / 2))
                 return bus_error_setf(error, VSS_E_WRITERERROR_RETRYABLE,
                                       "%d units are asked about already.", REQUESTS_MAX);
         r = verb ? subscribe(manager) : 0;
