@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include "util/clock.h"
+#include "writers/common/clone.h"
 #include "writers/common/command.h"
 #include "writers/service/writer.h"
 
@@ -87,26 +88,6 @@ static int verify_main(int fd, void *userdata) {
                             command.out.n > 0 ? ": " : "", command_output_text(&command.out));
 }
 
-/* The clone of a path. Return: false if its volume is not in the set. */
-static bool find_clone(const vss_writer_call *call, const char *path, char *clone, size_t size) {
-        const char *root = vss_writer_call_snapshot_device(call, path), *volume = NULL;
-
-        for (size_t i = 0; root && i < vss_writer_call_volume_count(call); i++) {
-                const char *at = vss_writer_call_volume(call, i);
-                size_t n = strlen(at);
-
-                while (n > 0 && at[n - 1] == '/')
-                        n--;
-                if (strncmp(path, at, n) == 0 && (path[n] == '/' || path[n] == '\0') &&
-                    (!volume || strlen(at) > strlen(volume)))
-                        volume = at;
-        }
-        if (!volume)
-                return false;
-        return snprintf(clone, size, "%s%s", root, path + (strcmp(volume, "/") == 0 ? 0 : strlen(volume))) <
-               (int)size;
-}
-
 static bool verify_path(vss_writer_call *call, const Service *service, const char *path) {
         uint64_t deadline = service_deadline(call, UINT64_MAX / 2);
         char clone[PATH_MAX];
@@ -115,7 +96,7 @@ static bool verify_path(vss_writer_call *call, const Service *service, const cha
         Child child = CHILD_NULL;
         int r;
 
-        if (!find_clone(call, path, clone, sizeof(clone))) {
+        if (!clone_path(call, path, clone, sizeof(clone))) {
                 service_fail(call, service, VSS_E_WRITERERROR_NONRETRYABLE, "%s is not in the copy", path);
                 return false;
         }

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/*
+ * vss-writer-system: the system state's writer as a process
+ */
+
+#include "writers/system/writer.h"
+
+int main(void) {
+        static SystemWriter writer = { SYSTEM_WRITER_INIT };
+
+        return vss_writer_main(&system_writer, &writer);
+}
