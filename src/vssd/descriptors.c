@@ -62,7 +62,11 @@ bool judge_are_units(const vss_value *units) {
 
 bool judge_has_unit(const vss_value *descriptor, const char *unit) {
         const vss_value *units = vss_value_get(descriptor, "units");
+        const char *dot = strrchr(unit, '.');
 
+        if (vss_value_get_boolean(descriptor, "any-service", false) && unit_is_valid(unit) && dot &&
+            strcmp(dot, ".service") == 0)
+                return true;
         for (size_t i = 0; i < vss_value_count(units) && unit_is_valid(unit); i++)
                 if (unit_matches(vss_value_string(vss_value_at(units, i), ""), unit))
                         return true;
@@ -98,11 +102,12 @@ static int read_environment(const ConfSection *section, vss_value *environment) 
 
 static void read_user(const char *path, const ConfSection *section, vss_value *descriptor) {
         const char *user = conf_value(section, "User", "");
-        bool broker = false;
+        bool broker = false, any_service = false;
         int64_t uid;
         int r;
 
         (void)conf_boolean(conf_value(section, "Broker", "no"), &broker);
+        (void)conf_boolean(conf_value(section, "AnyService", "no"), &any_service);
         r = judge_find_uid(user, &uid);
         if (r == -ESRCH) {
                 (void)value_set_printf(descriptor, "error", "%s: there is no user \"%s\" (User=)", path,
@@ -117,6 +122,9 @@ static void read_user(const char *path, const ConfSection *section, vss_value *d
                 (void)vss_value_set_integer(descriptor, "uid", uid);
         (void)vss_value_set_string(descriptor, "user", user);
         (void)vss_value_set_boolean(descriptor, "broker", broker);
+        /* Whoever is asked by one that is not root's could be any service's. */
+        (void)vss_value_set_boolean(descriptor, "any-service",
+                                    any_service && broker && strcmp(user, "root") == 0);
 }
 
 static vss_value *read_descriptor(const char *path) {

@@ -200,9 +200,7 @@ static vss_result sort_out(ServiceWriter *writer, vss_writer_call *call) {
         if (n == 0 || n_failed < n)
                 return VSS_S_OK;
         hold_let_go(writer);
-        return vss_writer_call_fail(call, VSS_E_WRITERERROR_RETRYABLE,
-                                    n == 1 ? "its service could not be held; its component says why"
-                                           : "none of its services could be held; their components say why");
+        return service_fail_all(call, n);
 }
 
 vss_result hold_prepare(ServiceWriter *writer, vss_writer_call *call) {

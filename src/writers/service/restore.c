@@ -131,9 +131,7 @@ static vss_result each_restored(vss_writer_call *call, RestoreOne one) {
         service_list_clear(&services);
         if (n == 0 || n_failed < n)
                 return VSS_S_OK;
-        return vss_writer_call_fail(call, VSS_E_WRITERERROR_RETRYABLE,
-                                    "none of its services could be %s; their components say why",
-                                    one == pre_restore ? "stopped" : "started");
+        return service_fail_all(call, n);
 }
 
 vss_result service_pre_restore(vss_writer_call *call) {

@@ -24,14 +24,22 @@ bool service_is_chosen(const vss_writer_call *call, const Service *service) {
                vss_writer_call_find_component(call, "", service->name) != NULL;
 }
 
+/* One event at a time. */
+static char last_failure[1024];
+
 void service_fail(vss_writer_call *call, const Service *service, vss_result code, const char *format, ...) {
-        char text[1024];
         va_list args;
 
         va_start(args, format);
-        (void)vsnprintf(text, sizeof(text), format, args);
+        (void)vsnprintf(last_failure, sizeof(last_failure), format, args);
         va_end(args);
-        (void)vss_writer_call_fail_component(call, "", service->name, code, "%s", text);
+        (void)vss_writer_call_fail_component(call, "", service->name, code, "%s", last_failure);
+}
+
+vss_result service_fail_all(vss_writer_call *call, size_t n) {
+        return n == 1 ? vss_writer_call_fail(call, VSS_E_WRITERERROR_RETRYABLE, "%s", last_failure)
+                      : vss_writer_call_fail(call, VSS_E_WRITERERROR_RETRYABLE, "%s (and %zu more services)",
+                                             last_failure, n - 1);
 }
 
 /* ---- Identify */
@@ -84,11 +92,8 @@ static vss_result describe_service(vss_metadata *metadata, const Service *servic
         return r;
 }
 
-/* One for all services: with one unit it can be said in full. */
-static vss_result describe_restore(vss_metadata *metadata, const ServiceList *services) {
-        if (services->n == 1 && services->items[0].unit)
-                return vss_metadata_set_restore_method(metadata, VSS_RME_STOP_RESTORE_START,
-                                                       services->items[0].unit, NULL, VSS_WRE_ALWAYS, false);
+/* One for all services. Units are stopped and started by the events, which may also refuse. */
+static vss_result describe_restore(vss_metadata *metadata) {
         return vss_metadata_set_restore_method(
                 metadata, VSS_RME_RESTORE_IF_CAN_REPLACE, NULL,
                 "Without the writer: stop each service, put its files back, start it.", VSS_WRE_ALWAYS,
@@ -96,7 +101,7 @@ static vss_result describe_restore(vss_metadata *metadata, const ServiceList *se
 }
 
 static vss_result describe(vss_metadata *metadata, const ServiceList *services, bool look) {
-        vss_result r = describe_restore(metadata, services);
+        vss_result r = describe_restore(metadata);
 
         for (size_t i = 0; r >= 0 && i < services->n; i++)
                 r = describe_service(metadata, &services->items[i], look);

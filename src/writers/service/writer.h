@@ -42,6 +42,8 @@ bool service_is_chosen(const vss_writer_call *call, const Service *service);
 /* One component failed: told, and left with it for the document. */
 void service_fail(vss_writer_call *call, const Service *service, vss_result code, const char *format, ...)
         VSS_PRINTF(4, 5);
+/* All @n of them have. Return: the code, to be returned by the handler. */
+vss_result service_fail_all(vss_writer_call *call, size_t n);
 
 /* hold.c: what happens to the members from PrepareSnapshot to Thaw */
 vss_result hold_prepare(ServiceWriter *writer, vss_writer_call *call);

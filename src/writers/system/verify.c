@@ -83,7 +83,7 @@ static void verify_accounts(Verify *verify) {
 static void verify_packages(Verify *verify, const Parts *parts) {
         char database[PATH_MAX], option[PATH_MAX + 16];
         const char *const audit[] = { "dpkg", option, "--audit", NULL };
-        const char *const list[] = { "dpkg-query", option, "--show", "--showformat=", NULL };
+        const char *const list[] = { "dpkg-query", option, "--show", "--showformat=${Package}", NULL };
         const char *const rpm[] = { "rpmdb", "--dbpath", database, "--verifydb", NULL };
 
         if (!find(verify, parts->database, database))
@@ -147,7 +147,7 @@ static void verify_part(Verify *verify, const Parts *parts) {
         }
         if (!verify->failed)
                 (void)vss_writer_call_add_note(verify->call, "", part_infos[verify->part].name,
-                                               "%u checks found no fault", verify->n_checked);
+                                               "no fault was found (checks: %u)", verify->n_checked);
 }
 
 vss_result system_verify(vss_writer_call *call) {
