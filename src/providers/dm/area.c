@@ -225,6 +225,13 @@ int area_grow(int directory_fd, const char *id, uint64_t size, AreaMap *ret_map,
         return r == 0 ? map_file(fd, ret_map, ret_reason) : r;
 }
 
+int area_protect(int directory_fd, const char *id) {
+        _cleanup_(closep) int fd = -1;
+        int r = open_area(directory_fd, id, O_RDONLY, &fd);
+
+        return r == 0 ? set_immutable(fd, true) : r;
+}
+
 int area_map(int directory_fd, const char *id, AreaMap *ret_map, const char **ret_reason) {
         _cleanup_(closep) int fd = -1;
         int r;

@@ -35,6 +35,8 @@ int area_create(int directory_fd, AreaRoot *root, uint64_t size, size_t identity
                 const char **ret_reason);
 /* Makes it larger: @size with the header. What was mapped stays as it is, whatever happens. */
 int area_grow(int directory_fd, const char *id, uint64_t size, AreaMap *ret_map, const char **ret_reason);
+/* A growth that was cut off has left it open to be changed. */
+int area_protect(int directory_fd, const char *id);
 /* Where it is now. */
 int area_map(int directory_fd, const char *id, AreaMap *ret_map, const char **ret_reason);
 /* Is the root of the file, as the file system reads it, what lies at its place on the device? -EMEDIUMTYPE.

@@ -35,13 +35,6 @@ static int area_file(int directory, const char *id, int flags) {
         return fd < 0 ? -errno : fd;
 }
 
-/* A growth that was cut off may have left it open to be changed. */
-static int area_protect(int directory, const char *id) {
-        _cleanup_(closep) int fd = area_file(directory, id, O_RDONLY);
-
-        return fd < 0 ? fd : set_immutable(fd, true);
-}
-
 /* Keeps the header, which says what it was and why it is lost. */
 static int area_shrink(int directory, const Remain *remain) {
         _cleanup_(closep) int fd = area_file(directory, remain->id, O_RDONLY), writable = -1;
