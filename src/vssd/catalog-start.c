@@ -21,8 +21,8 @@ typedef struct Startup {
                                   the start */
         CatalogQuery *query;
         sd_event_source *timer;
-        unsigned tries;
-        bool incomplete; /* a provider did not say what it has */
+        unsigned tries, pending;
+        bool incomplete; /* a provider did not say what it has, or did not give it */
 } Startup;
 
 /* A provider that was busy, or died, is asked again, later and later. */
@@ -36,6 +36,7 @@ static void startup_free(Startup *startup) {
 }
 
 static void startup_query(Startup *startup);
+static void startup_done(Startup *startup);
 
 static int on_startup_again(sd_event_source *source, uint64_t usec, void *userdata) {
         startup_query(userdata);
@@ -80,24 +81,41 @@ static bool is_orphan(const Manager *manager, const vss_value *snapshot) {
         return incomplete || !context_keeps((uint32_t)attributes);
 }
 
-/* What sessions make meanwhile has its own, and what is for another machine is not to be seen here. */
+/* What sessions make meanwhile has its own, what is for another machine is not to be seen here, and what is
+ * lost cannot be seen. */
 static bool needs_object(const Startup *startup, const vss_value *snapshot) {
         const Manager *manager = startup->manager;
 
         if (strcmp(vss_value_get_string(snapshot, "host", ""), manager->host) != 0 ||
             vss_value_get(manager->catalog->attached, vss_value_get_string(snapshot, "id", "")) ||
-            (vss_value_get_integer(snapshot, "attributes", 0) & VSS_VOLSNAP_ATTR_NOT_SURFACED))
+            (vss_value_get_integer(snapshot, "attributes", 0) & VSS_VOLSNAP_ATTR_NOT_SURFACED) ||
+            strcmp(vss_value_get_string(snapshot, "state", ""), "lost") == 0)
                 return false;
         return *startup->set ? strcasecmp(vss_value_get_string(snapshot, "set", ""), startup->set) == 0
                              : strcmp(vss_value_get_string(snapshot, "service", ""), manager->instance) != 0;
 }
 
+static void startup_settle(Startup *startup) {
+        if (--startup->pending == 0)
+                startup_done(startup);
+}
+
+/* A provider that answered the query may be killed before it has opened all of them. */
+static void on_opened_again(void *userdata, const Failure *failure, vss_value *result) {
+        Startup *startup = userdata;
+
+        startup->incomplete = startup->incomplete || failure->code < 0;
+        startup_settle(startup);
+}
+
 static void open_again(Startup *startup, const vss_value *snapshot) {
         Participant *provider = catalog_query_provider(startup->query, snapshot);
 
-        if (!provider || catalog_return(startup->manager, provider, snapshot, NULL, NULL) < 0)
-                log_error("%s: its device object cannot be given back",
-                          vss_value_get_string(snapshot, "id", ""));
+        startup->pending++;
+        if (provider && catalog_return(startup->manager, provider, snapshot, on_opened_again, startup) >= 0)
+                return;
+        startup->pending--;
+        log_error("%s: its device object cannot be given back", vss_value_get_string(snapshot, "id", ""));
 }
 
 /* Copies or none: what a service before this one could not undo may wait for its device. */
@@ -117,6 +135,7 @@ static void on_found_at_start(void *userdata, const Failure *failure, vss_value 
         if (!*startup->set)
                 watch_all(startup);
         startup->incomplete = catalog_query_is_incomplete(startup->query, result);
+        startup->pending = 1;
         for (size_t i = 0; i < vss_value_count(snapshots); i++) {
                 const vss_value *snapshot = vss_value_at(snapshots, i);
 
@@ -130,7 +149,7 @@ static void on_found_at_start(void *userdata, const Failure *failure, vss_value 
                          vss_value_count(orphans));
         if (vss_value_count(orphans) > 0 && catalog_delete(startup->manager, selection, on_swept, NULL) < 0)
                 log_error("what a service before this one left cannot be deleted: out of memory");
-        startup_done(startup);
+        startup_settle(startup);
 }
 
 static void startup_query(Startup *startup) {
