@@ -112,6 +112,11 @@ static void show_change(const vss_value *result) {
         else if (maximum > 0)
                 printf(", at most %s", format_size(maximum, size));
         (void)fputc('\n', stdout);
+        for (size_t i = 0; i < vss_value_count(vss_value_get(result, "deleted")); i++) {
+                fputs("deleted, to make room: ", stdout);
+                print_text(stdout, vss_value_string(vss_value_at(vss_value_get(result, "deleted"), i), "?"));
+                (void)fputc('\n', stdout);
+        }
 }
 
 static int change(Cli *cli, Storage *storage, bool add) {

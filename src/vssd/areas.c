@@ -12,6 +12,7 @@
 #include <string.h>
 #include "bus/marshal.h"
 #include "vssd/areas.h"
+#include "vssd/catalog.h"
 #include "vssd/event.h"
 #include "vssd/job.h"
 #include "vssd/log.h"
@@ -35,12 +36,17 @@ typedef struct Areas {
         Participant *provider;
         vss_value *result;
         Failure failure;
+        CatalogQuery *query;
+        vss_value *candidates; /* ids of what takes more than the new maximum */
+        bool shrinks;          /* there is less room than its copies take: the oldest makes some */
 } Areas;
 
 static Areas *areas_free(Areas *areas) {
         if (!areas)
                 return NULL;
         calls_cancel(&areas->calls);
+        catalog_query_cancel(areas->query);
+        vss_value_free(areas->candidates);
         discovery_clear(&areas->providers);
         volume_unref(areas->volume);
         volume_unref(areas->diff_volume);
@@ -256,6 +262,9 @@ static void on_changed(void *userdata, const CallAnswer *answer) {
 
         if (answer->result < 0) {
                 note_failure(areas, answer);
+                areas->shrinks = answer->result == VSS_E_INSUFFICIENT_STORAGE && areas->maximum > 0 &&
+                                 strcmp(areas->member, "ChangeDiffAreaMaximumSize") == 0 &&
+                                 support_can(areas->provider, "query-diff-areas");
                 return;
         }
         (void)vss_value_set_string(areas->result, "volume", areas->volume->path);
@@ -265,11 +274,101 @@ static void on_changed(void *userdata, const CallAnswer *answer) {
         tell(areas);
 }
 
+static void call_provider(Areas *areas);
+
+/* What was deleted is gone, whatever became of the rest. */
+static void on_dropped(void *userdata, const Failure *failure, vss_value *result) {
+        Areas *areas = userdata;
+
+        if (failure->code < 0 || vss_value_count(vss_value_get(result, "deleted")) == 0) {
+                areas_done(areas);
+                return;
+        }
+        failure_clear(&areas->failure);
+        areas->failure = (Failure){ 0 };
+        call_provider(areas);
+}
+
+static void on_copies(void *userdata, const Failure *failure, vss_value *result) {
+        Areas *areas = userdata;
+        const vss_value *snapshots = vss_value_get(result, "snapshots");
+        _cleanup_value_ vss_value *selection = vss_value_new_dict();
+        vss_value *chosen = value_require(selection, "snapshots", VSS_KIND_LIST);
+
+        areas->query = NULL;
+        for (size_t i = 0; chosen && i < vss_value_count(snapshots) && vss_value_count(chosen) == 0; i++) {
+                const vss_value *snapshot = vss_value_at(snapshots, i);
+                const char *id = vss_value_get_string(snapshot, "id", "");
+
+                if (value_contains(areas->candidates, id) <= 0 || value_append_string(chosen, id) < 0)
+                        continue;
+                (void)value_append_string(value_require(areas->result, "deleted", VSS_KIND_LIST), id);
+                event_send(areas->manager, "shadow-copy-dropped", snapshot,
+                           "shadow copy %s, the oldest of %s, is dropped: there may be no more than %" PRIu64
+                           " bytes of differences",
+                           id, areas->volume->path, areas->maximum);
+        }
+        if (vss_value_count(chosen) == 0 || catalog_delete(areas->manager, selection, on_dropped, areas) < 0)
+                areas_done(areas);
+}
+
+/* Only what takes more than there may be: a provider may refuse a size for other reasons. */
+static void on_taken(void *userdata, const CallAnswer *answer) {
+        _cleanup_value_ vss_value *found = NULL;
+        Areas *areas = userdata;
+
+        if (answer->result < 0 || marshal_read_dicts(answer->reply, &found) < 0)
+                return;
+        for (size_t i = 0; i < vss_value_count(found) && i < AREAS_MAX; i++) {
+                const vss_value *area = vss_value_at(found, i);
+                int64_t allocated = vss_value_get_integer(area, "allocated", 0);
+
+                if (strcmp(vss_value_get_string(area, "volume", ""), areas->volume->path) == 0 &&
+                    strcmp(vss_value_get_string(area, "diff-volume", ""), areas->diff_volume->path) == 0 &&
+                    allocated > 0 && (uint64_t)allocated > areas->maximum)
+                        areas->candidates = vss_value_copy(vss_value_get(area, "snapshots"));
+        }
+}
+
+static void on_taken_done(void *userdata) {
+        Areas *areas = userdata;
+
+        if (vss_value_count(areas->candidates) == 0 ||
+            catalog_query(areas->manager, NULL, on_copies, areas, &areas->query) < 0)
+                areas_done(areas);
+}
+
+static void shrink(Areas *areas) {
+        _cleanup_message_ sd_bus_message *m = NULL;
+        int r;
+
+        areas->candidates = vss_value_free(areas->candidates);
+        calls_begin(&areas->calls, on_taken_done, areas);
+        r = participant_message(areas->provider, "QueryDiffAreas", &m);
+        if (r >= 0)
+                r = calls_add(&areas->calls, areas->provider, m, areas->manager->settings.provider_usec,
+                              on_taken, NULL);
+        if (r < 0)
+                log_error("%s cannot be asked what shadow copies of %s take: %s", areas->provider->name,
+                          areas->volume->path, strerror(-r));
+        calls_drop(&areas->calls);
+}
+
+static void on_called(void *userdata) {
+        Areas *areas = userdata;
+
+        if (areas->shrinks)
+                shrink(areas);
+        else
+                areas_done(areas);
+}
+
 static void call_provider(Areas *areas) {
         _cleanup_message_ sd_bus_message *m = NULL;
         int r;
 
-        calls_begin(&areas->calls, areas_done, areas);
+        areas->shrinks = false;
+        calls_begin(&areas->calls, on_called, areas);
         r = participant_message(areas->provider, areas->member, &m);
         if (r >= 0)
                 r = support_append_volume(m, areas->volume);

@@ -321,12 +321,15 @@ vss_result storage_change(vss_provider_call *call, const struct vss_volume *volu
                                                       volume->path);
                 return forget_said(call, volume, &of);
         }
-        if (maximum < POLICY_AREA_MIN || maximum < storage.volume.allocated)
-                return vss_provider_call_fail(call, VSS_E_INSUFFICIENT_STORAGE,
-                                              "%s: its shadow copies take %llu MiB, and at least %llu MiB "
-                                              "are needed. Delete some first.",
+        if (maximum < POLICY_AREA_MIN)
+                return vss_provider_call_fail(call, VSS_E_INVALIDARG, "%s: at least %llu MiB are needed",
                                               volume->path,
-                                              (unsigned long long)(storage.volume.allocated / POLICY_GRAIN),
                                               (unsigned long long)(POLICY_AREA_MIN / POLICY_GRAIN));
+        /* The service deletes the oldest, and asks again. */
+        if (maximum < storage.volume.allocated)
+                return vss_provider_call_fail(call, VSS_E_INSUFFICIENT_STORAGE,
+                                              "%s: its shadow copies take %llu MiB. Delete some first.",
+                                              volume->path,
+                                              (unsigned long long)(storage.volume.allocated / POLICY_GRAIN));
         return write_said(call, volume, &of, on.filesystem, maximum);
 }

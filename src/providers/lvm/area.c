@@ -202,6 +202,7 @@ static vss_result set_maximum(vss_provider_call *call, const struct vss_volume *
         LvmProvider *p = vss_provider_call_userdata(call);
         _cleanup_report_ Report report = { 0 };
         const LogicalVolume *lv;
+        uint64_t taken = 0;
         bool in_use = false;
         vss_result result;
         Origin origin;
@@ -217,7 +218,10 @@ static vss_result set_maximum(vss_provider_call *call, const struct vss_volume *
         if (!lv)
                 return fail(call, volume->path, "LVM does not list its logical volume", -ENOENT);
         for (size_t i = 0; i < report.n; i++)
-                in_use = in_use || is_copy_of(&report.items[i], lv);
+                if (is_copy_of(&report.items[i], lv)) {
+                        in_use = true;
+                        taken += report.items[i].size;
+                }
         if (is_new && tags_find(&lv->tags, TAG_MAXIMUM))
                 return vss_provider_call_fail(call, VSS_E_OBJECT_ALREADY_EXISTS,
                                               "%s: a maximum is set for its shadow copies already; vss "
@@ -227,6 +231,11 @@ static vss_result set_maximum(vss_provider_call *call, const struct vss_volume *
                 return vss_provider_call_fail(call, VSS_E_VOLUME_IN_USE,
                                               "%s: shadow copies of it stand; delete them first",
                                               volume->path);
+        /* The service deletes the oldest, and asks again. */
+        if (!is_new && maximum != 0 && maximum < taken)
+                return vss_provider_call_fail(call, VSS_E_INSUFFICIENT_STORAGE,
+                                              "%s: its shadow copies take %llu MiB. Delete some first.",
+                                              volume->path, (unsigned long long)(taken >> 20));
         r = write_maximum(&p->lvm, lv, maximum);
         p->looked = false;
         return r < 0 ? fail(call, volume->path, "the maximum cannot be set", r) : VSS_S_OK;
