@@ -8,6 +8,7 @@
 #   skip LABEL REASON            skip_all REASON               note TEXT                done_testing
 #   at_end COMMAND...            run at the end, last one first, also after a signal
 #   make_volume NAME TYPE SIZE [MKFS-OPTION...]   a file system of its own at $RIG_TMP/NAME; btrfs, ext4 or xfs
+#   make_xfs DEVICE              also of less than 300 MB, which mkfs.xfs makes for its own tests alone
 #   timed_write FILE MILLISECONDS                 0 if a write and fsync got through in time
 #   is_held DIRECTORY                             0 if a write there does not get through
 #   wait_for SECONDS COMMAND...                   0 as soon as the command succeeds
@@ -119,6 +120,10 @@ umount_volume() {
 }
 
 # The child may hang, unkillably, until the volume goes on; the test does not.
+make_xfs() {
+        TEST_DIR=/ TEST_DEV=/ QA_CHECK_FS=1 mkfs.xfs -q -f "$1"
+}
+
 timed_write() {
         local file=$1 limit=$2 pid deadline
         dd if=/dev/zero of="$file" bs=512 count=1 conv=fsync,notrunc status=none < /dev/null > /dev/null 2>&1 &

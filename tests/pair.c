@@ -5,11 +5,11 @@
  *
  *   pair write FILE FILE...   a counter, written and flushed to the first file, then to the next ..., again
  *                             and again
- *   pair check FILE FILE...   is this a state that existed? Each is as new as the one before it, and the last
- *                             as new as the first, or one behind
- *   pair stall FILE           write and flush every few milliseconds; when told to end, print the longest
- *                             pause
- *   pair churn FILE PERCENT SEED   overwrite so many of the file's blocks, in random order; prints how many
+ *   pair check FILE FILE...   is this a state that existed? Each is as new as the one before it, and the
+ * last as new as the first, or one behind pair stall FILE           write and flush every few milliseconds;
+ * when told to end, print the longest pause pair churn FILE PERCENT SEED   overwrite so many of the file's
+ * blocks, in random order; prints how many pair differ FILE FILE     read past the cache; prints in how many
+ * percent of their blocks they differ
  *
  * Files that were cut at one instant are whole; else they are torn. write and stall end with SIGTERM.
  */
@@ -29,6 +29,7 @@
 #define STALL_STEP_USEC 5000u
 #define FILES_MAX 32
 #define BLOCK_SIZE 4096u
+#define PIECE_SIZE (1u << 20)
 /* A prime that no file here is a multiple of. */
 #define STRIDE 1000003u
 
@@ -148,6 +149,29 @@ static int churn(const char *path, const char *percent, const char *seed) {
         return 0;
 }
 
+static int differ(const char *first, const char *second) {
+        _cleanup_(closep) int a = open(first, O_RDONLY | O_DIRECT | O_CLOEXEC);
+        _cleanup_(closep) int b = open(second, O_RDONLY | O_DIRECT | O_CLOEXEC);
+        _cleanup_(freep) char *x = NULL, *y = NULL;
+        uint64_t n = 0, others = 0;
+
+        if (a < 0 || b < 0 || posix_memalign((void **)&x, BLOCK_SIZE, PIECE_SIZE) != 0 ||
+            posix_memalign((void **)&y, BLOCK_SIZE, PIECE_SIZE) != 0)
+                return 2;
+        for (;;) {
+                ssize_t read_a = read(a, x, PIECE_SIZE), read_b = read(b, y, PIECE_SIZE);
+
+                if (read_a < 0 || read_a != read_b)
+                        return 2;
+                if (read_a == 0)
+                        break;
+                for (size_t at = 0; at + BLOCK_SIZE <= (size_t)read_a; at += BLOCK_SIZE, n++)
+                        others += memcmp(x + at, y + at, BLOCK_SIZE) != 0;
+        }
+        printf("%" PRIu64 "\n", n == 0 ? 0 : others * 100 / n);
+        return 0;
+}
+
 int main(int argc, char **argv) {
         struct sigaction action = { .sa_handler = on_term };
 
@@ -160,7 +184,11 @@ int main(int argc, char **argv) {
                 return watch_stall(argv[2]);
         if (argc == 5 && strcmp(argv[1], "churn") == 0)
                 return churn(argv[2], argv[3], argv[4]);
-        (void)fputs("usage: pair write|check FILE FILE..., pair stall FILE, or pair churn FILE PERCENT SEED\n",
-                    stderr);
+        if (argc == 4 && strcmp(argv[1], "differ") == 0)
+                return differ(argv[2], argv[3]);
+        (void)fputs(
+                "usage: pair write|check FILE FILE..., pair stall FILE, pair churn FILE PERCENT SEED, or "
+                "pair differ FILE FILE\n",
+                stderr);
         return 2;
 }

@@ -43,7 +43,7 @@ make_file_system() {
         local type=$1 device=$2
         case $type in
         ext4) mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 "$device" ;;
-        xfs) mkfs.xfs -q -f "$device" ;;
+        xfs) make_xfs "$device" ;;
         *) echo "make_file_system: $type?" >&2; return 1 ;;
         esac
 }
@@ -118,7 +118,7 @@ make_storage() {
         printf '[Storage]\nMaximum=75%%\n' > /etc/linuxvss/dm.conf
         read -ra disks <<< "$RIG_DISKS"
         # The fourth is a test's own.
-        make_partitions "${disks[0]}" 128 640 256 64 || return 1
+        make_partitions "${disks[0]}" 128 160 256 64 || return 1
         case "$*" in
         *[tc][ex]*)
                 quietly vgcreate -q rigvg "${disks[1]}" && quietly lvcreate -q -L 640M -T rigvg/pool || return 1
@@ -130,9 +130,9 @@ make_storage() {
                 de) make_attached de "$(partition "${disks[0]}" 1)" ;;
                 dx) make_attached dx "$(partition "${disks[0]}" 2)" ;;
                 te) quietly lvcreate -q -V 128M -T rigvg/pool -n te && make_logical te ;;
-                tx) quietly lvcreate -q -V 320M -T rigvg/pool -n tx && make_logical tx ;;
+                tx) quietly lvcreate -q -V 128M -T rigvg/pool -n tx && make_logical tx ;;
                 ce) quietly lvcreate -q -L 96M -n ce rigvg && make_logical ce ;;
-                cx) quietly lvcreate -q -L 320M -n cx rigvg && make_logical cx ;;
+                cx) quietly lvcreate -q -L 128M -n cx rigvg && make_logical cx ;;
                 b)
                         mkfs.btrfs --quiet "$(partition "${disks[0]}" 3)" > /dev/null 2>&1 &&
                                 mount_at btrfs btrfs "$(partition "${disks[0]}" 3)" &&
@@ -170,8 +170,12 @@ copy_of() {
 }
 
 block_of() {
-        vss list shadows --json | jq -r --arg set "$(of_set '.snapshots[0].set')" --arg volume "$(volume_of "$1")" \
-                '.snapshots[] | select(.set == $set and .volume == $volume) | ."block-device"'
+        local id
+        id=$(of_set '.snapshots[0].set')
+        # It does not change, and asking takes a while.
+        grep -qs "$id" "$RIG_TMP/shadows" || vss list shadows --json > "$RIG_TMP/shadows"
+        jq -r --arg set "$id" --arg volume "$(volume_of "$1")" \
+                '.snapshots[] | select(.set == $set and .volume == $volume) | ."block-device"' "$RIG_TMP/shadows"
 }
 
 find_lvm_trouble() {
