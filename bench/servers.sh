@@ -104,15 +104,15 @@ do_locked() {
                 UNLOCK TABLES" || die "no lock"
 }
 
-# Both again, while a query takes a second.
-long_query() {
-        mariadb_sql -e "SELECT SLEEP(1) FROM bench.probe" > /dev/null &
+# Both again, while somebody writes for a second into another table.
+long_write() {
+        mariadb_sql -e "INSERT INTO bench.other SELECT SLEEP(1)" > /dev/null &
         sleep 0.1
         "$1"
         wait $!
 }
-do_long_locked() { long_query do_locked; }
-do_long_set() { long_query do_set; }
+do_long_locked() { long_write do_locked; }
+do_long_set() { series=.long long_write do_set; }
 
 mariadb_set_up() {
         install -d -o mysql -g mysql /run/mysqld "$1/data"
@@ -126,6 +126,7 @@ mariadb_set_up() {
         at_end unit_stop mariadb.service
         mariadb_start || return
         mariadb_sql -e "CREATE DATABASE bench; USE bench; CREATE TABLE bench.probe(n bigint) ENGINE=InnoDB; INSERT INTO bench.probe VALUES (0);
+                CREATE TABLE bench.other(n bigint) ENGINE=InnoDB;
                 CREATE TABLE bench.fill(id int PRIMARY KEY, t varchar(1000)) ENGINE=InnoDB;
                 INSERT INTO bench.fill SELECT seq, REPEAT(MD5(seq), 30) FROM seq_1_to_$((size * 900))" && mariadb_stop
 }
