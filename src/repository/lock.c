@@ -129,7 +129,7 @@ static int fail_busy(const RepoLock *lock, const LockInfo *info, LockState state
 typedef struct Look {
         char hostname[HOSTNAME_SIZE];
         struct timespec now, boot;
-        bool found_dead;
+        bool found_dead, remove_dead;
 } Look;
 
 static void look_around(Look *ret_look) {
@@ -178,6 +178,9 @@ static int examine(RepoLock *lock, const BlobId *id, Look *look, Why *why) {
         state = lock_judge(&info, look->hostname, &look->now, &look->boot);
         if (state == LOCK_DEAD) {
                 look->found_dead = true;
+                /* It is a sign for the next backup: only that takes it away, and who has to be alone. */
+                if (!lock->exclusive && !look->remove_dead)
+                        return 0;
                 return lock->repo->backend->ops->remove(lock->repo->backend, STORE_LOCK, id, why);
         }
         return info.exclusive || lock->exclusive ? fail_busy(lock, &info, state, why) : 0;
@@ -290,6 +293,7 @@ static int acquire(RepoLock *lock, Why *why, bool *ret_found_dead) {
         int r;
 
         look_around(&look);
+        look.remove_dead = ret_found_dead;
         r = look_at_others(lock, NULL, &look, why);
         if (r == 0)
                 r = write_lock(lock, why, &lock->id);

@@ -37,8 +37,8 @@ LockState lock_judge(const LockInfo *info, const char *hostname, const struct ti
 /*
  * repo_lock() - take a lock, and keep it until repo_unlock()
  *
- * Locks of this machine's dead processes are removed. @ret_found_dead: there was one, so that what a run had
- * uploaded may be in no index; may be NULL.
+ * Locks of this machine's dead processes do not count. @ret_found_dead: there was one, so that what a run had
+ * uploaded may be in no index; whoever asks takes that up, and the lock is removed. May be NULL.
  * Return: 0; -EBUSY if somebody else is at work.
  */
 int repo_lock(Repository *repo, bool exclusive, Why *why, bool *ret_found_dead, RepoLock **ret_lock);
