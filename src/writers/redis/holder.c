@@ -21,6 +21,7 @@
 #define PREPARE_NAP_USEC (20 * USEC_PER_MSEC)
 #define DUE_WAIT_USEC (500 * USEC_PER_MSEC)
 #define FREEZE_NAP_USEC 500u
+#define REWRITE_NAP_USEC (5 * USEC_PER_MSEC)
 /* A flush of what has been written already goes on by itself; the copy has it without. */
 #define FLUSH_WAIT_USEC (20 * USEC_PER_MSEC)
 /* How often a dump is asked about while its file is watched. */
@@ -265,24 +266,49 @@ static int pause_writes(Task *task) {
         return 0;
 }
 
+static void end_pause(Task *task) {
+        task->server.deadline_usec = now_usec() + THAW_USEC;
+        (void)server_do(&task->server, "CLIENT", "UNPAUSE");
+        task->paused = false;
+}
+
+/* A rewrite replaces files, which a copy that is made file by file would have of both; writes need not wait
+ * for it. */
+static int wait_for_rewrite(Task *task, uint64_t deadline) {
+        end_pause(task);
+        while (facts_will_rewrite(&task->reply.facts)) {
+                if (now_usec() >= deadline)
+                        return fail(
+                                task, VSS_E_WRITERERROR_TIMEOUT,
+                                "it is rewriting its AOF, and the files of the copy are not of one instant: "
+                                "try again");
+                nap(task, REWRITE_NAP_USEC);
+                if (update(task) < 0)
+                        return -1;
+        }
+        return pause_writes(task);
+}
+
 /* What is written to the AOF has left the server's memory, and no other files take its place. */
 static int settle_append(Task *task, uint64_t deadline) {
         InstanceFacts *facts = &task->reply.facts;
         uint64_t flush_until = now_usec() + FLUSH_WAIT_USEC;
 
         for (;;) {
-                bool rewrite = facts_will_rewrite(facts) && !task->one_instant;
                 uint64_t now = now_usec();
 
-                if (facts->buffered == 0 && !rewrite && (facts->flushing == 0 || now >= flush_until))
+                if (!task->one_instant && facts_will_rewrite(facts)) {
+                        if (wait_for_rewrite(task, deadline) < 0)
+                                return -1;
+                        flush_until = now_usec() + FLUSH_WAIT_USEC;
+                        continue;
+                }
+                if (facts->buffered == 0 && (facts->flushing == 0 || now >= flush_until))
                         return 0;
                 if (now >= deadline)
-                        return fail(task, VSS_E_WRITERERROR_TIMEOUT,
-                                    rewrite ? "it is rewriting its AOF, and the files of the copy are not "
-                                              "of one instant: "
-                                              "try again"
-                                            : "its disk did not take the AOF in time: try again when there "
-                                              "is less load");
+                        return fail(
+                                task, VSS_E_WRITERERROR_TIMEOUT,
+                                "its disk did not take the AOF in time: try again when there is less load");
                 nap(task, FREEZE_NAP_USEC);
                 if (update(task) < 0)
                         return -1;
@@ -329,12 +355,6 @@ static int settle_dump(Task *task, uint64_t deadline) {
         return 0;
 }
 
-static void end_pause(Task *task) {
-        task->server.deadline_usec = now_usec() + THAW_USEC;
-        (void)server_do(&task->server, "CLIENT", "UNPAUSE");
-        task->paused = false;
-}
-
 static int freeze(Task *task, const HolderOrder *order) {
         InstanceFacts *facts = &task->reply.facts;
         uint64_t deadline = now_usec() + MIN(order->limit_ms * USEC_PER_MSEC, task->settings->freeze_usec);
@@ -355,7 +375,8 @@ static int freeze(Task *task, const HolderOrder *order) {
                         file_marks_take(facts, &task->marks);
         }
         if (r < 0) {
-                end_pause(task);
+                if (task->paused)
+                        end_pause(task);
                 return -1;
         }
         task->held = *facts;
