@@ -145,7 +145,7 @@ static vss_result put_aside(Restore *restore, const char *directory, const char 
                 r = fd < 0 ? -errno
                            : aside_move(fd, vss_writer_call_session_id(restore->call),
                                         (const char *const *)kept.items,
-                                        mariadb_deadline_of(restore->call, FOREVER_USEC));
+                                        event_deadline(restore->call, FOREVER_USEC));
                 if (r >= 0 && n > 0)
                         restore_note(restore,
                                      "%zu files and directories in %s were put aside, into %s there", n,
@@ -161,7 +161,7 @@ static vss_result put_aside(Restore *restore, const char *directory, const char 
 
 static vss_result drop_aside(Restore *restore, const char *directory, const char *filespec) {
         _cleanup_(closep) int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        int r = fd < 0 ? -errno : aside_drop(fd, mariadb_deadline_of(restore->call, FOREVER_USEC));
+        int r = fd < 0 ? -errno : aside_drop(fd, event_deadline(restore->call, FOREVER_USEC));
 
         if (r < 0 && r != -ENOENT)
                 restore_note(restore, "%s/%s is not needed any more, and could not be removed: %s",
@@ -216,7 +216,7 @@ static bool runs(const Instance *instance) {
 static void stop_server(Restore *restore) {
         const Instance *instance = restore->instance;
         bool dry = vss_writer_call_is_dry_run(restore->call), active = false;
-        uint64_t deadline = mariadb_deadline_of(restore->call, STOPPED_USEC);
+        uint64_t deadline = event_deadline(restore->call, STOPPED_USEC);
         vss_result result = VSS_E_OBJECT_NOT_FOUND;
 
         if (restore->code < 0)
@@ -304,7 +304,7 @@ static void check_running(Restore *restore) {
         ClientAddress address = { .socket = instance_get(restore->instance, "socket"),
                                   .user = restore->list->user,
                                   .file = restore->instance->client_file };
-        uint64_t deadline = mariadb_deadline_of(restore->call, FOREVER_USEC);
+        uint64_t deadline = event_deadline(restore->call, FOREVER_USEC);
         char why[1024] = "the databases cannot be listed";
         Options names = { 0 };
         int r;
@@ -428,7 +428,7 @@ static vss_result restore_all(vss_writer_call *call, void (*work)(Restore *), se
 
         r = settings_read(writer->conf_path, &settings);
         if (r >= 0)
-                r = instance_list_find(&settings, true, mariadb_deadline_of(call, FIND_USEC), &list);
+                r = instance_list_find(&settings, true, event_deadline(call, FIND_USEC), &list);
         for (size_t i = 0; i < vss_writer_call_component_count(call) && r >= 0; i++) {
                 const vss_value *component = vss_writer_call_component(call, i);
                 Restore restore;

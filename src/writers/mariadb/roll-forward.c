@@ -131,7 +131,7 @@ static int make_scratch(const Restore *restore, char *ret_path, size_t size) {
 }
 
 void restore_on_private(Restore *restore, const LogOrder *order) {
-        uint64_t deadline = mariadb_deadline_of(restore->call, FOREVER_USEC);
+        uint64_t deadline = event_deadline(restore->call, FOREVER_USEC);
         char scratch[80];
         PrivateServer server = { .instance = restore->instance, .scratch = scratch, .map = same };
         int r, stopped;

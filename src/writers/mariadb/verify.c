@@ -34,7 +34,7 @@ static int verify(vss_writer_call *call, const Instance *instance, char *ret_why
                                  .map = map,
                                  .userdata = call,
                                  .throw_away = true };
-        uint64_t deadline = mariadb_deadline_of(call, VERIFY_USEC);
+        uint64_t deadline = event_deadline(call, VERIFY_USEC);
         int r;
 
         if (vss_value_count(instance->other_directories) > 0) {
@@ -63,7 +63,7 @@ vss_result mariadb_verify(vss_writer_call *call) {
 
         r = settings_read(writer->conf_path, &settings);
         if (r >= 0)
-                r = instance_list_find(&settings, false, mariadb_deadline_of(call, FIND_USEC), &list);
+                r = instance_list_find(&settings, false, event_deadline(call, FIND_USEC), &list);
         if (r < 0)
                 result = vss_writer_call_fail(call, VSS_E_WRITERERROR_RETRYABLE,
                                               "the search for instances failed: %s", strerror(-r));

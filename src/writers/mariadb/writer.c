@@ -20,14 +20,6 @@
 #define FIND_USEC (5 * USEC_PER_SEC)
 #define THAW_USEC (5 * USEC_PER_SEC)
 #define PURGE_USEC (10 * USEC_PER_SEC)
-#define MARGIN_MS 500u
-
-uint64_t mariadb_deadline_of(const vss_writer_call *call, uint64_t at_most_usec) {
-        uint32_t left = vss_writer_call_time_left_ms(call);
-        uint64_t usec = left > MARGIN_MS ? (left - MARGIN_MS) * USEC_PER_MSEC : 0;
-
-        return now_usec() + MIN(usec, at_most_usec);
-}
 
 bool mariadb_copy_of(const vss_writer_call *call, const char *path, char *ret_path, size_t size) {
         const char *device = vss_writer_call_snapshot_device(call, path);
@@ -78,7 +70,7 @@ static vss_result mariadb_identify(vss_writer_call *call, vss_metadata *metadata
 
         r = settings_read(writer->conf_path, &settings);
         if (r >= 0)
-                r = instance_list_find(&settings, false, mariadb_deadline_of(call, IDENTIFY_USEC), &list);
+                r = instance_list_find(&settings, false, event_deadline(call, IDENTIFY_USEC), &list);
         result = r < 0 ? vss_writer_call_fail(call, VSS_E_WRITERERROR_RETRYABLE,
                                               "the search for instances failed: %s", strerror(-r))
                        : describe(metadata, &list);
@@ -119,26 +111,16 @@ static void let_go(MariadbWriter *writer) {
 /* Tell which instances have failed since the last look. Return: VSS_S_OK if any is left, or there was none.
  */
 static vss_result tell_failures(vss_writer_call *call, HoldSet *holds) {
-        const Hold *first = NULL;
-        size_t n_failed = 0;
+        EventFailures failures = { 0 };
 
         for (size_t i = 0; i < holds->n; i++) {
                 Hold *hold = &holds->items[i];
 
-                if (hold->code >= 0)
-                        continue;
-                n_failed++;
-                first = first ?: hold;
-                if (!hold->told)
-                        (void)vss_writer_call_fail_component(call, hold->instance->logical_path,
-                                                             COMPONENT_NAME, hold->code, "%s", hold->text);
-                hold->told = true;
+                event_failures_add(&failures, call, hold->instance->logical_path, COMPONENT_NAME, hold->code,
+                                   hold->text, hold->told);
+                hold->told = hold->code < 0;
         }
-        if (n_failed == 0 || n_failed < holds->n)
-                return VSS_S_OK;
-        return n_failed == 1 ? vss_writer_call_fail(call, first->code, "%s", first->text)
-                             : vss_writer_call_fail(call, first->code, "%s (and %zu more instances)",
-                                                    first->text, n_failed - 1);
+        return event_failures_end(&failures, call, "instances");
 }
 
 static void set_deadlines(HoldSet *holds, uint64_t deadline_usec) {
@@ -175,7 +157,7 @@ static vss_result mariadb_prepare_snapshot(vss_writer_call *call) {
         (void)snprintf(writer->session, sizeof(writer->session), "%s", vss_writer_call_session_id(call));
         r = settings_read(writer->conf_path, &writer->settings);
         if (r >= 0)
-                r = instance_list_find(&writer->settings, false, mariadb_deadline_of(call, FIND_USEC),
+                r = instance_list_find(&writer->settings, false, event_deadline(call, FIND_USEC),
                                        &writer->list);
         if (r >= 0)
                 r = choose(call, writer);
@@ -184,7 +166,7 @@ static vss_result mariadb_prepare_snapshot(vss_writer_call *call) {
                 return vss_writer_call_fail(call, VSS_E_WRITERERROR_RETRYABLE,
                                             "the search for instances failed: %s", strerror(-r));
         }
-        set_deadlines(&writer->holds, mariadb_deadline_of(call, writer->settings.prepare_limit_usec));
+        set_deadlines(&writer->holds, event_deadline(call, writer->settings.prepare_limit_usec));
         hold_each(&writer->holds, hold_prepare);
         result = tell_failures(call, &writer->holds);
         if (result < 0)
@@ -197,7 +179,7 @@ static vss_result mariadb_freeze(vss_writer_call *call) {
         vss_result result;
 
         writer->frozen = true;
-        set_deadlines(&writer->holds, mariadb_deadline_of(call, writer->settings.freeze_limit_usec));
+        set_deadlines(&writer->holds, event_deadline(call, writer->settings.freeze_limit_usec));
         hold_each(&writer->holds, hold_freeze);
         result = tell_failures(call, &writer->holds);
         if (result < 0)
@@ -209,7 +191,7 @@ static vss_result mariadb_thaw(vss_writer_call *call) {
         MariadbWriter *writer = vss_writer_call_userdata(call);
         vss_result result;
 
-        set_deadlines(&writer->holds, mariadb_deadline_of(call, THAW_USEC));
+        set_deadlines(&writer->holds, event_deadline(call, THAW_USEC));
         hold_each(&writer->holds, hold_thaw);
         writer->frozen = false;
         result = tell_failures(call, &writer->holds);
@@ -314,7 +296,7 @@ static void purge_logs(vss_writer_call *call, const InstanceList *list, const In
                        const vss_value *component) {
         const char *stamp = vss_value_get_string(component, "stamp", "");
         ClientAddress address = instance_address(list, instance);
-        uint64_t deadline = mariadb_deadline_of(call, PURGE_USEC);
+        uint64_t deadline = event_deadline(call, PURGE_USEC);
         unsigned long position;
         Client client = { 0 };
         char file[600];
@@ -343,7 +325,7 @@ static vss_result mariadb_backup_complete(vss_writer_call *call) {
         if ((type != VSS_BT_FULL && type != VSS_BT_LOG) || settings_read(writer->conf_path, &settings) < 0)
                 return VSS_S_OK;
         if (settings.purge_logs &&
-            instance_list_find(&settings, false, mariadb_deadline_of(call, FIND_USEC), &list) >= 0)
+            instance_list_find(&settings, false, event_deadline(call, FIND_USEC), &list) >= 0)
                 for (size_t i = 0; i < list.n; i++) {
                         const vss_value *component = vss_writer_call_find_component(
                                 call, list.items[i].logical_path, COMPONENT_NAME);

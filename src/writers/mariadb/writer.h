@@ -5,6 +5,7 @@
  * The MariaDB writer: its table of events, and what it remembers between them
  */
 
+#include "writers/common/event.h"
 #include "writers/mariadb/hold.h"
 
 typedef struct MariadbWriter {
@@ -19,7 +20,6 @@ typedef struct MariadbWriter {
 extern const struct vss_writer mariadb_writer;
 
 /* The event's own deadline, with time for its answer, but no later than @at_most_usec from now. */
-uint64_t mariadb_deadline_of(const vss_writer_call *call, uint64_t at_most_usec);
 /* Where the copy of @path is, in post_snapshot and verify; false if its volume is not in the set. */
 bool mariadb_copy_of(const vss_writer_call *call, const char *path, char *ret_path, size_t size);
 

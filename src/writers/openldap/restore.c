@@ -87,7 +87,7 @@ static int move_aside(int fd, bool lmdb, vss_writer_call *call) {
         if (r < 0)
                 return r;
         return aside_move(fd, vss_writer_call_session_id(call), (const char *const *)names,
-                          ldap_deadline_of(call, LOOK_USEC));
+                          event_deadline(call, LOOK_USEC));
 }
 
 static int put_back(int fd, bool lmdb, vss_writer_call *call) {
@@ -96,11 +96,11 @@ static int put_back(int fd, bool lmdb, vss_writer_call *call) {
 
         if (r < 0)
                 return r;
-        return aside_put_back(fd, (const char *const *)names, ldap_deadline_of(call, LOOK_USEC));
+        return aside_put_back(fd, (const char *const *)names, event_deadline(call, LOOK_USEC));
 }
 
 static int drop_old(int fd, bool lmdb, vss_writer_call *call) {
-        return aside_drop(fd, ldap_deadline_of(call, LOOK_USEC));
+        return aside_drop(fd, event_deadline(call, LOOK_USEC));
 }
 
 static int check_writable(int fd, bool lmdb, vss_writer_call *call) {
@@ -156,7 +156,7 @@ static void note_plan(vss_writer_call *call, const Target *target, bool start) {
 
 /* Is its process gone? */
 static vss_result wait_stopped(vss_writer_call *call, const Target *target) {
-        uint64_t deadline = ldap_deadline_of(call, STOPPED_USEC);
+        uint64_t deadline = event_deadline(call, STOPPED_USEC);
 
         for (;;) {
                 InstanceList list = { 0 };
@@ -300,7 +300,7 @@ static vss_result check_databases(vss_writer_call *call, const Target *target) {
                 if (asprintf(&lock, "%s/lock.mdb", database->directory) < 0)
                         return VSS_E_OUTOFMEMORY;
                 (void)unlink(lock);
-                if (probe_database(database, database->directory, false, ldap_deadline_of(call, LOOK_USEC),
+                if (probe_database(database, database->directory, false, event_deadline(call, LOOK_USEC),
                                    &answer) < 0)
                         return target_fail(call, target, VSS_E_WRITERERROR_NONRETRYABLE,
                                            "it is not what was backed up: %s; slapd was not started",
@@ -323,8 +323,8 @@ static vss_result start_server(vss_writer_call *call, const Target *target) {
                 return target_fail(call, target, VSS_E_WRITERERROR_NONRETRYABLE,
                                    "the databases are restored, but %s does not start: %s",
                                    target->record.unit, vss_writer_call_failure_text(call));
-        if (target->record.url[0] && probe_server(&target->record, target->record.url,
-                                                  ldap_deadline_of(call, START_USEC), &answer) < 0)
+        if (target->record.url[0] &&
+            probe_server(&target->record, target->record.url, event_deadline(call, START_USEC), &answer) < 0)
                 return target_fail(call, target, VSS_E_WRITERERROR_NONRETRYABLE,
                                    "%s was started, but at %s: %s", target->record.unit, target->record.url,
                                    answer.text);

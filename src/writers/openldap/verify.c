@@ -69,7 +69,7 @@ static vss_result fail(Verify *verify, const char *what, const char *why) {
 
 static vss_result run(Verify *verify, const char *what, const char *const *argv) {
         char output[COMMAND_OUTPUT_MAX + 1];
-        int r = command_run(argv, -1, ldap_deadline_of(verify->call, STEP_USEC), output);
+        int r = command_run(argv, -1, event_deadline(verify->call, STEP_USEC), output);
 
         if (r == 0)
                 return VSS_S_OK;
@@ -110,7 +110,7 @@ static vss_result check_database(Verify *verify, const RecordDatabase *database)
         if (map_path(verify->call, database->directory, copy, sizeof(copy)) < 0)
                 return fail(verify, database->directory, "it is in no shadow copy of the set");
         if (database->txnid != UINT64_MAX &&
-            probe_database(database, copy, true, ldap_deadline_of(verify->call, STEP_USEC), &answer) < 0)
+            probe_database(database, copy, true, event_deadline(verify->call, STEP_USEC), &answer) < 0)
                 return fail(verify, database->suffix, answer.text);
         r = run(verify, "slapcat", slapcat);
         if (r >= 0)
@@ -147,10 +147,10 @@ static vss_result serve(Verify *verify) {
         r = command_start((char **)argv, (char **)environment, false, -1, &server);
         if (r < 0)
                 return fail(verify, "slapd on the copy does not start", strerror(-r));
-        problem = probe_server(&verify->target.record, url, ldap_deadline_of(verify->call, START_USEC),
+        problem = probe_server(&verify->target.record, url, event_deadline(verify->call, START_USEC),
                                &answer);
         command_signal(&server, SIGTERM);
-        r = command_wait(&server, ldap_deadline_of(verify->call, STOP_USEC), -1, false, &status);
+        r = command_wait(&server, event_deadline(verify->call, STOP_USEC), -1, false, &status);
         command_drain(&server);
         if (problem < 0 && server.out.text[0])
                 (void)fail(verify, "slapd on the copy", command_output_text(&server.out));

@@ -19,22 +19,13 @@
 #define PREPARE_SCAN_USEC (5 * USEC_PER_SEC)
 #define PREPARE_OPEN_USEC (60 * USEC_PER_SEC)
 #define THAW_USEC (2 * USEC_PER_SEC)
-/* What an event leaves of its time for the answer. */
-#define MARGIN_MS 500u
-
-uint64_t ldap_deadline_of(const vss_writer_call *call, uint64_t at_most_usec) {
-        uint32_t left = vss_writer_call_time_left_ms(call);
-        uint64_t usec = left > MARGIN_MS ? (left - MARGIN_MS) * USEC_PER_MSEC : 0;
-
-        return now_usec() + MIN(usec, at_most_usec);
-}
 
 vss_result ldap_scan(vss_writer_call *call, bool details, uint64_t at_most_usec, InstanceList *ret_list) {
         const LdapWriter *writer = vss_writer_call_userdata(call);
         FindOrder order = {
                 .conf_path = writer->conf_path,
                 .default_path = writer->default_path,
-                .deadline_usec = ldap_deadline_of(call, at_most_usec),
+                .deadline_usec = event_deadline(call, at_most_usec),
                 .details = details,
         };
         int r = instance_scan(&order, ret_list);
@@ -61,8 +52,7 @@ static vss_result ldap_identify(vss_writer_call *call, vss_metadata *metadata) {
 }
 
 static bool is_chosen(const vss_writer_call *call, const Instance *instance) {
-        return !vss_writer_call_components_selected(call) ||
-               vss_writer_call_find_component(call, instance->logical_path, COMPONENT_NAME) != NULL;
+        return event_is_chosen(call, instance->logical_path, COMPONENT_NAME);
 }
 
 static bool is_affected(const vss_writer_call *call, const Instance *instance) {
@@ -145,7 +135,7 @@ static vss_result ldap_prepare_snapshot(vss_writer_call *call) {
                 return vss_writer_call_fail(call, VSS_E_WRITERERROR_OUTOFRESOURCES,
                                             "the databases cannot be held: %s", strerror(-r));
         }
-        holder_set_collect(&writer->holders, ldap_deadline_of(call, PREPARE_OPEN_USEC));
+        holder_set_collect(&writer->holders, event_deadline(call, PREPARE_OPEN_USEC));
         tell_failures(call, writer);
         return VSS_S_OK;
 }
@@ -155,7 +145,7 @@ static vss_result ldap_freeze(vss_writer_call *call) {
 
         writer->frozen = true;
         holder_set_order(&writer->holders, HOLDER_FREEZE);
-        holder_set_collect(&writer->holders, ldap_deadline_of(call, HOLDER_LOCK_MS * USEC_PER_MSEC));
+        holder_set_collect(&writer->holders, event_deadline(call, HOLDER_LOCK_MS * USEC_PER_MSEC));
         for (size_t i = 0; i < writer->holders.n; i++) {
                 Holder *holder = &writer->holders.items[i];
 
@@ -214,7 +204,7 @@ static vss_result ldap_thaw(vss_writer_call *call) {
         LdapWriter *writer = vss_writer_call_userdata(call);
 
         holder_set_order(&writer->holders, HOLDER_THAW);
-        holder_set_collect(&writer->holders, ldap_deadline_of(call, THAW_USEC));
+        holder_set_collect(&writer->holders, event_deadline(call, THAW_USEC));
         writer->frozen = false;
         for (size_t i = 0; i < writer->holders.n; i++)
                 look_back(call, writer, &writer->holders.items[i]);

@@ -6,6 +6,7 @@
  */
 
 #include <linuxvss/writer.h>
+#include "writers/common/event.h"
 #include "writers/openldap/holder.h"
 #include "writers/openldap/instance.h"
 
@@ -23,7 +24,6 @@ typedef struct LdapWriter {
 extern const struct vss_writer openldap_writer;
 
 /* The event's own deadline, with time for its answer, but no later than @at_most_usec from now. */
-uint64_t ldap_deadline_of(const vss_writer_call *call, uint64_t at_most_usec);
 /* Finds the instances, or fails the call. @details: contextCSN and version, too. */
 vss_result ldap_scan(vss_writer_call *call, bool details, uint64_t at_most_usec, InstanceList *ret_list);
 

@@ -118,7 +118,7 @@ static void look_into(Restore *restore, bool reload) {
                 .user = restore->settings->user,
                 .database = restore->settings->database,
         };
-        uint64_t deadline = pg_deadline_of(restore->call, CHECK_USEC);
+        uint64_t deadline = event_deadline(restore->call, CHECK_USEC);
         _cleanup_(sql_closep) Sql *sql = NULL;
         char why[SQL_WHY_SIZE] = "";
         int r = sql_open(&target, deadline, &sql, why);
@@ -145,7 +145,7 @@ static void look_into(Restore *restore, bool reload) {
 static int drop_aside(int directory_fd, const char *path, const char *const *keep, void *userdata) {
         const vss_writer_call *call = userdata;
 
-        return aside_drop(directory_fd, pg_deadline_of(call, START_USEC));
+        return aside_drop(directory_fd, event_deadline(call, START_USEC));
 }
 
 static void put_auto_conf_back(const Restore *restore) {
@@ -171,7 +171,7 @@ static void drop_old(Restore *restore) {
 
 /* Nobody starts it but people: they find it recovered. */
 static void start_privately(Restore *restore) {
-        uint64_t deadline = pg_deadline_of(restore->call, START_USEC);
+        uint64_t deadline = event_deadline(restore->call, START_USEC);
         char scratch[] = "/tmp/linuxvss-postgresql-XXXXXX", why[SQL_WHY_SIZE] = "", path[PATH_MAX];
         static const char *const files[] = { "server.log", "postgresql.conf", "pg_hba.conf",
                                              "pg_ident.conf" };
@@ -203,7 +203,7 @@ static void start_privately(Restore *restore) {
 }
 
 void restore_start(Restore *restore) {
-        uint64_t deadline = pg_deadline_of(restore->call, START_USEC);
+        uint64_t deadline = event_deadline(restore->call, START_USEC);
         const char *unit = restore->cluster->unit;
         bool standby;
         vss_result result;

@@ -152,7 +152,7 @@ static int move_aside(int directory_fd, const char *path, const char *const *kee
                 return 0;
         }
         return aside_move(directory_fd, vss_writer_call_session_id(restore->call), keep,
-                          pg_deadline_of(restore->call, MOVE_USEC));
+                          event_deadline(restore->call, MOVE_USEC));
 }
 
 static bool has_mark(const Restore *restore) {
@@ -200,7 +200,7 @@ static void before(Restore *restore, const ClusterList *list) {
 static int put_back(int directory_fd, const char *path, const char *const *keep, void *userdata) {
         const vss_writer_call *call = userdata;
 
-        return aside_put_back(directory_fd, keep, pg_deadline_of(call, MOVE_USEC));
+        return aside_put_back(directory_fd, keep, event_deadline(call, MOVE_USEC));
 }
 
 static int look_aside(int directory_fd, const char *path, const char *const *keep, void *userdata) {
@@ -302,7 +302,7 @@ static vss_result for_chosen(vss_writer_call *call, bool is_before) {
         ClusterList list = { 0 };
         size_t n_failed = 0, n = 0;
         char why[sizeof(((Restore *)NULL)->why)] = "";
-        int r = pg_find(writer, pg_deadline_of(call, SCAN_USEC), &list);
+        int r = pg_find(writer, event_deadline(call, SCAN_USEC), &list);
 
         if (r < 0)
                 return vss_writer_call_fail(call, VSS_E_WRITERERROR_RETRYABLE,

@@ -211,7 +211,7 @@ static bool is_wanted(const vss_writer_call *call, const Cluster *cluster) {
 
 vss_result pg_verify(vss_writer_call *call) {
         const PgWriter *writer = vss_writer_call_userdata(call);
-        uint64_t deadline = pg_deadline_of(call, VERIFY_USEC);
+        uint64_t deadline = event_deadline(call, VERIFY_USEC);
         ClusterList list = { 0 };
         size_t n_failed = 0;
         int r = pg_find(writer, MIN(now_usec() + SCAN_USEC, deadline), &list);

@@ -18,15 +18,6 @@
 #define PREPARE_USEC (600 * USEC_PER_SEC)
 #define THAW_USEC (10 * USEC_PER_SEC)
 #define SLOT_USEC (10 * USEC_PER_SEC)
-/* What an event leaves of its time for the answer. */
-#define MARGIN_MS 500u
-
-uint64_t pg_deadline_of(const vss_writer_call *call, uint64_t at_most_usec) {
-        uint32_t left = vss_writer_call_time_left_ms(call);
-        uint64_t usec = left > MARGIN_MS ? (left - MARGIN_MS) * USEC_PER_MSEC : 0;
-
-        return now_usec() + MIN(usec, at_most_usec);
-}
 
 int pg_find(const PgWriter *writer, uint64_t deadline_usec, ClusterList *ret_list) {
         return cluster_list_find(writer->conf_path, writer->proc, writer->etc, deadline_usec, ret_list);
@@ -39,7 +30,7 @@ static vss_result fail_search(vss_writer_call *call, int error) {
 
 static vss_result pg_identify(vss_writer_call *call, vss_metadata *metadata) {
         PgWriter *writer = vss_writer_call_userdata(call);
-        uint64_t deadline = pg_deadline_of(call, IDENTIFY_USEC);
+        uint64_t deadline = event_deadline(call, IDENTIFY_USEC);
         ClusterList list = { 0 };
         vss_result result;
         int r;
@@ -103,32 +94,20 @@ static void for_all(PgWriter *writer, uint64_t deadline_usec, void (*work)(Hold 
 /* Tell of those that failed since the last look. Return: VSS_S_OK if any is left, or there was none to begin
  * with. */
 static vss_result tell_failures(vss_writer_call *call, PgWriter *writer) {
-        const Hold *failed = NULL;
-        size_t n_failed = 0;
+        EventFailures failures = { 0 };
 
         for (size_t i = 0; i < writer->n_holds; i++) {
                 Hold *hold = &writer->holds[i];
 
-                if (hold->code >= 0)
-                        continue;
-                n_failed++;
-                failed = failed ?: hold;
-                if (!hold->told)
-                        (void)vss_writer_call_fail_component(call, hold->cluster->logical_path,
-                                                             hold->cluster->name, hold->code, "%s",
-                                                             hold->why);
-                hold->told = true;
+                event_failures_add(&failures, call, hold->cluster->logical_path, hold->cluster->name,
+                                   hold->code, hold->why, hold->told);
+                hold->told = hold->code < 0;
         }
-        if (n_failed == 0 || n_failed < writer->n_holds)
-                return VSS_S_OK;
-        return n_failed == 1 ? vss_writer_call_fail(call, failed->code, "%s", failed->why)
-                             : vss_writer_call_fail(call, failed->code, "%s (and %zu more clusters)",
-                                                    failed->why, n_failed - 1);
+        return event_failures_end(&failures, call, "clusters");
 }
 
 static bool is_chosen(const vss_writer_call *call, const Cluster *cluster) {
-        return !vss_writer_call_components_selected(call) ||
-               vss_writer_call_find_component(call, cluster->logical_path, cluster->name);
+        return event_is_chosen(call, cluster->logical_path, cluster->name);
 }
 
 static bool is_one_instant(const vss_writer_call *call, const Cluster *cluster) {
@@ -173,7 +152,7 @@ static vss_result pg_prepare_snapshot(vss_writer_call *call) {
         (void)snprintf(writer->session, sizeof(writer->session), "%s", vss_writer_call_session_id(call));
         (void)snprintf(writer->set, sizeof(writer->set), "%s", vss_writer_call_set_id(call));
         writer->holds = calloc(CLUSTERS_MAX, sizeof(*writer->holds));
-        r = writer->holds ? pg_find(writer, pg_deadline_of(call, SCAN_USEC), &writer->list) : -ENOMEM;
+        r = writer->holds ? pg_find(writer, event_deadline(call, SCAN_USEC), &writer->list) : -ENOMEM;
         if (r < 0) {
                 let_go(writer);
                 return fail_search(call, r);
@@ -181,7 +160,7 @@ static vss_result pg_prepare_snapshot(vss_writer_call *call) {
         for (size_t i = 0; i < writer->list.n; i++)
                 if (is_chosen(call, &writer->list.items[i]) && is_affected(call, &writer->list.items[i]))
                         add_hold(call, writer, &writer->list.items[i]);
-        for_all(writer, pg_deadline_of(call, PREPARE_USEC), hold_prepare);
+        for_all(writer, event_deadline(call, PREPARE_USEC), hold_prepare);
         result = tell_failures(call, writer);
         if (result < 0)
                 let_go(writer);
@@ -218,7 +197,7 @@ static vss_result pg_thaw(vss_writer_call *call) {
         PgWriter *writer = vss_writer_call_userdata(call);
         vss_result result;
 
-        for_all(writer, pg_deadline_of(call, THAW_USEC), hold_thaw);
+        for_all(writer, event_deadline(call, THAW_USEC), hold_thaw);
         writer->frozen = false;
         check_cut(call, writer);
         result = tell_failures(call, writer);
@@ -235,7 +214,7 @@ static vss_result pg_post_snapshot(vss_writer_call *call) {
                 return VSS_S_OK;
         for (size_t i = 0; i < writer->n_holds; i++)
                 if (writer->holds[i].code >= 0) {
-                        writer->holds[i].deadline_usec = pg_deadline_of(call, PREPARE_USEC);
+                        writer->holds[i].deadline_usec = event_deadline(call, PREPARE_USEC);
                         hold_finish(&writer->holds[i], call);
                 }
         result = tell_failures(call, writer);
@@ -261,7 +240,7 @@ static void advance_slot(vss_writer_call *call, const ClusterList *list, const C
                 .user = list->settings.user,
                 .database = list->settings.database,
         };
-        uint64_t deadline = pg_deadline_of(call, SLOT_USEC);
+        uint64_t deadline = event_deadline(call, SLOT_USEC);
         _cleanup_(sql_closep) Sql *sql = NULL;
         char why[SQL_WHY_SIZE] = "", lsn[LSN_SIZE];
         Stamp stamp;
@@ -291,7 +270,7 @@ static vss_result pg_backup_complete(vss_writer_call *call) {
         ClusterList list = { 0 };
 
         if ((type != VSS_BT_FULL && type != VSS_BT_LOG) || !vss_writer_call_components_selected(call) ||
-            pg_find(writer, pg_deadline_of(call, SCAN_USEC), &list) < 0)
+            pg_find(writer, event_deadline(call, SCAN_USEC), &list) < 0)
                 return VSS_S_OK;
         for (size_t i = 0; list.settings.slot[0] && i < list.n; i++) {
                 const vss_value *component = vss_writer_call_find_component(call, list.items[i].logical_path,

@@ -6,6 +6,7 @@
  */
 
 #include <linuxvss/writer.h>
+#include "writers/common/event.h"
 #include "writers/postgresql/hold.h"
 
 typedef struct PgWriter {
@@ -20,7 +21,6 @@ typedef struct PgWriter {
 extern const struct vss_writer postgresql_writer;
 
 /* The event's own deadline, with time for its answer, but no later than @at_most_usec from now. */
-uint64_t pg_deadline_of(const vss_writer_call *call, uint64_t at_most_usec);
 int pg_find(const PgWriter *writer, uint64_t deadline_usec, ClusterList *ret_list);
 
 /* describe.c: Identify. @ask: also the servers. */

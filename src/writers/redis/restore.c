@@ -118,7 +118,7 @@ static bool is_up(const Restore *restore) {
 
 static int stop(const Restore *restore) {
         const char *unit = restore->instance->unit;
-        uint64_t deadline = redis_deadline_of(restore->call, STOP_USEC);
+        uint64_t deadline = event_deadline(restore->call, STOP_USEC);
         bool active = false;
         vss_result r = VSS_E_OBJECT_NOT_FOUND;
 
@@ -223,7 +223,7 @@ static int move_aside(const Restore *restore, int directory) {
 
         if (r == 0)
                 r = aside_move(directory, vss_writer_call_session_id(restore->call),
-                               (const char *const *)names, redis_deadline_of(restore->call, UINT64_MAX / 2));
+                               (const char *const *)names, event_deadline(restore->call, UINT64_MAX / 2));
         for (size_t i = 0; names && names[i]; i++)
                 free(names[i]);
         free(names);
@@ -325,7 +325,7 @@ static void drop_append_files(const InstanceFacts *facts) {
 /* Loaded in one shape, and written in the other, by a server of our own. */
 static int convert(const Restore *restore, bool to_append_file) {
         static const char *const left[] = { "s", "log" };
-        uint64_t deadline = redis_deadline_of(restore->call, UINT64_MAX / 2);
+        uint64_t deadline = event_deadline(restore->call, UINT64_MAX / 2);
         char scratch[] = "/tmp/vss-redis.XXXXXX", why[SERVER_WHY_SIZE] = "", path[64];
         EngineOrder order = {
                 .facts = restore->facts,
@@ -380,7 +380,7 @@ static int shape(const Restore *restore) {
 /* The unit is up when it has loaded all; others take a moment longer. */
 static int wait_until_up(const Restore *restore) {
         const Instance *instance = restore->instance;
-        uint64_t deadline = redis_deadline_of(restore->call, UINT64_MAX / 2);
+        uint64_t deadline = event_deadline(restore->call, UINT64_MAX / 2);
         Server server = { 0 };
         int64_t keys = -1;
         int r = -ECONNREFUSED;
@@ -440,7 +440,7 @@ static int after_one(const Restore *restore) {
         if (shape(restore) < 0)
                 return -1;
         if (!restore->dry && check_files(restore->writer->product, restore->facts, restore->facts->dir,
-                                         redis_deadline_of(restore->call, UINT64_MAX / 2), why) < 0)
+                                         event_deadline(restore->call, UINT64_MAX / 2), why) < 0)
                 return fail(restore, VSS_E_WRITERERROR_NONRETRYABLE, "it is not sound after its restore: %s",
                             why);
         return start(restore);
@@ -458,7 +458,7 @@ static void drop_old(const Restore *restore) {
                         return;
         }
         directory = open(restore->facts->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        r = directory < 0 ? -errno : aside_drop(directory, redis_deadline_of(restore->call, UINT64_MAX / 2));
+        r = directory < 0 ? -errno : aside_drop(directory, event_deadline(restore->call, UINT64_MAX / 2));
         if (r < 0)
                 NOTE(restore, "what lay there before is still in %s/%s: %s", restore->facts->dir, ASIDE_NAME,
                      strerror(-r));
@@ -547,7 +547,7 @@ static vss_result run(vss_writer_call *call, bool before) {
         vss_result code;
 
         settings_deinit(&writer->settings);
-        (void)instances_find(writer->product, &writer->settings, redis_deadline_of(call, FIND_USEC), &list);
+        (void)instances_find(writer->product, &writer->settings, event_deadline(call, FIND_USEC), &list);
         n = restore_all(call, &list, before, &n_failed, why, sizeof(why));
         instance_list_clear(&list);
         if (n_failed == 0)

@@ -16,7 +16,7 @@
 
 static int load(vss_writer_call *call, RedisWriter *writer, const Instance *instance, const char *dir,
                 size_t index, char *why) {
-        uint64_t deadline = redis_deadline_of(call, UINT64_MAX / 2), began = now_usec();
+        uint64_t deadline = event_deadline(call, UINT64_MAX / 2), began = now_usec();
         char scratch[REDIS_PATH_SIZE];
         EngineOrder order = {
                 .facts = &instance->reply.facts,
@@ -55,8 +55,8 @@ static int verify_one(vss_writer_call *call, RedisWriter *writer, const Instance
                 (void)snprintf(why, SERVER_WHY_SIZE, "%.300s is not in the set", instance->reply.facts.dir);
                 return -ENOENT;
         }
-        r = check_files(writer->product, &instance->reply.facts, dir,
-                        redis_deadline_of(call, UINT64_MAX / 2), why);
+        r = check_files(writer->product, &instance->reply.facts, dir, event_deadline(call, UINT64_MAX / 2),
+                        why);
         return r < 0 ? r : load(call, writer, instance, dir, index, why);
 }
 
@@ -67,7 +67,7 @@ vss_result redis_verify(vss_writer_call *call) {
         vss_result result = VSS_S_OK;
 
         settings_deinit(&writer->settings);
-        (void)instances_find(writer->product, &writer->settings, redis_deadline_of(call, FIND_USEC), &list);
+        (void)instances_find(writer->product, &writer->settings, event_deadline(call, FIND_USEC), &list);
         for (size_t i = 0; i < list.n; i++) {
                 const Instance *instance = &list.items[i];
                 char why[SERVER_WHY_SIZE] = "";

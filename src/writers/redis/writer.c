@@ -20,15 +20,6 @@
 #define IDENTIFY_USEC (1000 * USEC_PER_MSEC)
 #define PREPARE_FIND_USEC (5 * USEC_PER_SEC)
 #define THAW_USEC (2 * USEC_PER_SEC)
-/* What an event leaves of its time for the answer. */
-#define MARGIN_MS 500u
-
-uint64_t redis_deadline_of(const vss_writer_call *call, uint64_t at_most_usec) {
-        uint32_t left = vss_writer_call_time_left_ms(call);
-        uint64_t usec = left > MARGIN_MS ? (left - MARGIN_MS) * USEC_PER_MSEC : 0;
-
-        return now_usec() + MIN(usec, at_most_usec);
-}
 
 /* Identify */
 
@@ -184,8 +175,8 @@ static vss_result redis_identify(vss_writer_call *call, vss_metadata *metadata) 
         if (writer->frozen)
                 return describe(writer, metadata, &writer->instances);
         settings_deinit(&writer->settings);
-        if (instances_find(writer->product, &writer->settings, redis_deadline_of(call, IDENTIFY_USEC),
-                           &list) < 0)
+        if (instances_find(writer->product, &writer->settings, event_deadline(call, IDENTIFY_USEC), &list) <
+            0)
                 return vss_writer_call_fail(call, VSS_E_WRITERERROR_RETRYABLE,
                                             "the search for servers failed");
         result = describe(writer, metadata, &list);
@@ -206,25 +197,16 @@ static void let_go(RedisWriter *writer) {
 /* Tell which holders failed since the last look. Return: VSS_S_OK if any is left (or there was none). */
 static vss_result tell_failures(vss_writer_call *call, const HolderSet *holders,
                                 const bool *already_failed) {
-        const Holder *failed = NULL;
-        size_t n_failed = 0;
+        EventFailures failures = { 0 };
 
         for (size_t i = 0; i < holders->n; i++) {
                 const Holder *holder = &holders->items[i];
 
-                if (holder->reply.code >= 0)
-                        continue;
-                n_failed++;
-                failed = failed ?: holder;
-                if (!already_failed || !already_failed[i])
-                        (void)vss_writer_call_fail_component(call, holder->instance->name, COMPONENT_NAME,
-                                                             holder->reply.code, "%s", holder->reply.text);
+                event_failures_add(&failures, call, holder->instance->name, COMPONENT_NAME,
+                                   holder->reply.code, holder->reply.text,
+                                   already_failed && already_failed[i]);
         }
-        if (n_failed == 0 || n_failed < holders->n)
-                return VSS_S_OK;
-        return n_failed == 1 ? vss_writer_call_fail(call, failed->reply.code, "%s", failed->reply.text)
-                             : vss_writer_call_fail(call, failed->reply.code, "%s (and %zu more servers)",
-                                                    failed->reply.text, n_failed - 1);
+        return event_failures_end(&failures, call, "servers");
 }
 
 static bool was_told(const RedisWriter *writer, const char *name) {
@@ -260,8 +242,7 @@ static bool is_left_alone(const RedisWriter *writer, const Instance *instance) {
 }
 
 static bool is_chosen(const vss_writer_call *call, const Instance *instance) {
-        return !vss_writer_call_components_selected(call) ||
-               vss_writer_call_find_component(call, instance->name, COMPONENT_NAME) != NULL;
+        return event_is_chosen(call, instance->name, COMPONENT_NAME);
 }
 
 static vss_result redis_prepare_snapshot(vss_writer_call *call) {
@@ -271,7 +252,7 @@ static vss_result redis_prepare_snapshot(vss_writer_call *call) {
         let_go(writer);
         (void)snprintf(writer->session, sizeof(writer->session), "%s", vss_writer_call_session_id(call));
         settings_deinit(&writer->settings);
-        if (instances_find(writer->product, &writer->settings, redis_deadline_of(call, PREPARE_FIND_USEC),
+        if (instances_find(writer->product, &writer->settings, event_deadline(call, PREPARE_FIND_USEC),
                            &writer->instances) < 0)
                 return vss_writer_call_fail(call, VSS_E_WRITERERROR_RETRYABLE,
                                             "the search for servers failed");
@@ -288,7 +269,7 @@ static vss_result redis_prepare_snapshot(vss_writer_call *call) {
                                                     "there is no memory for the servers");
                 }
         }
-        holder_set_collect(&writer->holders, redis_deadline_of(call, UINT64_MAX / 2));
+        holder_set_collect(&writer->holders, event_deadline(call, UINT64_MAX / 2));
         check_promises(writer);
         result = tell_failures(call, &writer->holders, NULL);
         if (result < 0)
@@ -307,7 +288,7 @@ static bool is_one_instant(const vss_writer_call *call, const HolderSet *holders
 
 static vss_result redis_freeze(vss_writer_call *call) {
         RedisWriter *writer = vss_writer_call_userdata(call);
-        uint64_t now = now_usec(), deadline = redis_deadline_of(call, writer->settings.freeze_usec);
+        uint64_t now = now_usec(), deadline = event_deadline(call, writer->settings.freeze_usec);
         HolderOrder order = {
                 .order = HOLDER_FREEZE,
                 .limit_ms = deadline > now ? (uint32_t)((deadline - now) / 1000) : 0,
@@ -321,7 +302,7 @@ static vss_result redis_freeze(vss_writer_call *call) {
         writer->frozen = true;
         holder_set_order(&writer->holders, &order);
         /* A holder gives up by itself at the deadline; its answer needs a moment. */
-        holder_set_collect(&writer->holders, deadline + MARGIN_MS / 2 * USEC_PER_MSEC);
+        holder_set_collect(&writer->holders, deadline + EVENT_MARGIN_MS / 2 * USEC_PER_MSEC);
         for (size_t i = 0; i < writer->holders.n; i++)
                 writer->holders.items[i].held = writer->holders.items[i].reply.code == VSS_S_OK;
         result = tell_failures(call, &writer->holders, already_failed);
@@ -338,7 +319,7 @@ static vss_result redis_thaw(vss_writer_call *call) {
         for (size_t i = 0; i < writer->holders.n; i++)
                 already_failed[i] = writer->holders.items[i].reply.code < 0;
         holder_set_order(&writer->holders, &order);
-        holder_set_collect(&writer->holders, redis_deadline_of(call, THAW_USEC));
+        holder_set_collect(&writer->holders, event_deadline(call, THAW_USEC));
         writer->frozen = false;
         /* What is left is needed once more, by PostSnapshot. */
         return tell_failures(call, &writer->holders, already_failed);

@@ -6,6 +6,7 @@
  */
 
 #include <linuxvss/writer.h>
+#include "writers/common/event.h"
 #include "writers/redis/holder.h"
 
 /* The one component of each server. */
@@ -26,7 +27,6 @@ typedef struct RedisWriter {
 extern const struct vss_writer redis_writer;
 
 /* The event's own deadline, with time for its answer, but no later than @at_most_usec from now. */
-uint64_t redis_deadline_of(const vss_writer_call *call, uint64_t at_most_usec);
 /* Where the directory is in the shadow copy, or its clone; false: nowhere. */
 bool redis_find_copy(const vss_writer_call *call, const char *dir, char *path, size_t size);
 /* restore.c, verify.c */

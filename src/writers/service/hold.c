@@ -204,7 +204,7 @@ static vss_result sort_out(ServiceWriter *writer, vss_writer_call *call) {
 }
 
 vss_result hold_prepare(ServiceWriter *writer, vss_writer_call *call) {
-        uint64_t deadline = service_deadline(call, SYNC_USEC);
+        uint64_t deadline = event_deadline(call, SYNC_USEC);
         Guard *guards[SERVICES_MAX];
         size_t n;
 
@@ -225,7 +225,7 @@ vss_result hold_prepare(ServiceWriter *writer, vss_writer_call *call) {
                 prepare_guard(writer, call, member);
         }
         n = list_guards(writer, guards);
-        guard_collect(guards, n, service_deadline(call, READY_USEC));
+        guard_collect(guards, n, event_deadline(call, READY_USEC));
         for (size_t i = 0; i < SERVICES_MAX; i++)
                 judge_ready(writer, call, &writer->members[i]);
         for (size_t i = 0; i < SERVICES_MAX; i++)
@@ -294,7 +294,7 @@ static void freeze_level(ServiceWriter *writer, vss_writer_call *call, enum vss_
                 guard_ask(&member->guard, HOLD_FREEZE);
                 guards[n++] = &member->guard;
         }
-        guard_collect(guards, n, service_deadline(call, FREEZE_USEC));
+        guard_collect(guards, n, event_deadline(call, FREEZE_USEC));
         for (size_t i = 0; i < SERVICES_MAX; i++) {
                 Member *member = &writer->members[i];
 
@@ -365,7 +365,7 @@ static void thaw_level(ServiceWriter *writer, uint64_t deadline_usec, enum vss_a
 }
 
 vss_result hold_thaw(ServiceWriter *writer, vss_writer_call *call) {
-        uint64_t deadline = service_deadline(call, THAW_USEC);
+        uint64_t deadline = event_deadline(call, THAW_USEC);
 
         for (size_t i = ELEMENTS(freeze_order); i > 0; i--)
                 thaw_level(writer, deadline, freeze_order[i - 1]);

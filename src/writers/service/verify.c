@@ -89,7 +89,7 @@ static int verify_main(int fd, void *userdata) {
 }
 
 static bool verify_path(vss_writer_call *call, const Service *service, const char *path) {
-        uint64_t deadline = service_deadline(call, UINT64_MAX / 2);
+        uint64_t deadline = event_deadline(call, UINT64_MAX / 2);
         char clone[PATH_MAX];
         VerifyTask task = { .service = service, .directory = clone, .path = path };
         VerifyReply answer = { .failed = 1, .text = "its checker ended without a word" };

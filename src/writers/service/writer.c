@@ -12,16 +12,8 @@
 #include "util/clock.h"
 #include "writers/service/writer.h"
 
-uint64_t service_deadline(const vss_writer_call *call, uint64_t at_most_usec) {
-        uint32_t left = vss_writer_call_time_left_ms(call);
-        uint64_t usec = left > MARGIN_MS ? (left - MARGIN_MS) * USEC_PER_MSEC : 0;
-
-        return now_usec() + MIN(usec, at_most_usec);
-}
-
 bool service_is_chosen(const vss_writer_call *call, const Service *service) {
-        return !vss_writer_call_components_selected(call) ||
-               vss_writer_call_find_component(call, "", service->name) != NULL;
+        return event_is_chosen(call, "", service->name);
 }
 
 /* One event at a time. */

@@ -6,11 +6,10 @@
  */
 
 #include <linuxvss/writer.h>
+#include "writers/common/event.h"
 #include "writers/service/group.h"
 #include "writers/service/guard.h"
 #include "writers/service/services.h"
-
-#define MARGIN_MS 500u
 
 typedef struct Member {
         const Service *service; /* NULL: not in the set */
@@ -36,7 +35,6 @@ typedef struct ServiceWriter {
 extern const struct vss_writer service_writer;
 
 /* The event's own deadline, with time for its answer, but no later than @at_most_usec from now. */
-uint64_t service_deadline(const vss_writer_call *call, uint64_t at_most_usec);
 /* Was it chosen for this event? @selected: for the restore. */
 bool service_is_chosen(const vss_writer_call *call, const Service *service);
 /* One component failed: told, and left with it for the document. */

@@ -327,7 +327,7 @@ static int run_round(vss_writer_call *call, const DatabaseList *list, child_main
                 if (!found || found[i].code >= 0)
                         r = holder_set_add_main(&holders, &list->items[i], child_main);
         if (r >= 0)
-                holder_set_collect(&holders, sqlite_deadline_of(call, CHILD_SECONDS * USEC_PER_SEC));
+                holder_set_collect(&holders, event_deadline(call, CHILD_SECONDS * USEC_PER_SEC));
         for (size_t i = 0, k = 0; r >= 0 && i < list->n; i++) {
                 const HolderReply *why = found && found[i].code < 0 ? &found[i] : &holders.items[k++].reply;
 
@@ -386,7 +386,7 @@ vss_result sqlite_pre_restore(vss_writer_call *call) {
 
                 r = found ? find_chosen(call, -1, &next, &list) : -ENOMEM;
                 if (r >= 0 && list.n > 0)
-                        r = find_users(&list, sqlite_deadline_of(call, USERS_USEC), found);
+                        r = find_users(&list, event_deadline(call, USERS_USEC), found);
                 if (r >= 0)
                         spread(&list, found);
                 if (r >= 0 && vss_writer_call_is_dry_run(call))

@@ -82,7 +82,7 @@ static int verify_round(vss_writer_call *call, const Database *const *databases,
                 r = holder_set_add_main(&holders, &clones[n_clones++], verify_main);
         }
         if (r == 0)
-                holder_set_collect(&holders, sqlite_deadline_of(call, UINT64_MAX / 2));
+                holder_set_collect(&holders, event_deadline(call, UINT64_MAX / 2));
         for (size_t i = 0; r == 0 && i < n; i++)
                 tell(call, databases[i], &holders.items[i].reply);
         holder_set_end(&holders, now_usec());
@@ -98,7 +98,7 @@ vss_result sqlite_verify(vss_writer_call *call) {
         size_t n = 0;
         int r;
 
-        r = database_scan(writer->conf_path, sqlite_deadline_of(call, SCAN_USEC), &list);
+        r = database_scan(writer->conf_path, event_deadline(call, SCAN_USEC), &list);
         for (size_t i = 0; r >= 0 && i < list.n; i++) {
                 const Database *database = &list.items[i];
 

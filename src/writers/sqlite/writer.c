@@ -18,15 +18,6 @@
 #define PREPARE_SCAN_USEC (5 * USEC_PER_SEC)
 #define PREPARE_OPEN_USEC (30 * USEC_PER_SEC)
 #define THAW_USEC (2 * USEC_PER_SEC)
-/* What an event leaves of its time for the answer. */
-#define MARGIN_MS 500u
-
-uint64_t sqlite_deadline_of(const vss_writer_call *call, uint64_t at_most_usec) {
-        uint32_t left = vss_writer_call_time_left_ms(call);
-        uint64_t usec = left > MARGIN_MS ? (left - MARGIN_MS) * USEC_PER_MSEC : 0;
-
-        return now_usec() + MIN(usec, at_most_usec);
-}
 
 static vss_result describe_database(vss_metadata *metadata, const Database *database) {
         _cleanup_(freep) char *directory = strndup(database->path,
@@ -99,7 +90,7 @@ static vss_result sqlite_identify(vss_writer_call *call, vss_metadata *metadata)
         if (writer->frozen)
                 return describe(metadata, &writer->databases);
 
-        r = database_scan(writer->conf_path, sqlite_deadline_of(call, IDENTIFY_USEC), &list);
+        r = database_scan(writer->conf_path, event_deadline(call, IDENTIFY_USEC), &list);
         if (r < 0)
                 return vss_writer_call_fail(call, VSS_E_WRITERERROR_RETRYABLE,
                                             "the search for databases failed: %s", strerror(-r));
@@ -109,9 +100,7 @@ static vss_result sqlite_identify(vss_writer_call *call, vss_metadata *metadata)
 }
 
 bool sqlite_is_chosen(const vss_writer_call *call, const Database *database) {
-        return !vss_writer_call_components_selected(call) ||
-               vss_writer_call_find_component(call, database_component_path(database),
-                                              database_component(database));
+        return event_is_chosen(call, database_component_path(database), database_component(database));
 }
 
 /* All state of a set, also of one that nobody ended. */
@@ -126,25 +115,15 @@ static void let_go(SqliteWriter *writer) {
  * with). */
 static vss_result tell_failures(vss_writer_call *call, const HolderSet *holders,
                                 const bool *already_failed) {
-        const Holder *failed = NULL;
-        size_t n_failed = 0;
+        EventFailures failures = { 0 };
 
         for (size_t i = 0; i < holders->n; i++) {
                 const Holder *holder = &holders->items[i];
 
-                if (holder->reply.code >= 0)
-                        continue;
-                n_failed++;
-                failed = failed ?: holder;
-                if (!already_failed || !already_failed[i])
-                        (void)vss_writer_call_fail_component(call, holder->logical_path, holder->name,
-                                                             holder->reply.code, "%s", holder->reply.text);
+                event_failures_add(&failures, call, holder->logical_path, holder->name, holder->reply.code,
+                                   holder->reply.text, already_failed && already_failed[i]);
         }
-        if (n_failed == 0 || n_failed < holders->n)
-                return VSS_S_OK;
-        return n_failed == 1 ? vss_writer_call_fail(call, failed->reply.code, "%s", failed->reply.text)
-                             : vss_writer_call_fail(call, failed->reply.code, "%s (and %zu more databases)",
-                                                    failed->reply.text, n_failed - 1);
+        return event_failures_end(&failures, call, "databases");
 }
 
 /* A database of the same group that lies elsewhere: then the group is not of one instant. */
@@ -206,8 +185,7 @@ static vss_result sqlite_prepare_snapshot(vss_writer_call *call) {
 
         let_go(writer);
         (void)snprintf(writer->session, sizeof(writer->session), "%s", vss_writer_call_session_id(call));
-        r = database_scan(writer->conf_path, sqlite_deadline_of(call, PREPARE_SCAN_USEC),
-                          &writer->databases);
+        r = database_scan(writer->conf_path, event_deadline(call, PREPARE_SCAN_USEC), &writer->databases);
         if (r < 0)
                 return vss_writer_call_fail(call, VSS_E_WRITERERROR_RETRYABLE,
                                             "the search for databases failed: %s", strerror(-r));
@@ -228,7 +206,7 @@ static vss_result sqlite_prepare_snapshot(vss_writer_call *call) {
                 return vss_writer_call_fail(call, VSS_E_WRITERERROR_OUTOFRESOURCES,
                                             "the databases of a group cannot be put into the document");
         }
-        holder_set_collect(&writer->holders, sqlite_deadline_of(call, PREPARE_OPEN_USEC));
+        holder_set_collect(&writer->holders, event_deadline(call, PREPARE_OPEN_USEC));
         result = tell_failures(call, &writer->holders, NULL);
         if (result < 0)
                 let_go(writer);
@@ -237,7 +215,7 @@ static vss_result sqlite_prepare_snapshot(vss_writer_call *call) {
 
 static vss_result sqlite_freeze(vss_writer_call *call) {
         SqliteWriter *writer = vss_writer_call_userdata(call);
-        uint64_t deadline = sqlite_deadline_of(call, HOLDER_LOCK_MS * USEC_PER_MSEC), now = now_usec();
+        uint64_t deadline = event_deadline(call, HOLDER_LOCK_MS * USEC_PER_MSEC), now = now_usec();
         bool already_failed[DATABASES_MAX] = { 0 };
         vss_result result;
 
@@ -247,7 +225,7 @@ static vss_result sqlite_freeze(vss_writer_call *call) {
         holder_set_order(&writer->holders, HOLDER_FREEZE,
                          deadline > now ? (uint32_t)((deadline - now) / 1000) : 0);
         /* A holder gives up by itself at the deadline; its answer needs a moment. */
-        holder_set_collect(&writer->holders, deadline + MARGIN_MS / 2 * USEC_PER_MSEC);
+        holder_set_collect(&writer->holders, deadline + EVENT_MARGIN_MS / 2 * USEC_PER_MSEC);
 
         for (size_t i = 0; i < writer->holders.n; i++)
                 writer->holders.items[i].held = writer->holders.items[i].reply.code == VSS_S_OK;
@@ -262,7 +240,7 @@ static vss_result sqlite_thaw(vss_writer_call *call) {
         vss_result result = VSS_S_OK;
 
         holder_set_order(&writer->holders, HOLDER_THAW, 0);
-        holder_set_collect(&writer->holders, sqlite_deadline_of(call, THAW_USEC));
+        holder_set_collect(&writer->holders, event_deadline(call, THAW_USEC));
         for (size_t i = 0; i < writer->holders.n && result == VSS_S_OK; i++) {
                 const Holder *holder = &writer->holders.items[i];
 

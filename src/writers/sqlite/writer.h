@@ -6,6 +6,7 @@
  */
 
 #include <linuxvss/writer.h>
+#include "writers/common/event.h"
 #include "writers/sqlite/holder.h"
 #include "writers/sqlite/scan.h"
 
@@ -26,4 +27,3 @@ extern const struct vss_writer sqlite_writer;
 /* Is its component in the set? */
 bool sqlite_is_chosen(const vss_writer_call *call, const Database *database);
 /* The event's own deadline, with time for its answer, but no later than @at_most_usec from now. */
-uint64_t sqlite_deadline_of(const vss_writer_call *call, uint64_t at_most_usec);

@@ -93,7 +93,7 @@ static bool take_lock(SystemWriter *writer, vss_writer_call *call, const Parts *
         r = system_open_lock(parts, held, dry ? &look : lock);
         if (r >= 0)
                 r = dry ? lock_look(&look, &holder)
-                        : lock_take(lock, system_deadline(call, LOCK_USEC), &holder);
+                        : lock_take(lock, event_deadline(call, LOCK_USEC), &holder);
         lock_close(&look);
         if (r >= 0)
                 return true;
@@ -218,7 +218,7 @@ static void note_after(vss_writer_call *call, Part part, bool dry, uint64_t dead
 
 vss_result system_post_restore(vss_writer_call *call) {
         SystemWriter *writer = vss_writer_call_userdata(call);
-        uint64_t deadline = system_deadline(call, UINT64_MAX / 2);
+        uint64_t deadline = event_deadline(call, UINT64_MAX / 2);
         bool dry = vss_writer_call_is_dry_run(call);
 
         system_end_restore(writer, vss_writer_call_session_id(call));

@@ -38,7 +38,7 @@ static void _printf_(2, 3) fail(Verify *verify, const char *format, ...) {
 /* @silent: what it prints is a fault, whatever its status. */
 static void check(Verify *verify, const char *const *argv, bool silent) {
         char text[COMMAND_OUTPUT_MAX + 1];
-        int r = command_run(argv, -1, system_deadline(verify->call, CHECK_USEC), text);
+        int r = command_run(argv, -1, event_deadline(verify->call, CHECK_USEC), text);
 
         if (r == -ENOENT)
                 (void)vss_writer_call_add_note(verify->call, "", part_infos[verify->part].name,
@@ -109,7 +109,7 @@ static void verify_configuration(Verify *verify) {
         if (access("/etc/fstab", F_OK) < 0 || !find(verify, "/etc/fstab", fstab))
                 return;
         /* Its status says only whether there is a line in it. */
-        if (command_run(findmnt, -1, system_deadline(verify->call, CHECK_USEC), text) >= 0 &&
+        if (command_run(findmnt, -1, event_deadline(verify->call, CHECK_USEC), text) >= 0 &&
             strstr(text, "parse error"))
                 fail(verify, "/etc/fstab: %s", text);
 }

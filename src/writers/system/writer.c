@@ -25,13 +25,6 @@
 #define PREPARE_LOCK_USEC (3 * USEC_PER_SEC)
 #define FREEZE_LOCK_USEC (200 * USEC_PER_MSEC)
 
-uint64_t system_deadline(const vss_writer_call *call, uint64_t at_most_usec) {
-        uint32_t left = vss_writer_call_time_left_ms(call);
-        uint64_t usec = left > MARGIN_MS ? (left - MARGIN_MS) * USEC_PER_MSEC : 0;
-
-        return now_usec() + MIN(usec, at_most_usec);
-}
-
 Part system_held_part(Held held) {
         return held == HELD_PACKAGES ? PART_PACKAGES : PART_ACCOUNTS;
 }
@@ -281,10 +274,10 @@ static void do_work(SystemWriter *writer, vss_writer_call *call) {
         Work works[] = {
                 { .part = PART_LAYOUT,
                   .run = run_layout,
-                  .deadline_usec = system_deadline(call, LAYOUT_USEC) },
+                  .deadline_usec = event_deadline(call, LAYOUT_USEC) },
                 { .part = PART_JOURNAL,
                   .run = run_journal,
-                  .deadline_usec = system_deadline(call, JOURNAL_USEC) },
+                  .deadline_usec = event_deadline(call, JOURNAL_USEC) },
         };
 
         FOREACH_ELEMENT (work, works) {
@@ -340,7 +333,7 @@ static vss_result system_prepare_snapshot(vss_writer_call *call) {
                 writer->in_set[part] = is_in_set(call, &writer->parts.parts[part], part);
         do_work(writer, call);
         for (Held held = 0; held < HELDS; held++) {
-                uint64_t deadline = system_deadline(call, PREPARE_LOCK_USEC);
+                uint64_t deadline = event_deadline(call, PREPARE_LOCK_USEC);
                 LockHolder holder = { .pid = 0 };
                 int r;
 
@@ -369,7 +362,7 @@ static vss_result system_freeze(vss_writer_call *call) {
 
                 if (!writer->in_set[part] || writer->failed[part])
                         continue;
-                r = lock_take(&writer->locks[held], system_deadline(call, FREEZE_LOCK_USEC), &holder);
+                r = lock_take(&writer->locks[held], event_deadline(call, FREEZE_LOCK_USEC), &holder);
                 if (r < 0)
                         fail_locked(writer, call, held, r, &holder);
         }

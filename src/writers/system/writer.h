@@ -7,10 +7,9 @@
 
 #include <linuxvss/writer.h>
 #include "writers/common/child.h"
+#include "writers/common/event.h"
 #include "writers/system/locks.h"
 #include "writers/system/parts.h"
-
-#define MARGIN_MS 500u
 
 /* What it holds, each by a lock of the system's own tools. */
 typedef enum Held { HELD_PACKAGES, HELD_ACCOUNTS, HELDS } Held;
@@ -31,7 +30,6 @@ typedef struct SystemWriter {
 extern const struct vss_writer system_writer;
 
 /* The event's own deadline, with time for its answer, but no later than @at_most_usec from now. */
-uint64_t system_deadline(const vss_writer_call *call, uint64_t at_most_usec);
 /* Opens the lock of a part. Return: 0 (also if there is none here) or -errno. */
 int system_open_lock(const Parts *parts, Held held, Lock *lock);
 /* Which part is held by it. */
