@@ -55,6 +55,7 @@ max_wal_size = 8MB
 min_wal_size = 4MB
 max_connections = 20
 log_checkpoints = off
+client_connection_check_interval = 100ms
 END
         chown -R postgres: /etc/postgresql
 }
