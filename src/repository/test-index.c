@@ -117,13 +117,11 @@ static void test_foreign(void) {
                                    "\"0000000000000000000000000000000000000000000000000000000000000000\"}],"
                                    "\"time\":\"x\",\"id\":"
                                    "\"1111111111111111111111111111111111111111111111111111111111111111\"}]}";
-        static const char *const bad[] = {
-                "{\"packs\":[{\"blobs\":[]}]}",
+        static const char without_all[] =
                 "{\"packs\":[{\"id\":\"1111111111111111111111111111111111111111111111111111111111111111\","
-                "\"blobs\":[{}]}]}",
-                "{\"packs\":{}}",
-                "[]",
-        };
+                "\"blobs\":[{}]}]}";
+        static const char *const bad[] = { "{\"packs\":[{\"blobs\":[]}]}", without_all, "{\"packs\":{}}",
+                                           "[]" };
         _cleanup_index_ Index index = {};
         const BlobId zero = {};
         const IndexEntry *entry;
