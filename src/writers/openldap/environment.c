@@ -175,6 +175,13 @@ static void freeze(Hold *hold) {
                 reply_state(hold, 0, UINT64_MAX);
 }
 
+static void pause_hold(Hold *hold) {
+        if (hold->txn)
+                mdb_txn_abort(hold->txn);
+        hold->txn = NULL;
+        reply_state(hold, 0, UINT64_MAX);
+}
+
 static void thaw(Hold *hold) {
         struct stat st;
         uint64_t state;
@@ -215,6 +222,8 @@ int holder_main(int fd, void *userdata) {
                         return 1;
                 if (order == HOLDER_FREEZE)
                         freeze(&hold);
+                else if (order == HOLDER_PAUSE)
+                        pause_hold(&hold);
                 else {
                         thaw(&hold);
                         return 0;

@@ -4,7 +4,6 @@
  * Holders, as the writer sees them
  */
 
-#include <assert.h>
 #include <string.h>
 #include "util/clock.h"
 #include "writers/openldap/environment.h"
@@ -46,17 +45,17 @@ static void give_up(Holder *holder, vss_result code, const char *why) {
         (void)snprintf(holder->reply.text, sizeof(holder->reply.text), "%s", why);
 }
 
-void holder_set_order(HolderSet *set, uint32_t order) {
-        for (size_t i = 0; i < set->n; i++) {
-                Holder *holder = &set->items[i];
+static void send_order(Holder *holder, uint32_t order) {
+        holder->order = order;
+        holder->reply.code = VSS_S_FALSE;
+        if (child_send(holder->child.fd, &order, sizeof(order)) < 0)
+                give_up(holder, VSS_E_WRITERERROR_RETRYABLE, "the process that held a database has died");
+}
 
-                if (holder->reply.code < 0)
-                        continue;
-                holder->reply.code = VSS_S_FALSE;
-                if (child_send(holder->child.fd, &order, sizeof(order)) < 0)
-                        give_up(holder, VSS_E_WRITERERROR_RETRYABLE,
-                                "the process that held a database has died");
-        }
+void holder_set_order(HolderSet *set, uint32_t order) {
+        for (size_t i = 0; i < set->n; i++)
+                if (set->items[i].reply.code >= 0)
+                        send_order(&set->items[i], order);
 }
 
 static void receive_reply(Holder *holder) {
@@ -75,10 +74,11 @@ static void receive_reply(Holder *holder) {
                 child_kill(&holder->child);
 }
 
-void holder_set_collect(HolderSet *set, uint64_t deadline_usec) {
+/* Return: have all answered? */
+static bool wait_all(HolderSet *set, uint64_t deadline_usec) {
         for (;;) {
                 bool ready[HOLDERS_MAX] = { 0 };
-                int fds[HOLDERS_MAX], r;
+                int fds[HOLDERS_MAX];
                 size_t n_awaited = 0;
 
                 for (size_t i = 0; i < set->n; i++) {
@@ -88,17 +88,49 @@ void holder_set_collect(HolderSet *set, uint64_t deadline_usec) {
                         n_awaited += awaited;
                 }
                 if (n_awaited == 0)
-                        return;
-                r = poll_any(fds, set->n, deadline_usec, ready);
+                        return true;
+                if (poll_any(fds, set->n, deadline_usec, ready) < 0)
+                        return false;
                 for (size_t i = 0; i < set->n; i++)
-                        if (r < 0 && fds[i] >= 0)
-                                give_up(&set->items[i], VSS_E_WRITERERROR_TIMEOUT,
-                                        "slapd did not let go of a database in time: there are too many "
-                                        "writes, or one "
-                                        "takes long (slapadd, slapindex, a large import)");
-                        else if (ready[i])
+                        if (ready[i])
                                 receive_reply(&set->items[i]);
         }
+}
+
+void holder_set_collect(HolderSet *set, uint64_t deadline_usec) {
+        if (wait_all(set, deadline_usec))
+                return;
+        for (size_t i = 0; i < set->n; i++)
+                if (set->items[i].reply.code == VSS_S_FALSE)
+                        give_up(&set->items[i], VSS_E_WRITERERROR_TIMEOUT,
+                                "slapd did not let go of a database in time: there are too many writes, or "
+                                "one "
+                                "takes long (slapadd, slapindex, a large import)");
+}
+
+/* To those that answered well, and whose last order is not this one. */
+static void order_others(HolderSet *set, uint32_t order) {
+        for (size_t i = 0; i < set->n; i++)
+                if (set->items[i].reply.code == VSS_S_OK && set->items[i].order != order)
+                        send_order(&set->items[i], order);
+}
+
+void holder_set_freeze(HolderSet *set, uint64_t deadline_usec) {
+        const uint64_t attempt = HOLDER_ATTEMPT_MS * USEC_PER_MSEC;
+
+        while (now_usec() < deadline_usec) {
+                order_others(set, HOLDER_FREEZE);
+                if (wait_all(set, MIN(deadline_usec, now_usec() + attempt)))
+                        return;
+                for (size_t i = 0; i < set->n; i++)
+                        if (set->items[i].reply.code == VSS_S_OK)
+                                send_order(&set->items[i], HOLDER_PAUSE);
+                (void)wait_all(set, deadline_usec);
+        }
+        /* Those that never came are given up; the others are of other servers, perhaps. */
+        holder_set_collect(set, 0);
+        order_others(set, HOLDER_FREEZE);
+        holder_set_collect(set, now_usec() + attempt);
 }
 
 void holder_set_drop(HolderSet *set, size_t instance) {

@@ -19,12 +19,14 @@
 /* From the start to Freeze, and from Freeze to Thaw: then the holder ends, and its transaction with it. */
 #define HOLDER_PREPARE_SECONDS 900u
 #define HOLDER_LEASE_SECONDS 60u
-/* How long a Freeze waits for a commit of slapd's. Those that have their transaction already stop the
- * clients meanwhile. */
+/* How long a Freeze waits for commits of slapd's. Those that have their transaction already stop the clients
+ * meanwhile: so they let go when the others have not come after HOLDER_ATTEMPT_MS, and begin anew when they
+ * have. */
 #define HOLDER_LOCK_MS 1000u
+#define HOLDER_ATTEMPT_MS 60u
 #define HOLDERS_MAX 512u
 
-enum { HOLDER_FREEZE = 1, HOLDER_THAW = 2 };
+enum { HOLDER_FREEZE = 1, HOLDER_THAW = 2, HOLDER_PAUSE = 3 };
 
 typedef struct HolderReply {
         int32_t code; /* a vss_result */
@@ -39,6 +41,7 @@ typedef struct Holder {
         size_t instance; /* index, as the user of this counts */
         size_t database; /* index in it; SIZE_MAX: the configuration */
         bool lmdb;
+        uint32_t order; /* the last one */
         bool held;
         uint64_t state, entries; /* at Freeze */
         HolderReply reply;       /* the last one; code VSS_S_FALSE while it is awaited */
@@ -55,6 +58,8 @@ int holder_set_add(HolderSet *set, size_t instance, size_t database, const char 
                    bool nosync);
 /* Send an order to all that have not failed; the answers are awaited with holder_set_collect(). */
 void holder_set_order(HolderSet *set, uint32_t order);
+/* HOLDER_FREEZE to all that have not failed, until all hold at one time. Who is late is killed. */
+void holder_set_freeze(HolderSet *set, uint64_t deadline_usec);
 /* Wait for all answers; who is late is killed and gets VSS_E_WRITERERROR_TIMEOUT. */
 void holder_set_collect(HolderSet *set, uint64_t deadline_usec);
 /* End those of one instance at once. */

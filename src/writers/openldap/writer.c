@@ -144,8 +144,7 @@ static vss_result ldap_freeze(vss_writer_call *call) {
         LdapWriter *writer = vss_writer_call_userdata(call);
 
         writer->frozen = true;
-        holder_set_order(&writer->holders, HOLDER_FREEZE);
-        holder_set_collect(&writer->holders, event_deadline(call, HOLDER_LOCK_MS * USEC_PER_MSEC));
+        holder_set_freeze(&writer->holders, event_deadline(call, HOLDER_LOCK_MS * USEC_PER_MSEC));
         for (size_t i = 0; i < writer->holders.n; i++) {
                 Holder *holder = &writer->holders.items[i];
 
