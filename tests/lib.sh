@@ -121,7 +121,7 @@ umount_volume() {
 
 # The child may hang, unkillably, until the volume goes on; the test does not.
 make_xfs() {
-        TEST_DIR=/ TEST_DEV=/ QA_CHECK_FS=1 mkfs.xfs -q -f "$1"
+        TEST_DIR=/ TEST_DEV=/ QA_CHECK_FS=1 mkfs.xfs -q -f -d noalign "$1"
 }
 
 timed_write() {
