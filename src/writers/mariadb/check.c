@@ -47,6 +47,12 @@ static void take_line(const char *line, size_t n, char *ret_text, size_t size) {
                 (void)snprintf(ret_text, size, "a text that cannot be shown");
 }
 
+static bool line_has(const char *line, size_t n, const char *what) {
+        const char *at = strstr(line, what);
+
+        return at && at + strlen(what) <= line + n;
+}
+
 bool check_find_complaint(const char *output, char *ret_why, size_t size) {
         const char *table = "";
         size_t n_table = 0;
@@ -57,13 +63,13 @@ bool check_find_complaint(const char *output, char *ret_why, size_t size) {
                 char name[200], text[500];
 
                 if (strncasecmp(line, "error", 5) == 0 ||
-                    (strncmp(line, "status", 6) == 0 && memmem(line, n, "Operation failed", 16))) {
+                    (strncmp(line, "status", 6) == 0 && line_has(line, n, "Operation failed"))) {
                         take_line(table, n_table, name, sizeof(name));
                         take_line(line, n, text, sizeof(text));
                         (void)snprintf(ret_why, size, "%s%s%s", name, *name ? ": " : "", text);
                         return true;
                 }
-                if (n > 0 && !memmem(line, n, " : ", 3)) {
+                if (n > 0 && !line_has(line, n, " : ")) {
                         table = line;
                         n_table = strcspn(line, " \n");
                 }

@@ -151,12 +151,13 @@ static char *find_version_directory(const char *location, const char *version) {
 static int add_tablespace(Cluster *cluster, const char *links, const char *name) {
         char path[PATH_MAX];
         Tablespace *space = &cluster->spaces[cluster->n_spaces];
+        size_t n = strlen(name);
         struct stat st;
 
         if (snprintf(path, sizeof(path), "%s/%s", links, name) >= (int)sizeof(path) ||
-            lstat(path, &st) < 0 || !S_ISLNK(st.st_mode) || strlen(name) >= sizeof(space->name))
+            lstat(path, &st) < 0 || !S_ISLNK(st.st_mode) || n >= sizeof(space->name))
                 return 0;
-        (void)snprintf(space->name, sizeof(space->name), "%s", name);
+        memcpy(space->name, name, n + 1);
         space->location = realpath(path, NULL);
         if (!space->location)
                 /* It leads nowhere: PostgreSQL itself cannot use it either. */
