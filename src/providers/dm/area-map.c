@@ -45,15 +45,29 @@ static const char *objection(const struct fiemap_extent *extent, uint64_t expect
         return NULL;
 }
 
-int area_map_add(AreaMap *map, const struct fiemap_extent *extents, size_t n, const char **ret_reason) {
+static int make_room(AreaMap *map, size_t n) {
+        size_t size = MAX(map->size, (size_t)64);
         AreaExtent *grown;
 
         if (n > AREA_EXTENTS_MAX || map->n + n > AREA_EXTENTS_MAX)
                 return -E2BIG;
-        grown = reallocarray(map->extents, map->n + n + 1, sizeof(*grown));
+        while (size < map->n + n)
+                size *= 2;
+        if (size == map->size)
+                return 0;
+        grown = reallocarray(map->extents, size, sizeof(*grown));
         if (!grown)
                 return -ENOMEM;
         map->extents = grown;
+        map->size = size;
+        return 0;
+}
+
+int area_map_add(AreaMap *map, const struct fiemap_extent *extents, size_t n, const char **ret_reason) {
+        int r = make_room(map, n);
+
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < n; i++) {
                 const struct fiemap_extent *extent = &extents[i];
                 AreaExtent *last = map->n > 0 ? &map->extents[map->n - 1] : NULL;
