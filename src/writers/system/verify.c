@@ -6,6 +6,8 @@
  * The system's own checkers look at the clone, each by an option that has it look there and nowhere else.
  */
 
+#include <fcntl.h>
+#include <glob.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <string.h>
@@ -15,6 +17,10 @@
 #include "writers/system/writer.h"
 
 #define CHECK_USEC (10 * 60 * USEC_PER_SEC)
+#define JOURNALS_MAX 1000u
+/* Of a journal's header, as systemd documents the format. */
+#define JOURNAL_STATE_OFFSET 16
+#define JOURNAL_ONLINE 1
 
 typedef struct Verify {
         vss_writer_call *call;
@@ -114,13 +120,41 @@ static void verify_configuration(Verify *verify) {
                 fail(verify, "/etc/fstab: %s", text);
 }
 
-static void verify_journal(Verify *verify) {
-        char directory[PATH_MAX];
-        const char *const journalctl[] = { "journalctl",  "--verify", "--quiet",
-                                           "--directory", directory,  NULL };
+/* As its header says: somebody had it open, and would have put it aside at the next start. */
+static bool is_online(const char *path) {
+        _cleanup_(closep) int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        unsigned char state = 0;
 
-        if (find(verify, "/var/log/journal", directory))
+        return fd >= 0 && pread(fd, &state, 1, JOURNAL_STATE_OFFSET) == 1 && state == JOURNAL_ONLINE;
+}
+
+static void verify_journal_file(Verify *verify, const char *path) {
+        const char *const journalctl[] = { "journalctl", "--verify", "--quiet", "--file", path, NULL };
+        char text[COMMAND_OUTPUT_MAX + 1];
+        const char *name = strrchr(path, '/') + 1;
+
+        if (!is_online(path)) {
                 check(verify, journalctl, false);
+                return;
+        }
+        if (command_run(journalctl, -1, event_deadline(verify->call, CHECK_USEC), text) > 0)
+                (void)vss_writer_call_add_note(verify->call, "", part_infos[PART_JOURNAL].name,
+                                               "%s was being written: its last entries may be missing",
+                                               name);
+}
+
+/* Files of one machine are in a directory of its id. */
+static void verify_journal(Verify *verify) {
+        char directory[PATH_MAX], pattern[PATH_MAX + 16];
+        glob_t files = { .gl_pathc = 0 };
+
+        if (!find(verify, "/var/log/journal", directory))
+                return;
+        (void)snprintf(pattern, sizeof(pattern), "%s/*/*.journal", directory);
+        if (glob(pattern, GLOB_NOSORT, NULL, &files) == 0)
+                for (size_t i = 0; i < files.gl_pathc && i < JOURNALS_MAX && !verify->failed; i++)
+                        verify_journal_file(verify, files.gl_pathv[i]);
+        globfree(&files);
 }
 
 static void verify_part(Verify *verify, const Parts *parts) {
