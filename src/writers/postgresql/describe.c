@@ -127,7 +127,7 @@ static vss_result describe_cluster(vss_metadata *metadata, const Cluster *cluste
         r = vss_metadata_add_component(metadata, &info);
         if (r >= 0)
                 r = add_files(metadata, cluster);
-        return r >= 0 ? add_excludes(metadata, cluster) : r;
+        return r >= 0 && cluster->exists ? add_excludes(metadata, cluster) : r;
 }
 
 /* The rights that a copy needs which is not cut at one instant. */

@@ -314,7 +314,7 @@ int cluster_make(const char *version, const char *logical_path, const char *name
 static int add_configured(ClusterList *list, const char *etc, const char *version, const char *name,
                           uint64_t deadline_usec) {
         _cleanup_(freep) char *programs = find_programs(version), *config = NULL, *server = NULL;
-        char output[PROGRAM_OUTPUT_MAX], text[300];
+        char output[PROGRAM_OUTPUT_MAX], text[300], *data;
         int r;
 
         if (asprintf(&config, "%s/%s/%s", etc, version, name) < 0)
@@ -331,13 +331,17 @@ static int add_configured(ClusterList *list, const char *etc, const char *versio
                 return -ENOMEM;
         r = program_run((const char *[]){ server, "-D", config, "-C", "data_directory", NULL },
                         MIN(now_usec() + ASK_USEC, deadline_usec), output);
-        if (r != 0 || output[0] != '/') {
+        if (r != 0) {
                 cluster_list_warn(list, "%s: the server does not say where its data is: %s", config,
                                   r < 0 ? strerror(-r) : program_last_line(output, text, sizeof(text)));
                 return 0;
         }
-        output[strcspn(output, "\n")] = '\0';
-        r = add_cluster(list, version, name, output, config, programs);
+        data = program_answer(output);
+        if (data[0] != '/' || strlen(data) >= PATH_MAX) {
+                cluster_list_warn(list, "%s: the server says that its data is in \"%.300s\"", config, data);
+                return 0;
+        }
+        r = add_cluster(list, version, name, data, config, programs);
         return MIN(r, 0);
 }
 

@@ -132,6 +132,19 @@ int program_run(const char *const *argv, uint64_t deadline_usec, char *ret_outpu
         return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+char *program_answer(char *output) {
+        for (;;) {
+                size_t n = strcspn(output, "\n");
+                char *told = strstr(output, " LOG:  ") ?: strstr(output, " WARNING:  ");
+
+                if (!told || told >= output + n) {
+                        output[n] = '\0';
+                        return output;
+                }
+                output += n + (output[n] == '\n');
+        }
+}
+
 const char *program_last_line(const char *output, char *text, size_t size) {
         size_t end = strlen(output), begin;
 

@@ -23,5 +23,7 @@ int program_wait(pid_t pid, uint64_t deadline_usec);
 /* SIGKILL for it and what it has started, and the end of it. */
 void program_kill(pid_t pid);
 
+/* The one line that a server prints for a setting, without what it tells beside it; in place. */
+char *program_answer(char *output);
 /* What people are told of an output: its last line with something in it, in @text. */
 const char *program_last_line(const char *output, char *text, size_t size);

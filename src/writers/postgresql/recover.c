@@ -34,6 +34,7 @@ static int path_in(const Restore *restore, const char *name, char *ret_path) {
 static void ask_restore_command(const Restore *restore, char *output) {
         const Cluster *cluster = restore->cluster;
         _cleanup_(freep) char *server = NULL;
+        char *answer;
 
         output[0] = '\0';
         if (!cluster->programs || asprintf(&server, "%s/postgres", cluster->programs) < 0)
@@ -41,7 +42,8 @@ static void ask_restore_command(const Restore *restore, char *output) {
         if (program_run((const char *[]){ server, "-D", cluster->config, "-C", "restore_command", NULL },
                         now_usec() + ASK_USEC, output) != 0)
                 output[0] = '\0';
-        output[strcspn(output, "\n")] = '\0';
+        answer = program_answer(output);
+        memmove(output, answer, strlen(answer) + 1);
 }
 
 /* What was there stays beside it until the server has recovered. */
