@@ -7,7 +7,7 @@
 #   start NAME, stop NAME          by its unit
 #   fill NAME SPACE                tables: "counter", and "pairs" with an index in the tablespace SPACE
 #   sql NAME STATEMENT...          as postgres; what it prints
-#   as_postgres COMMAND...         with the server's programs in its path
+#   as_postgres COMMAND...         with the server's programs in its path; exec_postgres: in the place of this shell
 #   start_load NAME, stop_load     commits that are counted in $live/NAME, and pages that are changed and flushed
 #   copy_out DATA WAL SPACE COPY   files as vss exec shows them, for check_files
 #   check_files COPY               a server recovers them, and pg_amcheck looks at them: prints the commits that are counted;
@@ -21,6 +21,12 @@ live=/run/live
 
 as_postgres() {
         as_user postgres env -C / HOME=/var/lib/postgresql PGHOST="$PG_SOCKETS" PGDATABASE=postgres "PATH=$PG_BIN:$PATH" "$@"
+}
+
+# The same in the place of this shell: in the background, so that $! is the command.
+exec_postgres() {
+        exec setpriv --reuid postgres --regid postgres --init-groups env -C / HOME=/var/lib/postgresql \
+                PGHOST="$PG_SOCKETS" PGDATABASE=postgres "PATH=$PG_BIN:$PATH" "$@"
 }
 
 sql() {
@@ -109,10 +115,10 @@ fill() {
 LOADS=()
 
 start_load() {
-        as_postgres "$BUILD/tests/postgresql-load" "$PG_SOCKETS" "${PG_PORTS[$1]}" "$live/$1" > "$RIG_TMP/load" 2>&1 &
+        exec_postgres "$BUILD/tests/postgresql-load" "$PG_SOCKETS" "${PG_PORTS[$1]}" "$live/$1" > "$RIG_TMP/load" 2>&1 &
         LOADS+=($!)
         # Pages go to the disk all the time, not only when there is no room for them.
-        as_postgres bash -c "while psql -p ${PG_PORTS[$1]} -qAtX -c CHECKPOINT; do sleep 0.15; done" > /dev/null 2>&1 &
+        exec_postgres bash -c "while psql -p ${PG_PORTS[$1]} -qAtX -c CHECKPOINT; do sleep 0.15; done" > /dev/null 2>&1 &
         LOADS+=($!)
         sleep 0.4
 }
