@@ -12,6 +12,7 @@
 #define CONNECT_USEC (10 * USEC_PER_SEC)
 #define ASK_USEC (5 * USEC_PER_SEC)
 #define CHECKPOINT_USEC (60 * USEC_PER_SEC)
+#define START_USEC (15 * USEC_PER_SEC)
 #define RETRY_USEC (100 * USEC_PER_MSEC)
 /* The names of functions, and one of their arguments, are others since version 15. */
 #define NEW_NAMES 150000
@@ -80,6 +81,8 @@ static void fail_to_connect(Hold *hold, int error, const char *why) {
 /* Return: 0 with a connection, or a server that is down; else why there is none. One that starts is waited
  * for only if it has to be asked. */
 static int open_session(Hold *hold, bool wait, char *ret_why) {
+        uint64_t deadline = within(hold, START_USEC);
+
         for (;;) {
                 const PidFile *file = &hold->cluster->pid_file;
                 SqlTarget target = {
@@ -101,7 +104,7 @@ static int open_session(Hold *hold, bool wait, char *ret_why) {
                         return -EIO;
                 if (r != -EAGAIN && r != -ECONNREFUSED)
                         return r;
-                if (!wait || now_usec() + RETRY_USEC >= hold->deadline_usec)
+                if (!wait || now_usec() + RETRY_USEC >= deadline)
                         return r;
                 (void)usleep(RETRY_USEC);
         }

@@ -67,6 +67,7 @@ static int classify(const char *why) {
         } known[] = {
                 { "is starting up", -EAGAIN },
                 { "not yet accepting connections", -EAGAIN },
+                { "is not accepting connections", -EAGAIN },
                 { "No such file or directory", -ECONNREFUSED },
                 { "Connection refused", -ECONNREFUSED },
                 { "is shutting down", -ECONNREFUSED },
