@@ -15,7 +15,7 @@
 typedef struct AreaMap {
         AreaExtent *extents;
         size_t n, size; /* there are, and there is room for */
-        uint64_t end; /* bytes mapped so far */
+        uint64_t end;   /* bytes mapped so far */
 } AreaMap;
 
 void area_map_done(AreaMap *map);
