@@ -340,7 +340,8 @@ static int make_lists(BackupArgs *args) {
 static int check_args(Cli *cli, const BackupArgs *args) {
         if (!args->vss || (strcmp(args->vss, "off") != 0 && strcmp(args->vss, "auto") != 0 &&
                            strcmp(args->vss, "required") != 0))
-                return cli_usage(cli, "say --vss off: files are read as they are");
+                return cli_usage(cli, "say --vss off: files are read as they are. To read a shadow copy: "
+                                      "vss exec PATH -- vss backup --vss off PATH");
         if (strcmp(args->vss, "off") != 0)
                 return cli_usage(
                         cli,
