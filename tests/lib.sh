@@ -119,11 +119,11 @@ umount_volume() {
         }
 }
 
-# The child may hang, unkillably, until the volume goes on; the test does not.
 make_xfs() {
         TEST_DIR=/ TEST_DEV=/ QA_CHECK_FS=1 mkfs.xfs -q -f -d noalign "$1"
 }
 
+# The child may hang, unkillably, until the volume goes on; the test does not.
 timed_write() {
         local file=$1 limit=$2 pid deadline
         dd if=/dev/zero of="$file" bs=512 count=1 conv=fsync,notrunc status=none < /dev/null > /dev/null 2>&1 &

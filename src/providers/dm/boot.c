@@ -291,6 +291,9 @@ static size_t copies_make(RemainList *remains, const Device *device, const char 
                 const char *reason, *why = NULL;
                 char text[256];
 
+                if (remain->problem)
+                        fprintf(stderr, "%s: the difference area of shadow copy %s is passed over: %s\n",
+                                device->path, remain->id, remain->problem);
                 if (!is_wanted(remain, filesystem))
                         continue;
                 reason = judge(remain, device, known ? &state : NULL);

@@ -216,15 +216,21 @@ static int note_standing(Watch *watch, const char *id, const StoreState *state) 
         return 0;
 }
 
-/* The first time that a copy is looked at: whoever did so before may have been killed while its area grew. */
+/* The first time that a copy is looked at: whoever did so before may have been killed while its area grew.
+ */
 static int protect(Watch *watch, const Watched *w) {
         _cleanup_(closep) int directory_fd = -1;
         Device device;
+        int r;
 
-        if (vss_value_get(watch->told, w->id) ||
-            catalog_open_directory(w->header->root.filesystem, false, &directory_fd, &device) < 0 ||
-            area_protect(directory_fd, w->id) < 0)
+        if (vss_value_get(watch->told, w->id))
                 return 0;
+        r = catalog_open_directory(w->header->root.filesystem, false, &directory_fd, &device);
+        if (r == -ENOENT)
+                return 0;
+        /* Not again and again, in either case: while it is open, its file system cannot be unmounted. */
+        if (r == 0)
+                (void)area_protect(directory_fd, w->id);
         return vss_value_set_integer(watch->told, w->id, 0) < 0 ? -ENOMEM : 0;
 }
 
