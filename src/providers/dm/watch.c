@@ -216,24 +216,6 @@ static int note_standing(Watch *watch, const char *id, const StoreState *state) 
         return 0;
 }
 
-/* The first time that a copy is looked at: whoever did so before may have been killed while its area grew.
- */
-static int protect(Watch *watch, const Watched *w) {
-        _cleanup_(closep) int directory_fd = -1;
-        Device device;
-        int r;
-
-        if (vss_value_get(watch->told, w->id))
-                return 0;
-        r = catalog_open_directory(w->header->root.filesystem, false, &directory_fd, &device);
-        if (r == -ENOENT)
-                return 0;
-        /* Not again and again, in either case: while it is open, its file system cannot be unmounted. */
-        if (r == 0)
-                (void)area_protect(directory_fd, w->id);
-        return vss_value_set_integer(watch->told, w->id, 0) < 0 ? -ENOMEM : 0;
-}
-
 static int look_at(Watch *watch, const char *id) {
         _cleanup_area_header_ AreaHeader header = { 0 };
         Watched w = { .id = id, .header = &header };
@@ -259,9 +241,6 @@ static int look_at(Watch *watch, const char *id) {
         if (reason)
                 return lose(watch, &w, reason);
         watch->again = true;
-        r = protect(watch, &w);
-        if (r < 0)
-                return r;
         origin = vss_value_get_string(vss_value_get(header.info, "dm"), "origin", "");
         if (policy_is_low(&watch->policy, w.used, w.total) && volume_by_filesystem(origin, &volume) == 0)
                 return look_low(watch, &w, &volume);
