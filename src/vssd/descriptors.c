@@ -103,7 +103,7 @@ static int read_environment(const ConfSection *section, vss_value *environment) 
 static void read_user(const char *path, const ConfSection *section, vss_value *descriptor) {
         const char *user = conf_value(section, "User", "");
         bool broker = false, any_service = false;
-        int64_t uid;
+        int64_t uid = -1;
         int r;
 
         (void)conf_boolean(conf_value(section, "Broker", "no"), &broker);
