@@ -205,13 +205,17 @@ static int read_content(Archive *archive, File *file, Buffer **buffer) {
 
 /* The open file, and what belongs to it. */
 static int open_file(Dir *dir, size_t slot, File *file, Arena *arena) {
+        _cleanup_place_ Place place;
         Node *node = &dir->nodes[slot];
         struct stat st;
-        int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+        int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
+            r = dir_find_place(dir, slot, &place);
 
-        file->fd = openat(dir->fd, node->name, flags | O_NOATIME);
+        if (r < 0)
+                return r;
+        file->fd = openat(place.fd, place.name, flags | O_NOATIME);
         if (file->fd < 0 && errno == EPERM)
-                file->fd = openat(dir->fd, node->name, flags);
+                file->fd = openat(place.fd, place.name, flags);
         if (file->fd < 0 || fstat(file->fd, &st) < 0)
                 return -errno;
         if (!S_ISREG(st.st_mode))

@@ -13,13 +13,23 @@ typedef struct Archive Archive;
 typedef struct Dir Dir;
 typedef struct File File;
 
-/* What was asked for below a directory, by name; a leaf is taken whole. */
+/* What was asked for below a directory, by name. */
 typedef struct Wanted {
         const char *name;
-        bool whole;
+        bool asked;              /* by its own path */
+        bool whole;              /* with all that is in it, besides what is below it here */
+        bool made_up;            /* all that is wanted below is read from elsewhere: it need not be there */
+        const ArchivePath *from; /* where it is read; NULL: where it is called */
         struct Wanted **children;
-        size_t n;
+        size_t n, capacity;
 } Wanted;
+
+/* Where an entry is read. */
+typedef struct Place {
+        int fd; /* of a directory */
+        const char *name;
+        int owned; /* to be closed */
+} Place;
 
 struct Dir {
         Archive *archive;
@@ -27,7 +37,7 @@ struct Dir {
         size_t slot; /* its node there */
         char *path;
         int fd;
-        const Wanted *wanted;  /* NULL: everything */
+        const Wanted *wanted;  /* NULL: everything, as it is found */
         dev_t device;          /* what lies on another one is not crossed; 0: nothing is left out */
         Node *nodes;           /* in the order of their names; without a name: left out */
         size_t n, next;        /* the walker's place */
@@ -91,13 +101,30 @@ struct Archive {
         BlobId root;
 };
 
+/* archive-wanted.c: what was asked for, and where it is read. */
+int wanted_add(Arena *arena, Wanted *root, const ArchivePath *path);
+void wanted_spread(Wanted *wanted);
+const Wanted *wanted_find(const Wanted *wanted, const char *name);
+/* What of an entry was asked for by itself. */
+const Wanted *dir_find_wanted(const Dir *dir, size_t slot);
+/* 0 or a negative errno. */
+int dir_find_place(const Dir *dir, size_t slot, Place *ret_place);
+void place_close(Place *place);
+#define _cleanup_place_ _cleanup_(place_close)
+
+/* archive-names.c: which names of a directory are taken. */
+/* As nodes without anything else yet, in their order, each once. 0 or a negative errno. */
+int dir_list_names(Dir *dir);
+/* Allocated. */
+char *dir_join_path(const char *directory, const char *name);
+
 /* archive-node.c: what belongs to an entry besides its content. */
 int node_from_stat(Archive *archive, Arena *arena, const char *name, const struct stat *st, Node *ret_node);
 void node_set_times(Node *node, const struct stat *st);
 /* A negative errno; attributes that cannot be had here are none. */
 int node_read_xattrs_fd(Arena *arena, int fd, Node *node);
 int node_read_xattrs_at(Arena *arena, int dir_fd, const char *name, Node *node);
-int node_read_link(Arena *arena, int dir_fd, Node *node);
+int node_read_link(Arena *arena, int dir_fd, const char *name, Node *node);
 bool node_is_unchanged(const Node *node, const Node *old);
 
 /* archive-file.c: the threads and what they do. */

@@ -68,6 +68,13 @@ void node_set_times(Node *node, const struct stat *st) {
         node->ctime = st->st_ctim;
 }
 
+static uint64_t device_id(const ArchiveOptions *options, dev_t device) {
+        for (size_t i = 0; i < options->n_devices; i++)
+                if (options->devices[i].device == device)
+                        return options->devices[i].id;
+        return device;
+}
+
 int node_from_stat(Archive *archive, Arena *arena, const char *name, const struct stat *st, Node *ret_node) {
         Node node = {
                 .name = arena_copy(arena, name, strlen(name)),
@@ -90,7 +97,7 @@ int node_from_stat(Archive *archive, Arena *arena, const char *name, const struc
         if (node.type != NODE_DIR && node.type != NODE_FIFO)
                 node.links = st->st_nlink;
         if (archive->options->all_device_ids || (node.type != NODE_DIR && st->st_nlink > 1))
-                node.device_id = st->st_dev;
+                node.device_id = device_id(archive->options, st->st_dev);
         *ret_node = node;
         return 0;
 }
@@ -172,9 +179,9 @@ int node_read_xattrs_at(Arena *arena, int dir_fd, const char *name, Node *node) 
         return read_xattrs(arena, &(XattrSource){ .fd = -1, .path = path }, node);
 }
 
-int node_read_link(Arena *arena, int dir_fd, Node *node) {
+int node_read_link(Arena *arena, int dir_fd, const char *name, Node *node) {
         char target[PATH_MAX];
-        ssize_t n = readlinkat(dir_fd, node->name, target, sizeof(target));
+        ssize_t n = readlinkat(dir_fd, name, target, sizeof(target));
 
         if (n < 0)
                 return -errno;

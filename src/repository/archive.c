@@ -8,9 +8,8 @@
  * its id into the directory above, and has finished an entry there.
  */
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <fnmatch.h>
+#include <limits.h>
 #include <string.h>
 #include "repository/archive-internal.h"
 #include "repository/pool.h"
@@ -18,7 +17,6 @@
 
 #define WAIT_MS 200
 #define THREADS_MAX 64u
-#define DIRECTORY_ENTRIES_MAX (UINT32_C(1) << 28)
 
 bool archive_has_ended(Archive *archive) {
         bool ended;
@@ -62,16 +60,9 @@ void archive_wait(Archive *archive) {
         report_progress(archive);
 }
 
-static char *join_path(const char *directory, const char *name) {
-        char *path;
-
-        return asprintf(&path, "%s%s%s", directory, strcmp(directory, "/") == 0 ? "" : "/", name) < 0 ? NULL
-                                                                                                      : path;
-}
-
 static void tell(Dir *dir, const char *name, int error, const char *what) {
         Archive *archive = dir->archive;
-        _cleanup_(freep) char *path = join_path(dir->path, name);
+        _cleanup_(freep) char *path = dir_join_path(dir->path, name);
 
         (void)pthread_mutex_lock(&archive->mutex);
         if (error < 0)
@@ -172,76 +163,6 @@ void dir_release(Dir *dir) {
         }
 }
 
-static void closedirp(DIR **dir) {
-        if (*dir)
-                (void)closedir(*dir);
-}
-
-static bool is_excluded(const Archive *archive, const Dir *dir, const char *name) {
-        _cleanup_(freep) char *path = NULL;
-
-        if (!archive->options->excludes || !archive->options->excludes[0])
-                return false;
-        path = join_path(dir->path, name);
-        for (const char *const *pattern = archive->options->excludes; path && *pattern; pattern++)
-                if (strchr(*pattern, '/') ? fnmatch(*pattern, path, FNM_PATHNAME) == 0
-                                          : fnmatch(*pattern, name, 0) == 0)
-                        return true;
-        return false;
-}
-
-/* Names of the directory itself, as nodes without anything else yet. */
-static int read_names(Dir *dir) {
-        _cleanup_(closedirp) DIR *stream = NULL;
-        struct dirent *entry;
-        size_t capacity = 0;
-        int fd = fcntl(dir->fd, F_DUPFD_CLOEXEC, 0);
-
-        if (fd < 0)
-                return -errno;
-        stream = fdopendir(fd);
-        if (!stream) {
-                (void)close(fd);
-                return -errno;
-        }
-        while ((errno = 0, entry = readdir(stream))) {
-                const char *name = entry->d_name;
-
-                if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-                    is_excluded(dir->archive, dir, name))
-                        continue;
-                if (dir->n == capacity) {
-                        Node *nodes;
-
-                        capacity = capacity ? capacity * 2 : 16;
-                        nodes = capacity < DIRECTORY_ENTRIES_MAX
-                                        ? reallocarray(dir->nodes, capacity, sizeof(*nodes))
-                                        : NULL;
-                        if (!nodes)
-                                return -ENOMEM;
-                        dir->nodes = nodes;
-                }
-                dir->nodes[dir->n] = (Node){ .name = arena_copy(&dir->arena, name, strlen(name)) };
-                if (!dir->nodes[dir->n].name)
-                        return -ENOMEM;
-                dir->n++;
-        }
-        return -errno;
-}
-
-static int compare_nodes(const void *a, const void *b) {
-        return strcmp(((const Node *)a)->name, ((const Node *)b)->name);
-}
-
-static int take_wanted(Dir *dir) {
-        dir->nodes = calloc(dir->wanted->n + 1, sizeof(*dir->nodes));
-        if (!dir->nodes)
-                return -ENOMEM;
-        for (size_t i = 0; i < dir->wanted->n; i++)
-                dir->nodes[dir->n++] = (Node){ .name = dir->wanted->children[i]->name };
-        return 0;
-}
-
 /* A directory of which the walker knows what is in it. Takes @fd and @path over. */
 static int dir_new(Archive *archive, Dir *parent, size_t slot, int fd, char *path, const Wanted *wanted,
                    Dir **ret_dir) {
@@ -260,15 +181,13 @@ static int dir_new(Archive *archive, Dir *parent, size_t slot, int fd, char *pat
                       .slot = slot,
                       .fd = fd,
                       .path = path,
-                      .wanted = wanted && !wanted->whole ? wanted : NULL };
+                      .wanted = wanted && (!wanted->whole || wanted->n > 0) ? wanted : NULL };
         atomic_init(&dir->pending, 1);
-        r = dir->wanted ? take_wanted(dir) : read_names(dir);
+        r = dir_list_names(dir);
         if (r < 0) {
                 dir_free(dir);
                 return r;
         }
-        if (dir->n > 0)
-                qsort(dir->nodes, dir->n, sizeof(*dir->nodes), compare_nodes);
         *ret_dir = dir;
         return 0;
 }
@@ -279,46 +198,61 @@ static void load_old(Dir *dir, const BlobId *id) {
                 (void)repo_load_tree(dir->archive->repo, id, &dir->old, NULL);
 }
 
-static const Wanted *wanted_child(const Dir *dir, size_t slot) {
-        return dir->wanted ? dir->wanted->children[slot] : NULL;
+static bool is_read(const Archive *archive, dev_t device) {
+        for (size_t i = 0; i < archive->options->n_devices; i++)
+                if (archive->options->devices[i].device == device)
+                        return true;
+        return false;
 }
 
-/* Opens the directory at @slot. Return: 1 with *@ret_dir to walk in; 0: nothing more to do; a negative
- * errno. */
-static int enter(Dir *dir, size_t slot, const struct stat *st, Dir **ret_dir) {
+/* The directory at @slot, to be walked in. Takes @fd over: of a directory that is made up it is -1. */
+static int enter(Dir *dir, size_t slot, int fd, dev_t device, Dir **ret_dir) {
         Archive *archive = dir->archive;
         Node *node = &dir->nodes[slot];
-        const Wanted *wanted = wanted_child(dir, slot);
+        const Wanted *wanted = dir_find_wanted(dir, slot);
         const Node *old = tree_find(&dir->old, node->name);
-        bool crossing = dir->device != 0 && st->st_dev != dir->device;
-        int fd = openat(dir->fd, node->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r;
+        bool crossing = dir->device != 0 && device != dir->device && !(wanted && wanted->asked) &&
+                        !is_read(archive, device);
+        /* Known empty: nothing of what is mounted there is looked at. */
+        static const Wanted nothing = { .name = "" };
         Dir *child;
+        int r;
+
+        if (crossing)
+                tell(dir, node->name, 0, "is a mount point, and not crossed");
+        r = dir_new(archive, dir, slot, fd, dir_join_path(dir->path, node->name),
+                    crossing ? &nothing : wanted, &child);
+        if (r < 0)
+                return r;
+        child->device = crossing ? dir->device : device;
+        if (!crossing && dir->device == 0 && wanted && !wanted->whole)
+                child->device = 0;
+        load_old(child, old && old->has_subtree ? &old->subtree : NULL);
+        atomic_fetch_add(&dir->pending, 1);
+        *ret_dir = child;
+        return 0;
+}
+
+static int enter_found(Dir *dir, size_t slot, const Place *place, const struct stat *st, Dir **ret_dir) {
+        int fd = openat(place->fd, place->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), r;
 
         if (fd < 0)
                 return -errno;
-        r = node_read_xattrs_fd(&dir->arena, fd, node);
+        r = node_read_xattrs_fd(&dir->arena, fd, &dir->nodes[slot]);
         if (r < 0) {
                 (void)close(fd);
                 return r;
         }
-        if (crossing) {
-                /* Known empty: nothing of what is mounted there is looked at. */
-                static const Wanted nothing = { .name = "" };
+        return enter(dir, slot, fd, st->st_dev, ret_dir);
+}
 
-                tell(dir, node->name, 0, "is a mount point, and not crossed");
-                r = dir_new(archive, dir, slot, fd, join_path(dir->path, node->name), &nothing, &child);
-        } else {
-                r = dir_new(archive, dir, slot, fd, join_path(dir->path, node->name), wanted, &child);
-        }
-        if (r < 0)
-                return r;
-        child->device = dir->device;
-        if (dir->device == 0 && !(wanted && !wanted->whole))
-                child->device = st->st_dev;
-        load_old(child, old && old->has_subtree ? &old->subtree : NULL);
-        atomic_fetch_add(&dir->pending, 1);
-        *ret_dir = child;
-        return 1;
+/* A directory that is not there, for what has its place in it and is read from elsewhere. */
+static int enter_made_up(Dir *dir, size_t slot, Dir **ret_dir) {
+        static const struct stat st = { .st_mode = S_IFDIR | 0755 };
+        Node *node = &dir->nodes[slot];
+        int r = node_from_stat(dir->archive, &dir->arena, node->name, &st, node);
+
+        return r < 0 ? r : enter(dir, slot, -1, dir->device, ret_dir);
 }
 
 static bool has_all_blobs(Archive *archive, const Node *old) {
@@ -370,33 +304,56 @@ static void do_regular(Dir *dir, size_t slot) {
                 dir_release(dir);
 }
 
+/* Something that is there. */
+static int take(Dir *dir, size_t slot, const Place *place, const struct stat *st, Dir **ret_child) {
+        const Wanted *wanted = dir_find_wanted(dir, slot);
+        Node *node = &dir->nodes[slot];
+        int r = node_from_stat(dir->archive, &dir->arena, node->name, st, node);
+
+        if (r < 0)
+                return r;
+        if (node->type == NODE_DIR)
+                return enter_found(dir, slot, place, st, ret_child);
+        if (wanted && !wanted->asked && wanted->n > 0)
+                return -ENOTDIR;
+        if (node->type == NODE_FILE)
+                do_regular(dir, slot);
+        else if (node->type == NODE_SOCKET)
+                node->name = NULL; /* nobody could use it: whoever listens makes it anew */
+        else if (node->type == NODE_SYMLINK)
+                r = node_read_link(&dir->arena, place->fd, place->name, node);
+        else
+                r = node_read_xattrs_at(&dir->arena, place->fd, place->name, node);
+        return r;
+}
+
+static bool is_late(const Dir *dir, size_t slot) {
+        const char *name = dir->archive->options->late_name;
+
+        return name && !dir->parent && strcmp(dir->nodes[slot].name, name) == 0;
+}
+
 /* One entry. Return: the directory to go on in. */
 static Dir *do_entry(Dir *dir) {
         size_t slot = dir->next++;
-        Node *node = &dir->nodes[slot];
-        const char *name = node->name;
+        const Wanted *wanted = dir_find_wanted(dir, slot);
+        const char *name = dir->nodes[slot].name;
+        _cleanup_place_ Place place = { .owned = -1 };
         Dir *child = NULL;
         struct stat st;
-        int r = fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+        int r;
 
-        if (r == 0)
-                r = node_from_stat(dir->archive, &dir->arena, name, &st, node);
-        if (r == 0 && node->type == NODE_DIR) {
-                r = enter(dir, slot, &st, &child);
-        } else if (r == 0 && wanted_child(dir, slot) && !wanted_child(dir, slot)->whole) {
-                r = -ENOTDIR;
-        } else if (r == 0 && node->type == NODE_FILE) {
-                do_regular(dir, slot);
+        if (is_late(dir, slot))
                 return dir;
-        } else if (r == 0 && node->type == NODE_SOCKET) {
-                node->name = NULL; /* nobody could use it: whoever listens makes it anew */
-        } else if (r == 0 && node->type == NODE_SYMLINK) {
-                r = node_read_link(&dir->arena, dir->fd, node);
-        } else if (r == 0) {
-                r = node_read_xattrs_at(&dir->arena, dir->fd, name, node);
-        }
+        r = dir_find_place(dir, slot, &place);
+        if (r == 0)
+                r = fstatat(place.fd, place.name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+        if (r == 0)
+                r = take(dir, slot, &place, &st, &child);
+        else if (r == -ENOENT && wanted && wanted->made_up)
+                r = enter_made_up(dir, slot, &child);
         if (r < 0) {
-                node->name = name;
+                dir->nodes[slot].name = name;
                 dir_fail(dir, slot, r, r == -ENOENT ? "has gone" : "cannot be read");
         }
         return child ?: dir;
@@ -434,50 +391,34 @@ static void walk(Archive *archive, Dir *root) {
         (void)pthread_mutex_unlock(&archive->mutex);
 }
 
-/* Makes room for @name among the children, or finds it. */
-static Wanted *want_child(Arena *arena, Wanted *wanted, const char *name, size_t length) {
-        Wanted **children, *child;
+/* What joins the root last: it may say how everything else went. */
+static int walk_late(Archive *archive, Dir *root) {
+        const ArchiveOptions *options = archive->options;
+        ArchiveCounts counts;
+        struct stat st;
+        size_t slot = 0;
+        Dir *dir = NULL;
+        int fd = -1, r;
 
-        for (size_t i = 0; i < wanted->n; i++)
-                if (strlen(wanted->children[i]->name) == length &&
-                    memcmp(wanted->children[i]->name, name, length) == 0)
-                        return wanted->children[i];
-        child = arena_alloc(arena, sizeof(*child));
-        children = arena_alloc(arena, (wanted->n + 1) * sizeof(*children));
-        if (!child || !children || !(child->name = arena_copy(arena, name, length)))
-                return NULL;
-        if (wanted->n > 0)
-                memcpy(children, wanted->children, wanted->n * sizeof(*children));
-        children[wanted->n] = child;
-        /* In the order of nodes, so that slots are the same. */
-        for (size_t i = wanted->n; i > 0 && strcmp(children[i - 1]->name, children[i]->name) > 0; i--) {
-                children[i] = children[i - 1];
-                children[i - 1] = child;
+        (void)pthread_mutex_lock(&archive->mutex);
+        counts = archive->counts;
+        (void)pthread_mutex_unlock(&archive->mutex);
+        r = options->late(options->userdata, &counts, &fd);
+        if (r < 0)
+                return r;
+        while (!is_late(root, slot))
+                slot++;
+        r = fstat(fd, &st) < 0
+                    ? -errno
+                    : node_from_stat(archive, &root->arena, options->late_name, &st, &root->nodes[slot]);
+        if (r < 0) {
+                (void)close(fd);
+                return r;
         }
-        wanted->children = children;
-        wanted->n++;
-        return child;
-}
-
-static int want_path(Arena *arena, Wanted *root, const char *path) {
-        Wanted *at = root;
-
-        if (*path != '/')
-                return -EINVAL;
-        while (*path) {
-                size_t n;
-
-                path += strspn(path, "/");
-                n = strcspn(path, "/");
-                if (n == 0)
-                        break;
-                at = want_child(arena, at, path, n);
-                if (!at)
-                        return -ENOMEM;
-                path += n;
-        }
-        at->whole = true;
-        return 0;
+        r = enter(root, slot, fd, 0, &dir);
+        if (r == 0)
+                walk(archive, dir);
+        return r;
 }
 
 static int make_root(Archive *archive, Wanted *wanted, Dir **ret_root) {
@@ -514,21 +455,52 @@ static void archive_clear(Archive *archive) {
         free(archive);
 }
 
+static int want_late(Archive *archive, Wanted *wanted) {
+        char path[NAME_MAX + 2];
+
+        (void)snprintf(path, sizeof(path), "/%s", archive->options->late_name);
+        return wanted_add(&archive->arena, wanted, &(ArchivePath){ .path = path });
+}
+
+/* With what comes late the root lives until that has come; without a root there is nothing to be walked. */
+static int walk_all(Archive *archive, Wanted *wanted) {
+        bool late = archive->options->late_name;
+        Dir *root = NULL;
+        int r = make_root(archive, wanted, &root);
+
+        if (r < 0)
+                return r;
+        if (late)
+                atomic_fetch_add(&root->pending, 1);
+        walk(archive, root);
+        if (!late)
+                return 0;
+        r = archive_has_ended(archive) ? -ECANCELED : walk_late(archive, root);
+        if (r < 0) {
+                const Why why = {};
+
+                archive_fail(archive, r, &why);
+                dir_release(root);
+        }
+        return 0;
+}
+
 static int run(Archive *archive) {
+        const ArchiveOptions *options = archive->options;
         pthread_t threads[THREADS_MAX];
         Wanted wanted = { .name = "/" };
-        Dir *root = NULL;
         int r = chunker_init(&archive->chunker, archive->repo->config.polynomial);
 
-        for (const char *const *path = archive->options->paths; r == 0 && *path; path++)
-                r = want_path(&archive->arena, &wanted, *path);
+        for (size_t i = 0; r == 0 && i < options->n_paths; i++)
+                r = wanted_add(&archive->arena, &wanted, &options->paths[i]);
+        if (r == 0 && options->late_name)
+                r = want_late(archive, &wanted);
+        wanted_spread(&wanted);
         if (r == 0)
                 r = archive_start(archive, threads);
         if (r < 0)
                 return r;
-        r = make_root(archive, &wanted, &root);
-        if (r == 0)
-                walk(archive, root);
+        r = walk_all(archive, &wanted);
         archive_stop(archive, threads, archive->n_threads);
         return r ?: archive->error;
 }

@@ -6,7 +6,8 @@
  *
  * One thread walks; others read, cut, hash, compress and seal. A directory's tree is written when all in it
  * is done. What has not changed since a parent, by size, times and inode, is not read again. Mount points
- * are kept as empty directories and not crossed. What cannot be read is told and left out; the rest goes on.
+ * of other volumes are kept as empty directories and not crossed. What cannot be read is told and left out;
+ * the rest goes on.
  */
 
 #include "repository/store.h"
@@ -19,8 +20,30 @@ typedef struct ArchiveCounts {
         uint64_t mount_points; /* not crossed */
 } ArchiveCounts;
 
+/* Something that is to be in the point. */
+typedef struct ArchivePath {
+        const char *path; /* there: absolute, without links, "." and ".." */
+        bool shallow;     /* of a directory itself, and what else is asked for below it */
+        /* It is read from elsewhere: without links on the way, below @source_fd. NULL: where it is called.
+         */
+        const char *source;
+        int source_fd;
+} ArchivePath;
+
+/* What stands for a device in the point. */
+typedef struct ArchiveDevice {
+        dev_t device;
+        uint64_t id; /* the same whenever the same volume is read, also from a copy of it */
+} ArchiveDevice;
+
 typedef struct ArchiveOptions {
-        const char *const *paths; /* absolute, without links, "." and ".."; NULL-terminated */
+        const ArchivePath *paths;
+        size_t n_paths;
+        /* Volumes that are read: mount points of theirs are crossed. Of others the device's number is its
+         * id.
+         */
+        const ArchiveDevice *devices;
+        size_t n_devices;
         /* Shell patterns of names, or with a slash of whole paths; NULL-terminated; may be NULL. */
         const char *const *excludes;
         const Snapshot *parent; /* may be NULL */
@@ -30,6 +53,15 @@ typedef struct ArchiveOptions {
          */
         bool all_device_ids;
         unsigned threads; /* 0: one for each processor */
+
+        /* Asked of what is found in directories; from the caller's thread. May be NULL. */
+        bool (*leave_out)(void *userdata, const char *directory, const char *name, bool is_directory);
+        /*
+         * A directory of this name joins the root when everything else has been read: what @late opens then.
+         * Both may be NULL.
+         */
+        const char *late_name;
+        int (*late)(void *userdata, const ArchiveCounts *counts, int *ret_fd);
 
         /* May be NULL. From the threads: one at a time. @error is a negative errno; 0: a mount point, not
          * crossed. */

@@ -72,7 +72,7 @@ size_t path_longest_base(const char *path, const Strings *bases) {
         return longest;
 }
 
-const char *path_relative(const char *path, const char *base) {
+const char *path_rest(const char *path, const char *base) {
         assert(path_is_within(path, base));
 
         if (strcmp(base, "/") != 0)

@@ -29,7 +29,7 @@ size_t path_depth(const char *path);
 /* The length of the longest of @bases that @path is within; 0 if there is none. "/" counts 1. */
 size_t path_longest_base(const char *path, const Strings *bases);
 /* @path as seen from @base, without a leading slash; "" for @base itself. @path must be within @base. */
-const char *path_relative(const char *path, const char *base);
+const char *path_rest(const char *path, const char *base);
 
 /* Levenshtein's distance, for suggestions; long words count as far away. */
 size_t word_distance(const char *a, const char *b);

@@ -214,9 +214,9 @@ static void test_paths(void) {
                 expect_int(row->path, path_is_within(row->path, row->base), row->within);
         expect_int("depth of /", path_depth("/"), 0);
         expect_int("depth of /a/b", path_depth("/a/b"), 2);
-        expect_str("relative to /", path_relative("/a/b", "/"), "a/b");
-        expect_str("relative", path_relative("/a/b/c", "/a"), "b/c");
-        expect_str("relative to itself", path_relative("/a", "/a"), "");
+        expect_str("relative to /", path_rest("/a/b", "/"), "a/b");
+        expect_str("relative", path_rest("/a/b/c", "/a"), "b/c");
+        expect_str("relative to itself", path_rest("/a", "/a"), "");
         expect_int("one letter", word_distance("creat", "create"), 1);
         expect_int("swapped", word_distance("plna", "plan"), 2);
         expect_int("empty", word_distance("", "plan"), 4);

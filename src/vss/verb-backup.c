@@ -24,7 +24,7 @@ typedef struct BackupArgs {
         bool all_device_ids, force;
         Strings paths; /* as they are in the tree */
         char **exclude_list;
-        const char **path_list;
+        ArchivePath *path_list;
 } BackupArgs;
 
 typedef struct Run {
@@ -207,6 +207,7 @@ static int save_point(Run *run, const BlobId *tree, Why *why) {
 static int archive(Run *run) {
         const ArchiveOptions options = {
                 .paths = run->args->path_list,
+                .n_paths = run->args->paths.n,
                 .excludes = (const char *const *)run->args->exclude_list,
                 .parent = run->parent,
                 .all_device_ids = run->args->all_device_ids,
@@ -331,7 +332,7 @@ static int make_lists(BackupArgs *args) {
         if (!args->path_list || !args->exclude_list)
                 return -ENOMEM;
         for (size_t i = 0; i < args->paths.n; i++)
-                args->path_list[i] = args->paths.items[i];
+                args->path_list[i] = (ArchivePath){ .path = args->paths.items[i] };
         for (size_t i = 0; i < args->excludes.n; i++)
                 args->exclude_list[i] = args->excludes.items[i];
         return 0;

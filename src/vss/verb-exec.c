@@ -163,7 +163,7 @@ static int add_parts(Exec *e, int fd, const BackupVolume *volume, const vss_valu
                 _cleanup_(freep) char *below = NULL;
                 int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 
-                rest = path_relative(path, volume->target);
+                rest = path_rest(path, volume->target);
                 if (own < 0 || !rest ||
                     asprintf(&below, "%s%s%s", volume->below, *volume->below && *rest ? "/" : "", rest) < 0) {
                         below = NULL;

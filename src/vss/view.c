@@ -218,7 +218,7 @@ static int add_wanted_in_live(View *view, const ViewInput *input) {
                 if (shadow == NOWHERE || top == NOWHERE || view->steps[top].kind != VIEW_LIVE)
                         continue;
 
-                rest = path_relative(path, input->shadows[shadow].target);
+                rest = path_rest(path, input->shadows[shadow].target);
                 if (asprintf(&below, "%s%s%s", input->shadows[shadow].below,
                              *input->shadows[shadow].below && *rest ? "/" : "", rest) < 0) {
                         below = NULL;
