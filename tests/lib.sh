@@ -12,6 +12,10 @@
 #   timed_write FILE MILLISECONDS                 0 if a write and fsync got through in time
 #   is_held DIRECTORY                             0 if a write there does not get through
 #   wait_for SECONDS COMMAND...                   0 as soon as the command succeeds
+#   nap SECONDS                                   sleeps without a process of its own, which is dear in a guest
+#   wait_changes FILE N                           0 as soon as it had N other contents, if that is within ten seconds
+#   mind_gaps FIFO FILE                           each gap that a null provider makes (Gap=FIFO) lasts until FILE, which is
+#                                                 written all the time, had three other contents; ends with the test
 #   list_traces                                   mounts, devices, subvolumes, control groups: compare
 
 TAP_N=0
@@ -19,6 +23,13 @@ TAP_FAILED=0
 TAP_ENDS=()
 TAP_WRITES=()
 output=
+
+# No background process is to have it for standard input.
+exec {TAP_NEVER}<> <(:)
+nap() {
+        read -rt "$1" -u "$TAP_NEVER" _
+        return 0
+}
 
 note() {
         printf '%s\n' "$*" | sed 's/^/# /'
@@ -135,7 +146,7 @@ timed_write() {
                         wait "$pid"
                         return
                 fi
-                sleep 0.005
+                nap 0.005
         done
         kill -KILL "$pid" 2>/dev/null
         return 1
@@ -151,8 +162,39 @@ wait_for() {
         while true; do
                 "$@" > /dev/null 2>&1 && return 0
                 [ "${EPOCHREALTIME/[.,]/}" -lt "$deadline" ] || return 1
-                sleep 0.02
+                nap 0.02
         done
+}
+
+# Numbers, as text or with the lowest byte first: what is before a zero byte is enough to tell them apart.
+wait_changes() {
+        local left=$2 was='' now='' deadline=$((${EPOCHREALTIME/[.,]/} + 10000000))
+        LC_ALL=C IFS= read -rd '' was < "$1"
+        while [ "$left" -gt 0 ]; do
+                [ "${EPOCHREALTIME/[.,]/}" -lt "$deadline" ] || return 1
+                nap 0.002
+                LC_ALL=C IFS= read -rd '' now < "$1"
+                [ "$now" = "$was" ] || { left=$((left - 1)) was=$now; }
+        done 2> /dev/null
+}
+
+# The next gap has a FIFO of its own: who still reads this one is not taken for it.
+serve_gaps() {
+        local fifo=$1 file hold
+        while mkfifo "$fifo.next"; do
+                exec {hold}> "$fifo"
+                for file in $2; do
+                        [ ! -e "$file" ] || wait_changes "$file" 3
+                done
+                mv "$fifo.next" "$fifo"
+                exec {hold}>&-
+        done
+}
+
+mind_gaps() {
+        mkfifo "$1" || return 1
+        serve_gaps "$@" &
+        at_end eval "kill $! && wait $! 2> /dev/null; true"
 }
 
 list_traces() {

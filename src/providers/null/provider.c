@@ -10,12 +10,16 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <string.h>
 #include "config.h"
 #include "providers/common/info.h"
 #include "providers/null/calls.h"
 #include "providers/null/memory.h"
 #include "providers/null/tree.h"
+#include "util/clock.h"
+
+#define GAP_LIMIT_USEC (10 * USEC_PER_SEC)
 
 typedef struct NullCopy {
         char id[VSS_ID_SIZE];
@@ -23,6 +27,7 @@ typedef struct NullCopy {
         vss_value *info;
         bool copies_files, one_instant;
         char *cut; /* NULL: none is handed over */
+        char *gap; /* a FIFO; NULL: the next follows at once */
         uint64_t device;
         int source_fd; /* the root of the volume */
         int data_fd;   /* where its files go; -1 until end of prepare, or if none are copied */
@@ -39,6 +44,7 @@ static void copy_done(NullCopy *copy) {
         closep(&copy->data_fd);
         free(copy->volume);
         free(copy->cut);
+        free(copy->gap);
         (void)vss_value_free(copy->info);
 }
 
@@ -158,6 +164,7 @@ static int add_copy(NullSet *set, const char *snapshot_id, const struct vss_volu
                 .copies_files = config->copies_files,
                 .one_instant = config->one_instant,
                 .cut = *config->cut ? strdup(config->cut) : NULL,
+                .gap = *config->gap ? strdup(config->gap) : NULL,
                 .device = volume->device,
                 .source_fd = openat(volume->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
                 .data_fd = -1,
@@ -253,6 +260,29 @@ static vss_result end_prepare_snapshots(vss_provider_call *call, const char *set
         return VSS_S_OK;
 }
 
+/* Until whoever has opened the FIFO for writing closes it. */
+static int wait_in_gap(const char *fifo) {
+        uint64_t deadline = now_usec() + GAP_LIMIT_USEC;
+        _cleanup_(closep) int fd = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+        if (fd < 0)
+                return -errno;
+        for (;;) {
+                struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+                uint64_t now = now_usec();
+                char bytes[64];
+
+                if (now >= deadline)
+                        return -ETIMEDOUT;
+                if (poll(&pollfd, 1, (int)((deadline - now) / USEC_PER_MSEC) + 1) < 0 && errno != EINTR)
+                        return -errno;
+                if (pollfd.revents & POLLIN)
+                        (void)!read(fd, bytes, sizeof(bytes));
+                else if (pollfd.revents & POLLHUP)
+                        return 0;
+        }
+}
+
 static vss_result commit_snapshots(vss_provider_call *call, const char *set_id) {
         NullSet *set = set_under_way(call, set_id);
         int r;
@@ -273,6 +303,9 @@ static vss_result commit_snapshots(vss_provider_call *call, const char *set_id) 
                                 copy->volume, TREE_BYTES_MAX >> 20, TREE_FILES_MAX, TREE_DEPTH_MAX);
                 if (r < 0)
                         return null_fail(call, copy->volume, "its files cannot be copied", r);
+                r = copy->gap && i + 1 < set->n_copies ? wait_in_gap(copy->gap) : 0;
+                if (r < 0)
+                        return null_fail(call, copy->gap, "waiting for its end", r);
         }
         return VSS_S_OK;
 }

@@ -80,6 +80,8 @@ static int parse_entry(const ConfEntry *entry, NullSettings *config) {
                 return parse_text(entry->value, config->block_device, sizeof(config->block_device));
         if (strcmp(entry->key, "Cut") == 0)
                 return parse_text(entry->value, config->cut, sizeof(config->cut));
+        if (strcmp(entry->key, "Gap") == 0)
+                return parse_text(entry->value, config->gap, sizeof(config->gap));
         return -ENOENT;
 }
 

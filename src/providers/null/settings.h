@@ -17,6 +17,8 @@
  *     Hidden=PATH                           a directory of the copy that nobody is to be shown
  *     BlockDevice=PATH                      told of the copy
  *     Cut=DEVICE OPERATION...               what is handed over for a hold of the device
+ *     Gap=FIFO                              read to its end between the files of one volume and those of the
+ * next, so that a test can say how long that lasts; ten seconds at most
  *
  * A DEVICE is MAJOR:MINOR, or "here", the one that the volume is on; an OPERATION is resume DEVICE, or
  * message DEVICE TEXT.
@@ -39,6 +41,7 @@ typedef struct NullSettings {
         char lost[VSS_ID_SIZE], dropped[VSS_ID_SIZE]; /* "": none */
         char hidden[256], block_device[256];
         char cut[NULL_CUT_MAX]; /* as it is written */
+        char gap[256];
 } NullSettings;
 
 /* A file that is missing is an empty one. Return: 0, or a negative errno with @error filled in. */

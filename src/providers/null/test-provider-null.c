@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include "providers/common/fake-call.h"
 #include "providers/common/test-disk.h"
 #include "providers/null/settings.h"
@@ -173,6 +174,38 @@ static void test_files(void) {
         p->abort_snapshots(&call, SET);
         expect_int("abort takes them back while one is mounted", (int64_t)count(), 0);
         detach();
+}
+
+/* A gap lasts until somebody else has done something. */
+static void test_gap(void) {
+        _cleanup_value_ vss_value *results = vss_value_new_dict();
+        pid_t child;
+
+        expect_true("configure", test_write(CONFIG, "Copy=files\nGap=" ROOT "/gap\n") &&
+                                         mkfifo(ROOT "/gap", 0600) == 0 &&
+                                         test_write(VOLUME "/dir/below", "before"));
+        child = fork();
+        if (child == 0) {
+                int fd = open(ROOT "/gap", O_WRONLY | O_CLOEXEC);
+
+                (void)usleep(50000);
+                _exit(fd >= 0 && test_write(VOLUME "/dir/below", "after") ? 0 : 1);
+        }
+        expect_int("begin a", begin(ID_A, VOLUME), VSS_S_OK);
+        expect_int("begin b", begin(ID_B, VOLUME "/dir"), VSS_S_OK);
+        expect_int("finish", finish(results), VSS_S_OK);
+        expect_int("somebody", waitpid(child, NULL, 0), child);
+        expect_true("the first", attach(ID_A, false) && test_has(ROOT "/copy/dir/below", "before"));
+        detach();
+        expect_true("the second", attach(ID_B, false) && test_has(ROOT "/copy/below", "after"));
+        detach();
+        p->abort_snapshots(&call, SET);
+        expect_true("configure", test_write(CONFIG, "Copy=files\nGap=" ROOT "/none\n"));
+        expect_true("begin both",
+                    begin(ID_A, VOLUME) == VSS_S_OK && begin(ID_B, VOLUME "/dir") == VSS_S_OK);
+        expect_int("what is not there", finish(results), VSS_E_UNEXPECTED_PROVIDER_ERROR);
+        expect_true("is named", strstr(call.message, ROOT "/none") != NULL);
+        p->abort_snapshots(&call, SET);
 }
 
 static void test_limits(void) {
@@ -362,6 +395,7 @@ int main(void) {
         test_supported();
         test_bind();
         test_files();
+        test_gap();
         test_limits();
         expect_true("the large file goes", unlink(VOLUME "/big") == 0);
         test_transport();
