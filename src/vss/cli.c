@@ -98,7 +98,7 @@ static void tell_failure(Cli *cli, vss_result result, const char *culprit, const
         if (cli->errors)
                 (void)vss_value_append(cli->errors, vss_value_copy(vss_value_get(document, "error")));
         else if (document)
-                (void)cli_print_json(cli, document, cli->json_stderr);
+                (void)cli_print_json(cli, document, cli->json_stderr || cli->json_lines);
 }
 
 int cli_fail(Cli *cli, vss_result result) {

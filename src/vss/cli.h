@@ -26,6 +26,7 @@ struct Cli {
         vss_service *service;
         bool json;          /* --json */
         bool json_stderr;   /* standard output belongs to the command that is run */
+        bool json_lines;    /* the answer is one of several JSON lines: each document is on one */
         bool service_lost;  /* the last failure was that the service went away */
         bool copies_lost;   /* ... or that shadow copies were lost */
         const char *script; /* the script that is run, and its line: failures name them; NULL: none */

@@ -140,6 +140,12 @@ void progress_show(const char *step, const char *detail, uint64_t since_usec) {
         progress_shown = true;
 }
 
+void progress_draw(const char *line) {
+        fprintf(stderr, "\r\033[K%s", line);
+        (void)fflush(stderr);
+        progress_shown = true;
+}
+
 void progress_clear(void) {
         if (!progress_shown)
                 return;

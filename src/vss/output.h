@@ -37,3 +37,5 @@ void print_text(FILE *stream, const char *text);
 /* A line on a terminal that is written over again and again; nothing elsewhere. */
 void progress_show(const char *step, const char *detail, uint64_t since_usec);
 void progress_clear(void);
+/* A whole line there, as it is. */
+void progress_draw(const char *line);

@@ -13,6 +13,7 @@
 #include "util/clock.h"
 #include "util/utf8.h"
 #include "vss/output.h"
+#include "vss/progress.h"
 #include "vss/repository.h"
 #include "vss/size.h"
 #include "vss/verb.h"
@@ -39,6 +40,7 @@ typedef struct Run {
         StoreCounts stored;
         struct timespec begun;
         uint64_t since;
+        Progress progress;
         vss_value *problems, *mount_points;
         BlobId point;
 } Run;
@@ -61,13 +63,9 @@ static void told(void *userdata, const char *path, int error, const char *what) 
 }
 
 static bool show_progress(void *userdata, const ArchiveCounts *counts, const char *path) {
-        const Run *run = userdata;
-        char size[SIZE_TEXT], line[256];
+        Run *run = userdata;
 
-        (void)snprintf(line, sizeof(line), "%llu files, %s", (unsigned long long)counts->files,
-                       format_size((int64_t)counts->bytes, size));
-        progress_show(line, path, run->since);
-        return interrupt_pending();
+        return progress_update(&run->progress, counts->files, counts->bytes, NULL, path);
 }
 
 static bool same_paths(const Snapshot *point, const Strings *paths) {
@@ -217,10 +215,14 @@ static int archive(Run *run) {
         };
         Why why = {}, finish_why = {};
         BlobId tree;
-        int r = archive_run(run->repo, run->store, &options, &why, &tree, &run->counts), finished;
+        int r, finished;
 
+        progress_begin(&run->progress, run->cli, "backup");
+        if (run->parent && run->parent->summary.there)
+                progress_expect(&run->progress, run->parent->summary.total_files, run->parent->summary.total_bytes);
+        r = archive_run(run->repo, run->store, &options, &why, &tree, &run->counts);
         /* What was uploaded is of use to the next run, whatever became of this one. */
-        progress_show("finishing", "", run->since);
+        progress_step(&run->progress, "finishing");
         finished = store_finish(run->store, &finish_why);
         if (finished < 0 && r != -ECANCELED) {
                 r = finished;
@@ -229,7 +231,7 @@ static int archive(Run *run) {
         store_get_counts(run->store, &run->stored);
         if (r == 0)
                 r = save_point(run, &tree, &why);
-        progress_clear();
+        progress_end(&run->progress);
         return r < 0 ? cli_fail_repository(run->cli, r, &why) : EXIT_DONE;
 }
 
@@ -277,7 +279,7 @@ static int answer(Run *run) {
             vss_value_set(value, "failed", vss_value_copy(run->problems)) < 0 ||
             vss_value_set(value, "mount-points", vss_value_copy(run->mount_points)) < 0)
                 return cli_out_of_memory(run->cli);
-        return cli_print_json(run->cli, value, false);
+        return progress_answer(&run->progress, value);
 }
 
 static int report(Run *run) {

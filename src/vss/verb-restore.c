@@ -12,6 +12,7 @@
 #include "util/clock.h"
 #include "util/utf8.h"
 #include "vss/output.h"
+#include "vss/progress.h"
 #include "vss/repository.h"
 #include "vss/size.h"
 #include "vss/verb.h"
@@ -21,6 +22,7 @@ typedef struct Restore {
         RepoArgs repo_args;
         const char *target;
         uint64_t since;
+        Progress progress;
         vss_value *failed;
         ExtractCounts counts;
 } Restore;
@@ -39,13 +41,9 @@ static void told(void *userdata, const char *path, const char *what) {
 }
 
 static bool show_progress(void *userdata, const ExtractCounts *counts, const char *path) {
-        const Restore *restore = userdata;
-        char size[SIZE_TEXT], line[256];
+        Restore *restore = userdata;
 
-        (void)snprintf(line, sizeof(line), "%llu files, %s", (unsigned long long)counts->files,
-                       format_size((int64_t)counts->bytes, size));
-        progress_show(line, path, restore->since);
-        return interrupt_pending();
+        return progress_update(&restore->progress, counts->files, counts->bytes, NULL, path);
 }
 
 static int report(Restore *restore, const Snapshot *point) {
@@ -69,7 +67,7 @@ static int report(Restore *restore, const Snapshot *point) {
             vss_value_set_integer(answer, "elapsed-usec", (int64_t)(now_usec() - restore->since)) < 0 ||
             vss_value_set(answer, "failed", vss_value_copy(restore->failed)) < 0)
                 return cli_out_of_memory(restore->cli);
-        return cli_print_json(restore->cli, answer, false);
+        return progress_answer(&restore->progress, answer);
 }
 
 /* Directories are open while anything in them is not done. */
@@ -99,10 +97,13 @@ static int extract(Restore *restore, Repository *repo, const Snapshot *point, co
                                  strerror(errno));
         raise_limit();
         options.target_fd = fd;
+        progress_begin(&restore->progress, restore->cli, "restoring");
+        if (strcmp(paths[0], "/") == 0 && point->summary.there)
+                progress_expect(&restore->progress, point->summary.total_files, point->summary.total_bytes);
         r = repo_load_index(repo, NULL, NULL, &why);
         if (r == 0)
                 r = extract_run(repo, &point->tree, &options, &why, &restore->counts);
-        progress_clear();
+        progress_end(&restore->progress);
         if (r < 0)
                 return cli_fail_repository(restore->cli, r, &why);
         return report(restore, point);

@@ -6,16 +6,15 @@
 
 #include <string.h>
 #include "repository/verify.h"
-#include "util/clock.h"
 #include "util/utf8.h"
-#include "vss/output.h"
+#include "vss/progress.h"
 #include "vss/repository.h"
 #include "vss/size.h"
 #include "vss/verb.h"
 
 typedef struct Verification {
         Cli *cli;
-        uint64_t since;
+        Progress progress;
         vss_value *problems;
 } Verification;
 
@@ -29,17 +28,15 @@ static void told(void *userdata, const char *what) {
 }
 
 static bool show_progress(void *userdata, const char *step, uint64_t done, uint64_t all) {
-        const Verification *verification = userdata;
-        char detail[64] = "";
+        Verification *verification = userdata;
 
-        if (all > 0)
-                (void)snprintf(detail, sizeof(detail), "%llu of %llu", (unsigned long long)done,
-                               (unsigned long long)all);
-        progress_show(step, detail, verification->since);
-        return interrupt_pending();
+        verification->progress.view.step = step;
+        verification->progress.view.noun = strcmp(step, "reading packs") == 0 ? "packs" : "points";
+        progress_expect(&verification->progress, all, 0);
+        return progress_update(&verification->progress, done, 0, NULL, NULL);
 }
 
-static int answer(Cli *cli, const Verification *verification, const VerifyCounts *counts) {
+static int answer(Cli *cli, Verification *verification, const VerifyCounts *counts) {
         _cleanup_value_ vss_value *value = vss_value_new_dict();
 
         if (vss_value_set_integer(value, "points", (int64_t)counts->points) < 0 ||
@@ -50,10 +47,10 @@ static int answer(Cli *cli, const Verification *verification, const VerifyCounts
             vss_value_set_integer(value, "unused-packs", (int64_t)counts->unused_packs) < 0 ||
             vss_value_set(value, "problems", vss_value_copy(verification->problems)) < 0)
                 return cli_out_of_memory(cli);
-        return cli_print_json(cli, value, false);
+        return progress_answer(&verification->progress, value);
 }
 
-static int report(Cli *cli, const Verification *verification, const VerifyCounts *counts, bool read_data) {
+static int report(Cli *cli, Verification *verification, const VerifyCounts *counts, bool read_data) {
         char size[SIZE_TEXT];
 
         if (cli->json)
@@ -85,7 +82,7 @@ int verify_repository(Cli *cli, int argc, char **argv) {
                 REPO_OPTIONS(&args),
                 OPTION("read-data", OPTION_FLAG, NULL, "read every byte of every pack", &read_data),
         };
-        Verification verification = { .cli = cli, .since = now_usec() };
+        Verification verification = { .cli = cli };
         VerifyOptions verify = { .told = told, .progress = show_progress, .userdata = &verification };
         _cleanup_(repo_freep) Repository *repo = NULL;
         _cleanup_(repo_unlockp) RepoLock *lock = NULL;
@@ -105,8 +102,9 @@ int verify_repository(Cli *cli, int argc, char **argv) {
                 return status;
         verification.problems = vss_value_new_list();
         verify.read_data = read_data;
+        progress_begin(&verification.progress, cli, "looking at it");
         r = verify_run(repo, &verify, &why, &counts);
-        progress_clear();
+        progress_end(&verification.progress);
         status = r < 0 ? cli_fail_repository(cli, r, &why) : report(cli, &verification, &counts, read_data);
         vss_value_free(verification.problems);
         if (status == EXIT_DONE && counts.problems > 0) {
