@@ -124,9 +124,16 @@ int go_append_quoted(Bytes *bytes, const char *text, size_t size) {
         int r = bytes_reserve(bytes, size);
 
         for (size_t i = 0; r == 0 && i < size;) {
+                size_t plain = 0, n;
                 uint32_t rune;
-                size_t n = go_decode_rune(text + i, size - i, &rune);
 
+                while (i + plain < size && is_plain(text[i + plain]))
+                        plain++;
+                r = bytes_append(bytes, text + i, plain);
+                i += plain;
+                if (r < 0 || i == size)
+                        continue;
+                n = go_decode_rune(text + i, size - i, &rune);
                 r = append_quoted_rune(bytes, text + i, n, rune);
                 i += n;
         }

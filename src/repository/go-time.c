@@ -11,30 +11,69 @@
 #define TIME_FIRST (-INT64_C(62167219200))
 #define TIME_LAST INT64_C(253402300799)
 #define NSEC_DIGITS 9
+#define DAY 86400
+/* Of the calendar that goes on for ever: 400 years have as many days each time. */
+#define DAYS_400 146097
+
+/* Days since 1970 as a date. The year begins in March here: a leap day is its last one. */
+static void split_days(int64_t days, unsigned *ret_year, unsigned *ret_month, unsigned *ret_day) {
+        uint64_t shifted = (uint64_t)(days + 719468 + DAYS_400); /* since 400 years before 0000-03-01 */
+        uint64_t era = shifted / DAYS_400, of_era = shifted % DAYS_400, year, of_year, month;
+
+        year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+        of_year = of_era - (365 * year + year / 4 - year / 100);
+        month = (5 * of_year + 2) / 153;
+        *ret_day = (unsigned)(of_year - (153 * month + 2) / 5 + 1);
+        *ret_month = (unsigned)(month < 10 ? month + 3 : month - 9);
+        *ret_year = (unsigned)(year + era * 400 - 400 + (*ret_month <= 2));
+}
+
+/* The reverse; a day that the month does not have is one of the next. */
+static int64_t join_days(int year, int month, int day) {
+        int64_t y = year - (month <= 2), era = (y + 400) / 400 - 1, of_era = y - era * 400,
+                of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+
+        return era * DAYS_400 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+static char *put_number(char *to, unsigned number, unsigned digits) {
+        for (unsigned i = digits; i > 0; i--, number /= 10)
+                to[i - 1] = (char)('0' + number % 10);
+        return to + digits;
+}
 
 int go_append_time(Bytes *bytes, const struct timespec *time) {
         struct timespec clamped = *time;
-        char fraction[16];
-        struct tm tm;
-        int digits = NSEC_DIGITS, r;
-        time_t seconds;
+        unsigned year, month, day, second;
+        char text[40], *to = text;
+        int64_t days;
 
         if (clamped.tv_sec < TIME_FIRST)
                 clamped = (struct timespec){ .tv_sec = TIME_FIRST };
         if (clamped.tv_sec > TIME_LAST)
                 clamped = (struct timespec){ .tv_sec = TIME_LAST };
-        seconds = clamped.tv_sec;
-        if (!gmtime_r(&seconds, &tm))
-                return -EINVAL;
-        r = bytes_printf(bytes, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1,
-                         tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
-        if (r == 0 && clamped.tv_nsec > 0) {
-                (void)snprintf(fraction, sizeof(fraction), "%09ld", clamped.tv_nsec % 1000000000);
-                while (digits > 1 && fraction[digits - 1] == '0')
-                        digits--;
-                r = bytes_printf(bytes, ".%.*s", digits, fraction);
+        days = (clamped.tv_sec - TIME_FIRST) / DAY + TIME_FIRST / DAY;
+        second = (unsigned)(clamped.tv_sec - days * DAY);
+        split_days(days, &year, &month, &day);
+        to = put_number(to, year, 4);
+        *to++ = '-';
+        to = put_number(to, month, 2);
+        *to++ = '-';
+        to = put_number(to, day, 2);
+        *to++ = 'T';
+        to = put_number(to, second / 3600, 2);
+        *to++ = ':';
+        to = put_number(to, second / 60 % 60, 2);
+        *to++ = ':';
+        to = put_number(to, second % 60, 2);
+        if (clamped.tv_nsec > 0) {
+                *to++ = '.';
+                to = put_number(to, (unsigned)(clamped.tv_nsec % 1000000000), NSEC_DIGITS);
+                while (to[-1] == '0')
+                        to--;
         }
-        return r < 0 ? r : bytes_append(bytes, "Z", 1);
+        *to++ = 'Z';
+        return bytes_append(bytes, text, (size_t)(to - text));
 }
 
 /* @n digits. -1 for what is none. */
@@ -75,8 +114,6 @@ static int take_date(const char **p, const char *end, struct tm *tm) {
         tm->tm_sec = take_digits(p, end, 2);
         if (tm->tm_sec < 0 || tm->tm_sec > 60)
                 return -EBADMSG;
-        tm->tm_year -= 1900;
-        tm->tm_mon -= 1;
         return 0;
 }
 
@@ -112,7 +149,8 @@ int go_parse_time(const char *text, size_t size, struct timespec *ret_time) {
                         time.tv_nsec += scale * (*p - '0');
         if (take_zone(&p, end, &zone) < 0 || p != end)
                 return -EBADMSG;
-        time.tv_sec = timegm(&tm) - zone;
+        time.tv_sec = join_days(tm.tm_year, tm.tm_mon, tm.tm_mday) * DAY + tm.tm_hour * 3600 +
+                      tm.tm_min * 60 + tm.tm_sec - zone;
         *ret_time = time;
         return 0;
 }

@@ -111,6 +111,28 @@ static void test_time(void) {
         expect_int("nor with more behind it", go_parse_time("2009-02-14T01:31:30Zx", 21, &time), -EBADMSG);
 }
 
+/* All of the calendar, as the C library has it. */
+static void test_calendar(void) {
+        size_t wrong = 0, n = 0;
+
+        for (int64_t second = -INT64_C(62167219200); second < INT64_C(253402300800); second += 1234567) {
+                _cleanup_bytes_ Bytes bytes = {};
+                struct timespec time = { .tv_sec = second }, back = {};
+                char want[64];
+                struct tm tm;
+
+                (void)gmtime_r(&time.tv_sec, &tm);
+                (void)snprintf(want, sizeof(want), "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900,
+                               tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+                wrong += go_append_time(&bytes, &time) < 0 || bytes.size != strlen(want) ||
+                         memcmp(bytes.data, want, bytes.size) != 0;
+                wrong += go_parse_time(want, strlen(want), &back) < 0 || back.tv_sec != second;
+                n++;
+        }
+        expect_true("ten thousand years", n > 250000);
+        expect_int("are right", (int)wrong, 0);
+}
+
 static void test_base64(void) {
         _cleanup_bytes_ Bytes bytes = {}, back = {};
         int r = go_append_base64(&bytes, "\xff\x00\x10z", 4);
@@ -165,6 +187,7 @@ int main(void) {
         test_unquote_bad();
         test_json();
         test_time();
+        test_calendar();
         test_base64();
         test_pull();
         return test_end();
