@@ -9,14 +9,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "repository/backend-local.h"
-#include "repository/crypto.h"
 
 #define PREFIXES 256u
-#define TEMPORARY_SIZE (STORE_PATH_SIZE + 32u)
 
 typedef struct Local {
         Backend backend;
@@ -39,7 +36,7 @@ static int fail_file(const Local *local, StoreKind kind, const BlobId *id, int e
         char path[STORE_PATH_SIZE];
 
         return repo_fail(why, error, "%s/%s: %s: %s.", local->path, store_path(kind, id, path), what,
-                         strerror(-error));
+                         store_explain(error));
 }
 
 static int make_directory(const Local *local, int fd, const char *name) {
@@ -114,16 +111,16 @@ static int write_temporary(const Local *local, int place, const char *name, cons
 static int local_save(Backend *backend, StoreKind kind, const BlobId *id, const void *data, size_t size,
                       Why *why) {
         const Local *local = (const Local *)backend;
-        char path[STORE_PATH_SIZE], temporary[TEMPORARY_SIZE];
+        char path[STORE_PATH_SIZE], temporary[STORE_TEMPORARY_SIZE];
         const char *name = strrchr(store_path(kind, id, path), '/');
         _cleanup_(closep) int place = open_place(local, kind, id, true);
-        uint64_t random;
-        int r = place < 0 ? place : crypto_random(&random, sizeof(random));
+        int r = place;
 
+        name = name ? name + 1 : path;
+        if (r >= 0)
+                r = store_temporary_name(name, temporary);
         if (r < 0)
                 return fail_file(local, kind, id, r, "cannot be written", why);
-        name = name ? name + 1 : path;
-        (void)snprintf(temporary, sizeof(temporary), "%s-tmp-%016" PRIx64, name, random);
         r = write_temporary(local, place, temporary, data, size);
         if (r < 0)
                 return fail_file(local, kind, id, r, "cannot be written", why);
@@ -260,6 +257,42 @@ static int local_remove(Backend *backend, StoreKind kind, const BlobId *id, Why 
         return 0;
 }
 
+static int sweep_directory(const Local *local, const char *path, size_t *count) {
+        _cleanup_(closedirp) DIR *dir = NULL;
+        int fd = openat(local->fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        struct dirent *entry;
+
+        if (fd < 0)
+                return errno == ENOENT ? 0 : -errno;
+        dir = fdopendir(fd);
+        if (!dir) {
+                int r = -errno;
+
+                (void)close(fd);
+                return r;
+        }
+        while ((errno = 0, entry = readdir(dir)))
+                if (store_is_temporary(entry->d_name) && unlinkat(dirfd(dir), entry->d_name, 0) == 0)
+                        *count += 1;
+        return -errno;
+}
+
+static int local_sweep(Backend *backend, StoreKind kind, size_t *count, Why *why) {
+        const Local *local = (const Local *)backend;
+        const char *directory = store_kind_directory(kind);
+        int r = kind == STORE_PACK ? 0 : sweep_directory(local, directory, count);
+
+        for (unsigned i = 0; r == 0 && kind == STORE_PACK && i < PREFIXES; i++) {
+                char path[16];
+
+                (void)snprintf(path, sizeof(path), "data/%02x", i);
+                r = sweep_directory(local, path, count);
+        }
+        return r < 0 ? repo_fail(why, r, "%s/%s: cannot be listed: %s.", local->path, directory,
+                                 strerror(-r))
+                     : 0;
+}
+
 static int local_create(Backend *backend, Why *why) {
         static const StoreKind directories[] = { STORE_KEY, STORE_LOCK, STORE_SNAPSHOT, STORE_INDEX,
                                                  STORE_PACK };
@@ -293,6 +326,7 @@ static const BackendOps local_ops = {
         .size = local_size,
         .list = local_list,
         .remove = local_remove,
+        .sweep = local_sweep,
         .free = local_free,
 };
 
@@ -304,6 +338,7 @@ int backend_local_open(const char *path, bool create, Why *why, Backend **ret_ba
         if (!local)
                 return -ENOMEM;
         local->backend.ops = &local_ops;
+        local->backend.near = true;
         local->fd = -1;
         local->file_mode = 0400;
         local->directory_mode = 0700;

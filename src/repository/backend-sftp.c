@@ -4,10 +4,8 @@
  * A repository on another machine, over SFTP
  */
 
-#include <inttypes.h>
 #include <string.h>
 #include "repository/backend-sftp.h"
-#include "repository/crypto.h"
 #include "repository/sftp.h"
 
 #define PREFIXES 256u
@@ -42,16 +40,12 @@ static char *path_of(const Remote *remote, StoreKind kind, const BlobId *id) {
         return join(remote, store_path(kind, id, below));
 }
 
-static const char *explain(int error) {
-        return error == -ENOTCONN ? "The connection has ended" : strerror(-error);
-}
-
 static int fail_file(const Remote *remote, StoreKind kind, const BlobId *id, int error, const char *what,
                      Why *why) {
         char path[STORE_PATH_SIZE];
 
         return repo_fail(why, error, "%s/%s: %s: %s.", remote->label, store_path(kind, id, path), what,
-                         explain(error));
+                         store_explain(error));
 }
 
 static int move_into_place(const Remote *remote, const char *temporary, const char *path) {
@@ -66,18 +60,18 @@ static int remote_save(Backend *backend, StoreKind kind, const BlobId *id, const
                        Why *why) {
         const Remote *remote = (const Remote *)backend;
         _cleanup_(freep) char *path = path_of(remote, kind, id), *temporary = NULL;
-        uint64_t random, there;
+        char below[STORE_PATH_SIZE], name[STORE_TEMPORARY_SIZE];
+        uint64_t there;
         mode_t mode;
-        int r = path ? crypto_random(&random, sizeof(random)) : -ENOMEM;
+        int r = path ? store_temporary_name(store_path(kind, id, below), name) : -ENOMEM;
 
         if (r < 0)
                 return r;
         if (kind == STORE_CONFIG && sftp_stat(remote->sftp, path, &there, &mode) == 0)
                 return fail_file(remote, kind, id, -EEXIST, "cannot be written", why);
-        if (asprintf(&temporary, "%s-tmp-%016" PRIx64, path, random) < 0) {
-                temporary = NULL;
+        temporary = join(remote, name);
+        if (!temporary)
                 return -ENOMEM;
-        }
         r = sftp_write(remote->sftp, temporary, data, size, 0400);
         if (r == -ENOENT && kind == STORE_PACK) {
                 char *slash = strrchr(path, '/');
@@ -159,7 +153,7 @@ static int remote_list(Backend *backend, StoreKind kind, StoreHandler handler, v
         }
         if (r < 0)
                 return repo_fail(why, r, "%s/%s: cannot be listed: %s.", remote->label,
-                                 store_kind_directory(kind), explain(r));
+                                 store_kind_directory(kind), store_explain(r));
         return r;
 }
 
@@ -169,6 +163,43 @@ static int remote_remove(Backend *backend, StoreKind kind, const BlobId *id, Why
         int r = path ? sftp_remove(remote->sftp, path) : -ENOMEM;
 
         return r < 0 && r != -ENOENT ? fail_file(remote, kind, id, r, "cannot be deleted", why) : 0;
+}
+
+static int collect_temporary(void *userdata, const char *name, uint64_t size, mode_t mode) {
+        return store_is_temporary(name) ? bytes_append(userdata, name, strlen(name) + 1) : 0;
+}
+
+static int sweep_directory(const Remote *remote, const char *below, size_t *count) {
+        _cleanup_(freep) char *path = join(remote, below);
+        _cleanup_bytes_ Bytes names = {};
+        int r = path ? sftp_list(remote->sftp, path, collect_temporary, &names) : -ENOMEM;
+
+        for (size_t at = 0; r == 0 && at < names.size; at += strlen((const char *)names.data + at) + 1) {
+                _cleanup_(freep) char *file = NULL;
+
+                if (asprintf(&file, "%s/%s", path, (const char *)names.data + at) < 0) {
+                        file = NULL;
+                        return -ENOMEM;
+                }
+                *count += sftp_remove(remote->sftp, file) == 0;
+        }
+        return r == -ENOENT ? 0 : r;
+}
+
+static int remote_sweep(Backend *backend, StoreKind kind, size_t *count, Why *why) {
+        const Remote *remote = (const Remote *)backend;
+        const char *directory = store_kind_directory(kind);
+        int r = kind == STORE_PACK ? 0 : sweep_directory(remote, directory, count);
+
+        for (unsigned i = 0; r == 0 && kind == STORE_PACK && i < PREFIXES; i++) {
+                char below[16];
+
+                (void)snprintf(below, sizeof(below), "data/%02x", i);
+                r = sweep_directory(remote, below, count);
+        }
+        return r < 0 ? repo_fail(why, r, "%s/%s: cannot be listed: %s.", remote->label, directory,
+                                 store_explain(r))
+                     : 0;
 }
 
 /* Failing for one that is there is said in no particular way. */
@@ -203,7 +234,8 @@ static int remote_create(Backend *backend, Why *why) {
                 (void)snprintf(below, sizeof(below), "data/%02x", i);
                 r = make_directory(remote, below);
         }
-        return r < 0 ? repo_fail(why, r, "%s: cannot be made a repository: %s.", remote->label, explain(r))
+        return r < 0 ? repo_fail(why, r, "%s: cannot be made a repository: %s.", remote->label,
+                                 store_explain(r))
                      : 0;
 }
 
@@ -214,6 +246,7 @@ static const BackendOps remote_ops = {
         .size = remote_size,
         .list = remote_list,
         .remove = remote_remove,
+        .sweep = remote_sweep,
         .free = remote_free,
 };
 
@@ -281,11 +314,11 @@ int backend_sftp_open(const char *location, const char *const *command, bool cre
         ssh[n++] = "sftp";
         r = sftp_start(command ?: ssh, &remote->sftp);
         if (r < 0)
-                return repo_fail(why, r, "%s: cannot be reached: %s.", remote->label, explain(r));
+                return repo_fail(why, r, "%s: cannot be reached: %s.", remote->label, store_explain(r));
         if (create) {
                 r = make_directory(remote, NULL);
                 if (r < 0)
-                        return repo_fail(why, r, "%s: cannot be made: %s.", remote->label, explain(r));
+                        return repo_fail(why, r, "%s: cannot be made: %s.", remote->label, store_explain(r));
         }
         *ret_backend = TAKE_PTR(backend);
         return 0;

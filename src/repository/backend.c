@@ -4,9 +4,11 @@
  * Where a repository lies
  */
 
+#include <inttypes.h>
 #include <string.h>
 #include "repository/backend-local.h"
 #include "repository/backend-sftp.h"
+#include "repository/crypto.h"
 
 static const struct {
         const char *directory, *name;
@@ -36,6 +38,41 @@ const char *store_path(StoreKind kind, const BlobId *id, char path[static STORE_
         else
                 (void)snprintf(path, STORE_PATH_SIZE, "%s/%s", kinds[kind].directory, text);
         return path;
+}
+
+const char *store_explain(int error) {
+        switch (error) {
+        case -ENODATA:
+                return "It is cut off: shorter than it has to be";
+        case -EBADMSG:
+                return "It is no file, or not one that can be";
+        case -ENOTCONN:
+                return "The connection has ended";
+        case -ETIMEDOUT:
+                return "The other machine does not answer any more";
+        default:
+                return strerror(-error);
+        }
+}
+
+#define TEMPORARY_MARK "-tmp-"
+#define RANDOM_DIGITS 16u
+
+int store_temporary_name(const char *path, char name[static STORE_TEMPORARY_SIZE]) {
+        uint64_t random;
+        int r = crypto_random(&random, sizeof(random));
+
+        (void)snprintf(name, STORE_TEMPORARY_SIZE, "%s" TEMPORARY_MARK "%016" PRIx64, path, random);
+        return r;
+}
+
+/* Those of restic have no sixteen hexadecimal digits. */
+bool store_is_temporary(const char *name) {
+        const char *mark = strstr(name, TEMPORARY_MARK), *digits = mark ? mark + strlen(TEMPORARY_MARK) : "";
+        BlobId id;
+
+        return mark && blob_id_parse(name, (size_t)(mark - name), &id) == 0 &&
+               strspn(digits, "0123456789abcdef") == RANDOM_DIGITS && digits[RANDOM_DIGITS] == '\0';
 }
 
 Backend *backend_free(Backend *backend) {

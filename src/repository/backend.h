@@ -24,6 +24,8 @@ typedef enum StoreKind {
 } StoreKind;
 #define STORE_KINDS 6u
 
+#define STORE_PATH_SIZE 96u /* of a path below the repository */
+
 /* More than any file of a repository has, packs of other programs aside. */
 #define STORE_FILE_MAX (UINT64_C(4) << 30)
 
@@ -47,12 +49,22 @@ typedef struct BackendOps {
         int (*list)(Backend *backend, StoreKind kind, StoreHandler handler, void *userdata, Why *why);
         /* 0 also if it is not there. */
         int (*remove)(Backend *backend, StoreKind kind, const BlobId *id, Why *why);
+        /* Deletes what interrupted writes of ours have left, and adds how much that was. Only while nobody
+         * else writes. */
+        int (*sweep)(Backend *backend, StoreKind kind, size_t *count, Why *why);
         void (*free)(Backend *backend);
 } BackendOps;
 
 struct Backend {
         const BackendOps *ops;
+        bool near; /* listing it takes no time that anybody notices */
 };
+
+/* The name of a file while it is written: that of its place, and what nobody else has behind it. */
+#define STORE_TEMPORARY_SIZE (STORE_PATH_SIZE + 32u)
+int store_temporary_name(const char *path, char name[static STORE_TEMPORARY_SIZE]);
+/* Is it one? */
+bool store_is_temporary(const char *name);
 
 Backend *backend_free(Backend *backend);
 DEFINE_CLEANUP(Backend *, backend_free)
@@ -71,8 +83,10 @@ const char *store_kind_directory(StoreKind kind);
 /* What people call such a file: "index file". */
 const char *store_kind_name(StoreKind kind);
 /* The path below the repository. Return: @path. */
-#define STORE_PATH_SIZE 96u
 const char *store_path(StoreKind kind, const BlobId *id, char path[static STORE_PATH_SIZE]);
+
+/* What an error of these calls means, in words. */
+const char *store_explain(int error);
 
 /* The whole file. */
 static inline _unused_ int backend_load_all(Backend *backend, StoreKind kind, const BlobId *id, Bytes *data,

@@ -129,3 +129,19 @@ void index_settle(Index *index, uint32_t pack, const PackBlob *blob) {
                 return;
         }
 }
+
+void index_remove_packs(Index *index, const bool *gone) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < index->n_entries; i++) {
+                uint32_t pack = index->entries[i].pack;
+
+                if (pack < index->n_packs && gone[pack])
+                        continue;
+                index->entries[n++] = index->entries[i];
+        }
+        index->n_entries = n;
+        memset(index->table, 0, index->table_size * sizeof(*index->table));
+        for (size_t i = 0; i < n; i++)
+                insert(index->table, index->table_size, &index->entries[i].id, (uint32_t)i);
+}

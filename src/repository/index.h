@@ -43,6 +43,8 @@ int index_add(Index *index, uint32_t pack, const PackBlob *blob);
 const IndexEntry *index_find(const Index *index, BlobType type, const BlobId *id, const IndexEntry *after);
 /* The entry that has no pack yet is now in one. */
 void index_settle(Index *index, uint32_t pack, const PackBlob *blob);
+/* Takes out all that is in the packs which @gone, one for each pack, says have gone. */
+void index_remove_packs(Index *index, const bool *gone);
 /* Makes room for so many more at once. 0 or -ENOMEM. */
 int index_reserve(Index *index, size_t more);
 

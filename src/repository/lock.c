@@ -4,10 +4,12 @@
  * Locks of a repository
  */
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <string.h>
+#include "config.h"
 #include "repository/go-text.h"
 #include "repository/pull.h"
 #include "repository/lock.h"
@@ -17,8 +19,9 @@
 /* Three quarters of that: whoever has not refreshed for so long asks whether anybody has given it up. */
 #define DOUBT_SECONDS (FORGOTTEN_SECONDS * 3 / 4)
 #define SETTLE_MS 200
-#define HOSTNAME_SIZE 256u
 #define LOCKS_MAX 10000u
+/* A member that only we write and read; others pass it over. */
+#define OURS "linuxvss_machine"
 
 struct RepoLock {
         Repository *repo;
@@ -33,7 +36,7 @@ struct RepoLock {
 };
 
 int lock_decode(const void *text, size_t size, Arena *arena, LockInfo *ret_info) {
-        LockInfo info = { .hostname = "", .username = "" };
+        LockInfo info = { .hostname = "", .username = "", .machine = "" };
         char key[PULL_KEY_SIZE];
         bool time = false;
         size_t n;
@@ -54,6 +57,8 @@ int lock_decode(const void *text, size_t size, Arena *arena, LockInfo *ret_info)
                         info.username = pull_string(&pull, arena, NULL) ?: "";
                 } else if (strcmp(key, "pid") == 0) {
                         info.pid = pull_unsigned(&pull);
+                } else if (strcmp(key, OURS) == 0) {
+                        info.machine = pull_string(&pull, arena, NULL) ?: "";
                 } else {
                         pull_skip(&pull);
                 }
@@ -64,20 +69,45 @@ int lock_decode(const void *text, size_t size, Arena *arena, LockInfo *ret_info)
         return 0;
 }
 
-LockState lock_judge(const LockInfo *info, const char *hostname, const struct timespec *now,
-                     const struct timespec *boot) {
-        if (strcmp(info->hostname, hostname) == 0 && *hostname) {
-                if (info->time.tv_sec < boot->tv_sec)
-                        return LOCK_DEAD;
-                if (info->pid > 0 && info->pid <= INT32_MAX && kill((pid_t)info->pid, 0) < 0 &&
-                    errno == ESRCH)
-                        return LOCK_DEAD;
+/* Of what machine, and there of which boot and which space of process numbers. Names of machines say less:
+ * copies of a machine, and containers, share them. */
+static void name_machine(char machine[static LOCK_MACHINE_SIZE]) {
+        char boot[64] = "", space[64] = "";
+        _cleanup_(closep) int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+        ssize_t n = fd < 0 ? -1 : read(fd, boot, sizeof(boot) - 1);
+
+        machine[0] = '\0';
+        if (n <= 0 || readlink("/proc/self/ns/pid", space, sizeof(space) - 1) < 0)
+                return;
+        boot[strcspn(boot, "\n")] = '\0';
+        (void)snprintf(machine, LOCK_MACHINE_SIZE, "%s %s", boot, space);
+}
+
+static bool has_gone(uint64_t pid) {
+        return pid > 0 && pid <= INT32_MAX && kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+}
+
+LockState lock_judge(const LockInfo *info, const LockPlace *place, const struct timespec *now) {
+        int64_t age = now->tv_sec - info->time.tv_sec;
+        bool forgotten = age > FORGOTTEN_SECONDS || age < -FORGOTTEN_SECONDS;
+
+        if (*info->machine && *place->machine) {
+                if (strcmp(info->machine, place->machine) == 0)
+                        return has_gone(info->pid) ? LOCK_DEAD : forgotten ? LOCK_FORGOTTEN : LOCK_HELD;
+                /* Before this machine was started anew; or another one of the same name, that would have
+                 * refreshed it. */
+                return !forgotten                                                ? LOCK_HELD
+                       : strcmp(info->hostname, place->hostname) == 0 && age > 0 ? LOCK_DEAD
+                                                                                 : LOCK_FORGOTTEN;
         }
-        return now->tv_sec - info->time.tv_sec > FORGOTTEN_SECONDS ? LOCK_FORGOTTEN : LOCK_HELD;
+        /* restic's: its own unlock looks at no more. */
+        if (*place->hostname && strcmp(info->hostname, place->hostname) == 0 && has_gone(info->pid))
+                return LOCK_DEAD;
+        return forgotten ? LOCK_FORGOTTEN : LOCK_HELD;
 }
 
 static int format_lock(bool exclusive, Bytes *text) {
-        char hostname[HOSTNAME_SIZE] = "";
+        char hostname[LOCK_HOSTNAME_SIZE] = "", machine[LOCK_MACHINE_SIZE];
         struct passwd *user = getpwuid(geteuid());
         struct timespec now;
         int r = bytes_append_text(text, "{\"time\":\"");
@@ -100,6 +130,12 @@ static int format_lock(bool exclusive, Bytes *text) {
                 r = bytes_printf(text, ",\"uid\":%u", getuid());
         if (r == 0 && getgid() != 0)
                 r = bytes_printf(text, ",\"gid\":%u", getgid());
+        name_machine(machine);
+        if (r == 0 && *machine) {
+                r = bytes_append_text(text, ",\"" OURS "\":");
+                if (r == 0)
+                        r = go_append_json(text, machine, strlen(machine));
+        }
         return r < 0 ? r : bytes_append(text, "}", 1);
 }
 
@@ -117,8 +153,9 @@ static int fail_busy(const RepoLock *lock, const LockInfo *info, LockState state
                 return -ENOMEM;
         if (state == LOCK_FORGOTTEN)
                 return repo_fail(why, -EBUSY,
-                                 "%s: locked by %s@%s (process %llu) at %s, and not refreshed since: if "
-                                 "that program does not run any more, `restic unlock` removes its lock.",
+                                 "%s: locked by %s@%s (process %llu) at %s by its clock, and not refreshed "
+                                 "since: if that program does not run any more, `restic unlock` removes its "
+                                 "lock.",
                                  lock->repo->location, info->username, info->hostname,
                                  (unsigned long long)info->pid, (const char *)when.data);
         return repo_fail(why, -EBUSY, "%s: in use%s by %s@%s (process %llu) since %s.", lock->repo->location,
@@ -127,20 +164,16 @@ static int fail_busy(const RepoLock *lock, const LockInfo *info, LockState state
 }
 
 typedef struct Look {
-        char hostname[HOSTNAME_SIZE];
-        struct timespec now, boot;
-        bool found_dead, remove_dead;
+        LockPlace place;
+        struct timespec now;
+        bool found_dead, found_others, remove_dead;
 } Look;
 
 static void look_around(Look *ret_look) {
-        struct timespec up;
-
         *ret_look = (Look){};
-        (void)gethostname(ret_look->hostname, sizeof(ret_look->hostname) - 1);
+        (void)gethostname(ret_look->place.hostname, sizeof(ret_look->place.hostname) - 1);
+        name_machine(ret_look->place.machine);
         (void)clock_gettime(CLOCK_REALTIME, &ret_look->now);
-        (void)clock_gettime(CLOCK_BOOTTIME, &up);
-        /* A minute of doubt, for clocks that were set meanwhile. */
-        ret_look->boot.tv_sec = ret_look->now.tv_sec - up.tv_sec - 60;
 }
 
 /* One that is written at this moment can be read a little later. */
@@ -170,12 +203,11 @@ static int examine(RepoLock *lock, const BlobId *id, Look *look, Why *why) {
         if (r == 0)
                 r = lock_decode(text.data, text.size, &arena, &info);
         if (r == -EBADMSG)
-                return repo_fail(why, -EBUSY,
-                                 "%s/%s: this lock cannot be read; `restic unlock --remove-all` removes it.",
-                                 lock->repo->location, store_path(STORE_LOCK, id, path));
+                return repo_fail(why, -EUCLEAN, "%s/%s: this lock cannot be read.", lock->repo->location,
+                                 store_path(STORE_LOCK, id, path));
         if (r < 0)
                 return r;
-        state = lock_judge(&info, look->hostname, &look->now, &look->boot);
+        state = lock_judge(&info, &look->place, &look->now);
         if (state == LOCK_DEAD) {
                 look->found_dead = true;
                 /* It is a sign for the next backup: only that takes it away, and who has to be alone. */
@@ -183,6 +215,7 @@ static int examine(RepoLock *lock, const BlobId *id, Look *look, Why *why) {
                         return 0;
                 return lock->repo->backend->ops->remove(lock->repo->backend, STORE_LOCK, id, why);
         }
+        look->found_others = true;
         return info.exclusive || lock->exclusive ? fail_busy(lock, &info, state, why) : 0;
 }
 
@@ -250,13 +283,25 @@ int repo_lock_check(RepoLock *lock, Why *why) {
                          lock->repo->location);
 }
 
+/* A test does not wait for minutes. */
+static unsigned refresh_seconds(void) {
+#if REPO_TEST_HOOKS
+        const char *seconds = getenv("VSS_LOCK_REFRESH");
+
+        if (seconds)
+                return (unsigned)strtoul(seconds, NULL, 10);
+#endif
+        return REFRESH_SECONDS;
+}
+
 static void *keep_fresh(void *userdata) {
         RepoLock *lock = userdata;
+        unsigned seconds = refresh_seconds();
         struct timespec until;
 
         (void)pthread_mutex_lock(&lock->mutex);
         (void)clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += REFRESH_SECONDS;
+        until.tv_sec += seconds;
         while (!lock->ending) {
                 if (pthread_cond_timedwait(&lock->wake, &lock->mutex, &until) != ETIMEDOUT)
                         continue;
@@ -269,7 +314,7 @@ static void *keep_fresh(void *userdata) {
                         (void)repo_lock_check(lock, NULL);
                 (void)pthread_mutex_lock(&lock->mutex);
                 (void)clock_gettime(CLOCK_MONOTONIC, &until);
-                until.tv_sec += REFRESH_SECONDS;
+                until.tv_sec += seconds;
         }
         (void)pthread_mutex_unlock(&lock->mutex);
         return NULL;
@@ -288,12 +333,12 @@ static int start_thread(RepoLock *lock) {
         return -r;
 }
 
-static int acquire(RepoLock *lock, Why *why, bool *ret_found_dead) {
+static int acquire(RepoLock *lock, Why *why, bool *ret_settle) {
         Look look;
         int r;
 
         look_around(&look);
-        look.remove_dead = ret_found_dead;
+        look.remove_dead = ret_settle;
         r = look_at_others(lock, NULL, &look, why);
         if (r == 0)
                 r = write_lock(lock, why, &lock->id);
@@ -306,12 +351,12 @@ static int acquire(RepoLock *lock, Why *why, bool *ret_found_dead) {
                 r = start_thread(lock);
         if (r < 0)
                 (void)lock->repo->backend->ops->remove(lock->repo->backend, STORE_LOCK, &lock->id, NULL);
-        else if (ret_found_dead)
-                *ret_found_dead = look.found_dead;
+        else if (ret_settle)
+                *ret_settle = !look.found_others && (look.found_dead || lock->repo->backend->near);
         return r;
 }
 
-int repo_lock(Repository *repo, bool exclusive, Why *why, bool *ret_found_dead, RepoLock **ret_lock) {
+int repo_lock(Repository *repo, bool exclusive, Why *why, bool *ret_settle, RepoLock **ret_lock) {
         struct sigaction ignore = { .sa_handler = SIG_IGN };
         RepoLock *lock = calloc(1, sizeof(*lock));
         int r;
@@ -323,7 +368,7 @@ int repo_lock(Repository *repo, bool exclusive, Why *why, bool *ret_found_dead, 
         (void)pthread_mutex_init(&lock->mutex, NULL);
         (void)sigemptyset(&ignore.sa_mask);
         (void)sigaction(SIGHUP, &ignore, &lock->hangup);
-        r = acquire(lock, why, ret_found_dead);
+        r = acquire(lock, why, ret_settle);
         if (r < 0) {
                 (void)sigaction(SIGHUP, &lock->hangup, NULL);
                 (void)pthread_mutex_destroy(&lock->mutex);

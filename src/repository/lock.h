@@ -20,6 +20,7 @@ typedef struct LockInfo {
         struct timespec time;
         bool exclusive;
         const char *hostname, *username;
+        const char *machine; /* ours alone say it: see lock_judge() */
         uint64_t pid;
 } LockInfo;
 
@@ -29,19 +30,29 @@ int lock_decode(const void *text, size_t size, Arena *arena, LockInfo *ret_info)
 typedef enum LockState {
         LOCK_HELD,      /* or it cannot be known */
         LOCK_DEAD,      /* its process was one of this machine, and is gone */
-        LOCK_FORGOTTEN, /* it was not refreshed for half an hour */
+        LOCK_FORGOTTEN, /* it was not refreshed for half an hour, or a clock is wrong by that much */
 } LockState;
-LockState lock_judge(const LockInfo *info, const char *hostname, const struct timespec *now,
-                     const struct timespec *boot);
+
+/* Where somebody is who looks at locks. */
+#define LOCK_HOSTNAME_SIZE 256u
+#define LOCK_MACHINE_SIZE 160u
+typedef struct LockPlace {
+        char hostname[LOCK_HOSTNAME_SIZE];
+        char machine[LOCK_MACHINE_SIZE]; /* the boot, and the space of process numbers; "": not known */
+} LockPlace;
+
+/* Whatever the clocks say, a process of this boot lives or does not. */
+LockState lock_judge(const LockInfo *info, const LockPlace *place, const struct timespec *now);
 
 /*
  * repo_lock() - take a lock, and keep it until repo_unlock()
  *
- * Locks of this machine's dead processes do not count. @ret_found_dead: there was one, so that what a run had
- * uploaded may be in no index; whoever asks takes that up, and the lock is removed. May be NULL.
- * Return: 0; -EBUSY if somebody else is at work.
+ * Locks of this machine's dead processes do not count. @ret_settle: nobody else is at work, and what others
+ * may have left behind should be looked for (store_salvage()): somebody died here, or looking costs nothing.
+ * Whoever asks removes dead locks. May be NULL.
+ * Return: 0; -EBUSY if somebody else is at work; -EUCLEAN for a lock that cannot be read.
  */
-int repo_lock(Repository *repo, bool exclusive, Why *why, bool *ret_found_dead, RepoLock **ret_lock);
+int repo_lock(Repository *repo, bool exclusive, Why *why, bool *ret_settle, RepoLock **ret_lock);
 RepoLock *repo_unlock(RepoLock *lock);
 DEFINE_CLEANUP(RepoLock *, repo_unlock)
 

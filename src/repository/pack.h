@@ -49,6 +49,11 @@ int pack_add(Pack *pack, BlobType type, const BlobId *id, const void *sealed, si
 /* Adds the header. Nothing can be added any more. */
 int pack_finish(Pack *pack, const CryptoKey *key);
 
+/* What one blob takes in a header. */
+static inline size_t pack_entry_size(uint32_t plain_length) {
+        return plain_length ? 41 : 37;
+}
+
 /* How many bytes at the end of a pack the header and its length are, from its last four bytes. -EBADMSG. */
 int pack_tail_size(const uint8_t trailer[static PACK_TRAILER], uint64_t pack_size, size_t *ret_size);
 /*

@@ -17,6 +17,7 @@
 
 /* A program that asks somebody may take its time. */
 #define COMMAND_SECONDS 120u
+#define END_WAIT_MS 2000u
 
 /* The buffer is overwritten, whatever comes of it. */
 static int trim(char *text, size_t size, const char *source, char **ret_password, Why *why) {
@@ -85,6 +86,26 @@ int password_from_file(const char *path, char **ret_password, Why *why) {
         return read_password(fd, 0, path, ret_password, why);
 }
 
+/* What has closed its output ends soon; what does not, or shall not go on, is made to. Return: its status.
+ */
+static int end_command(pid_t pid, bool failed) {
+        int status = 0;
+
+        if (failed)
+                (void)kill(pid, SIGTERM);
+        for (unsigned waited = 0; waited < END_WAIT_MS; waited += 10) {
+                pid_t ended = waitpid(pid, &status, WNOHANG);
+
+                if (ended == pid || (ended < 0 && errno != EINTR))
+                        return status;
+                (void)poll(NULL, 0, 10);
+        }
+        (void)kill(pid, SIGKILL);
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+                ;
+        return failed ? status : 0;
+}
+
 int password_from_command(const char *const *words, char **ret_password, Why *why) {
         uint64_t deadline = now_usec() + COMMAND_SECONDS * USEC_PER_SEC;
         _cleanup_(closep) int from = -1;
@@ -106,14 +127,11 @@ int password_from_command(const char *const *words, char **ret_password, Why *wh
         if (r < 0)
                 return repo_fail(why, r, "%s: cannot be run: %s.", words[0], strerror(-r));
         r = read_password(from, deadline, words[0], ret_password, why);
-        if (r < 0)
-                (void)kill(pid, SIGTERM);
-        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-                ;
+        status = end_command(pid, r < 0);
         if (r == 0 && (!WIFEXITED(status) || WEXITSTATUS(status) != 0)) {
                 crypto_forget(*ret_password, strlen(*ret_password));
                 free(TAKE_PTR(*ret_password));
-                r = -EIO;
+                r = repo_fail(why, -EIO, "%s: was ended instead of giving a password.", words[0]);
         }
         if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
                 return repo_fail(why, r, "%s: ended with status %d instead of giving a password.", words[0],

@@ -5,7 +5,7 @@
  */
 
 #include <string.h>
-#include "repository/repository.h"
+#include "repository/salvage.h"
 
 /* What a header of a usual pack fits into: one read instead of two. */
 #define TAIL_GUESS (16u * 1024)
@@ -80,9 +80,9 @@ int repo_open_blob(const Repository *repo, const PackBlob *blob, const void *sea
         return 0;
 }
 
-/* Where a blob is, as the index says: the one behind @after. */
-static bool locate(Repository *repo, BlobType type, const BlobId *id, size_t skip, PackBlob *ret_blob,
-                   BlobId *ret_pack) {
+/* Where a blob is, as the index says: the one behind @skip others. */
+static bool look_up(Repository *repo, BlobType type, const BlobId *id, size_t skip, PackBlob *ret_blob,
+                    BlobId *ret_pack) {
         const IndexEntry *entry;
 
         (void)pthread_rwlock_rdlock(&repo->index_lock);
@@ -101,6 +101,13 @@ static bool locate(Repository *repo, BlobType type, const BlobId *id, size_t ski
         }
         (void)pthread_rwlock_unlock(&repo->index_lock);
         return entry;
+}
+
+/* The same; where the index has none, packs that it does not name are looked at. */
+static bool locate(Repository *repo, BlobType type, const BlobId *id, size_t skip, PackBlob *ret_blob,
+                   BlobId *ret_pack) {
+        return look_up(repo, type, id, skip, ret_blob, ret_pack) ||
+               (repo_salvage_once(repo) && look_up(repo, type, id, skip, ret_blob, ret_pack));
 }
 
 int repo_blob_size(Repository *repo, BlobType type, const BlobId *id, uint64_t *ret_size) {

@@ -18,6 +18,7 @@ Repository *repo_free(Repository *repo) {
         repo->backend = backend_free(repo->backend);
         index_clear(&repo->index);
         (void)pthread_rwlock_destroy(&repo->index_lock);
+        (void)pthread_mutex_destroy(&repo->salvage_lock);
         crypto_forget(&repo->key, sizeof(repo->key));
         free(repo);
         return NULL;
@@ -30,6 +31,7 @@ static int repo_new(const RepoOptions *options, bool create, Why *why, Repositor
         if (!repo)
                 return -ENOMEM;
         (void)pthread_rwlock_init(&repo->index_lock, NULL);
+        (void)pthread_mutex_init(&repo->salvage_lock, NULL);
         repo->location = options->location;
         r = backend_open(options->location, options->sftp_command, create, why, &repo->backend);
         if (r < 0)
@@ -113,8 +115,12 @@ static int load_config(Repository *repo, Why *why) {
                 return r;
         r = config_parse(text.data, text.size, &repo->config);
         if (r == -EPROTONOSUPPORT)
-                return repo_fail(why, r, "%s: the repository is of another version of the format than %u.",
-                                 repo->location, REPO_VERSION);
+                return repo_fail(
+                        why, r,
+                        "%s: the repository is of another version of the format than %u, which is the "
+                        "only one that is read here. restic migrate upgrade_repo_v2 makes it one of "
+                        "version 2 from version 1.",
+                        repo->location, REPO_VERSION);
         if (r == 0 && !chunker_is_irreducible(repo->config.polynomial))
                 r = -EBADMSG;
         return r < 0 ? fail_damaged(repo, STORE_CONFIG, NULL, r, why) : 0;
@@ -132,24 +138,28 @@ static bool open_by_keyring(Repository *repo, const StoreFile *keys, size_t n) {
         return false;
 }
 
-static int try_key(Repository *repo, const BlobId *id, const char *password, Why *why) {
+/* Of two that made a repository at the same time the key of one stays behind: it opens nothing. */
+static int try_key(Repository *repo, const BlobId *id, const char *password, bool config, Why *why) {
         _cleanup_bytes_ Bytes text = {};
         KeyFile file;
-        int r = backend_load_all(repo->backend, STORE_KEY, id, &text, why);
+        int r = backend_load_all(repo->backend, STORE_KEY, id, &text, NULL);
 
         if (r == 0)
                 r = keyfile_parse(text.data, text.size, &file);
         if (r == 0)
                 r = keyfile_open(&file, password, strlen(password), &repo->key);
-        if (r == 0)
-                repo->key_id = *id;
-        return r;
+        if (r < 0)
+                return r;
+        repo->key_id = *id;
+        return config ? load_config(repo, why) : 0;
 }
 
+/* @config: has to open it, too. */
 static int open_by_password(Repository *repo, const RepoOptions *options, const StoreFile *keys, size_t n,
-                            Why *why) {
+                            bool config, Why *why) {
         char *password = NULL;
-        size_t damaged = 0;
+        size_t damaged = 0, opened = 0;
+        Why config_why = {};
         int r = options->password
                         ? options->password(options->userdata, &password, why)
                         : repo_fail(why, -EKEYREJECTED, "%s: no password was given.", repo->location);
@@ -158,13 +168,22 @@ static int open_by_password(Repository *repo, const RepoOptions *options, const 
                 return r;
         r = -EKEYREJECTED;
         for (size_t i = 0; r < 0 && i < n && i < KEYS_TRIED_MAX; i++) {
-                r = try_key(repo, &keys[i].id, password, NULL);
-                damaged += r < 0 && r != -EKEYREJECTED;
+                Why problem = {};
+
+                r = try_key(repo, &keys[i].id, password, config, &problem);
+                if (r < 0 && *problem.text) {
+                        opened++;
+                        config_why = problem;
+                } else {
+                        damaged += r < 0 && r != -EKEYREJECTED;
+                }
         }
         crypto_forget(password, strlen(password));
         free(password);
         if (r == 0)
                 return 0;
+        if (opened > 0)
+                return repo_fail(why, -EBADMSG, "%s", config_why.text);
         return repo_fail(why, -EKEYREJECTED, "%s: the password opens none of %zu keys%s.", repo->location,
                          MIN(n, (size_t)KEYS_TRIED_MAX), damaged > 0 ? ", some of which are damaged" : "");
 }
@@ -179,18 +198,25 @@ int repo_open(const RepoOptions *options, Why *why, Repository **ret_repo) {
         if (r < 0)
                 return r;
         r = repo->backend->ops->size(repo->backend, STORE_CONFIG, NULL, &size, why);
-        if (r == -ENOENT)
-                return repo_fail(why, r, "%s: there is no repository.", options->location);
-        if (r == 0)
-                r = repo_list_files(repo, STORE_KEY, &keys, &n, why);
+        if (r == 0 || r == -ENOENT) {
+                int listed = repo_list_files(repo, STORE_KEY, &keys, &n, why);
+
+                if (r == -ENOENT && listed == 0 && n > 0)
+                        return repo_fail(
+                                why, -ENODATA,
+                                "%s/config: is missing, and without it nothing can be read. With the "
+                                "password of one of its keys, vss init makes it anew.",
+                                options->location);
+                if (r == -ENOENT)
+                        return repo_fail(why, r, "%s: there is no repository.", options->location);
+                r = listed;
+        }
         if (r < 0)
                 return r;
         if (n == 0)
                 return repo_fail(why, -EBADMSG, "%s: the repository has no keys.", options->location);
         if (!open_by_keyring(repo, keys, n)) {
-                r = open_by_password(repo, options, keys, n, why);
-                if (r == 0)
-                        r = load_config(repo, why);
+                r = open_by_password(repo, options, keys, n, true, why);
                 if (r < 0)
                         return r;
                 /* Without a keyring each run asks for the password: slower, and no failure. */
@@ -220,31 +246,59 @@ static int save_key(Repository *repo, const RepoOptions *options, Why *why) {
         return repo->backend->ops->save(repo->backend, STORE_KEY, &repo->key_id, text.data, text.size, why);
 }
 
+/* Keys without a config: of an init that did not end, or the config has been lost. What lies there can be
+ * read with them. */
+static int take_key(Repository *repo, const RepoOptions *options, bool *ret_taken, Why *why) {
+        _cleanup_(freep) StoreFile *keys = NULL;
+        size_t n = 0;
+        int r = repo_list_files(repo, STORE_KEY, &keys, &n, why);
+
+        *ret_taken = r == 0 && n > 0;
+        return *ret_taken ? open_by_password(repo, options, keys, n, false, why) : r;
+}
+
+static int make_key(Repository *repo, const RepoOptions *options, Why *why) {
+        int r = crypto_key_generate(&repo->key);
+
+        return r < 0 ? repo_fail(why, r, "%s: no key can be made: %s.", options->location, strerror(-r))
+                     : save_key(repo, options, why);
+}
+
+static int make_config(Repository *repo, Bytes *text) {
+        int r = crypto_random(&repo->config.id, sizeof(repo->config.id));
+
+        repo->config.version = REPO_VERSION;
+        if (r == 0)
+                r = chunker_random_polynomial(&repo->config.polynomial);
+        return r < 0 ? r : config_format(&repo->config, text);
+}
+
 int repo_init(const RepoOptions *options, Why *why, Repository **ret_repo) {
         _cleanup_(repo_freep) Repository *repo = NULL;
         _cleanup_bytes_ Bytes text = {};
+        bool taken = false;
         int r = repo_new(options, true, why, &repo);
 
         if (r == 0)
                 r = repo->backend->ops->create(repo->backend, why);
+        if (r == 0)
+                r = take_key(repo, options, &taken, why);
+        if (r == 0 && !taken)
+                r = make_key(repo, options, why);
         if (r < 0)
                 return r;
-        repo->config.version = REPO_VERSION;
-        r = crypto_key_generate(&repo->key);
-        if (r == 0)
-                r = crypto_random(&repo->config.id, sizeof(repo->config.id));
-        if (r == 0)
-                r = chunker_random_polynomial(&repo->config.polynomial);
-        if (r == 0)
-                r = config_format(&repo->config, &text);
-        if (r < 0)
-                return repo_fail(why, r, "%s: no key can be made: %s.", options->location, strerror(-r));
         /* The config last: without it there is no repository. */
-        r = save_key(repo, options, why);
-        if (r == 0)
-                r = repo_save_file(repo, STORE_CONFIG, text.data, text.size, NULL, why);
+        r = make_config(repo, &text);
         if (r < 0)
+                return repo_fail(why, r, "%s: no config can be made: %s.", options->location, strerror(-r));
+        r = repo_save_file(repo, STORE_CONFIG, text.data, text.size, NULL, why);
+        if (r < 0) {
+                /* Somebody else was quicker, or nothing can be written: a key of nothing stays nowhere. */
+                if (!taken)
+                        (void)repo->backend->ops->remove(repo->backend, STORE_KEY, &repo->key_id, NULL);
                 return r;
+        }
+        repo->renewed = taken;
         *ret_repo = TAKE_PTR(repo);
         return 0;
 }
@@ -259,7 +313,8 @@ int repo_list_files(Repository *repo, StoreKind kind, StoreFile **ret_files, siz
         _cleanup_bytes_ Bytes list = {};
         int r = repo->backend->ops->list(repo->backend, kind, collect, &list, why);
 
-        if (r == 0)
+        /* A directory that is missing is one that somebody's copy has left out, since nothing was in it. */
+        if (r == 0 || r == -ENOENT)
                 r = bytes_reserve(&list, 1);
         if (r < 0)
                 return r;

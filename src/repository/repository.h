@@ -26,8 +26,13 @@ typedef struct Repository {
         CryptoKey key;
         BlobId key_id; /* of the key file that was opened */
         RepoConfig config;
+        bool renewed; /* repo_init() found keys, and made the config that they lacked */
         Index index;
         pthread_rwlock_t index_lock;
+
+        pthread_mutex_t salvage_lock; /* of what follows: packs that no index names, for who reads */
+        bool salvaged;
+        size_t unnamed_packs;
 } Repository;
 
 typedef struct RepoOptions {
@@ -43,7 +48,8 @@ typedef struct RepoOptions {
         const ScryptParams *scrypt; /* of a new repository; NULL: the default */
 } RepoOptions;
 
-/* -EEXIST if there is one. What was made is open. */
+/* -EEXIST if there is one. What was made is open. Where keys are without a config, it is made anew for them.
+ */
 int repo_init(const RepoOptions *options, Why *why, Repository **ret_repo);
 /* -EKEYREJECTED: no key has that password. The index is not loaded yet. */
 int repo_open(const RepoOptions *options, Why *why, Repository **ret_repo);

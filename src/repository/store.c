@@ -341,50 +341,12 @@ int store_finish(Store *store, Why *why) {
         return r < 0 ? repo_fail(why, r, "%s", store->why.text) : 0;
 }
 
-static int salvage_pack(Store *store, const StoreFile *file, Why *why) {
-        Repository *repo = store->repo;
-        _cleanup_(freep) PackBlob *blobs = NULL;
-        uint32_t number;
-        size_t n;
-        int r = repo_load_pack_header(repo, &file->id, file->size, &blobs, &n, NULL);
-
-        if (r < 0)
-                return r == -ENOMEM ? r : 0; /* no pack: nobody relies on it */
-        (void)pthread_rwlock_wrlock(&repo->index_lock);
-        r = index_add_pack(&repo->index, &file->id, &number);
-        for (size_t i = 0; r == 0 && i < n; i++)
-                r = index_add(&repo->index, number, &blobs[i]);
-        (void)pthread_rwlock_unlock(&repo->index_lock);
-        r = r ?: add_to_index(store, &file->id, blobs, n, why);
-        return r < 0 ? r : 1;
+static int write_down(void *userdata, const BlobId *pack, const PackBlob *blobs, size_t n, Why *why) {
+        return add_to_index(userdata, pack, blobs, n, why);
 }
 
-static int compare_ids(const void *a, const void *b) {
-        return memcmp(a, b, BLOB_ID_SIZE);
-}
-
-int store_salvage(Store *store, Why *why, size_t *ret_packs) {
-        _cleanup_(freep) StoreFile *files = NULL;
-        _cleanup_(freep) BlobId *known = NULL;
-        size_t n = 0, n_known = store->repo->index.n_packs, taken = 0;
-        int r = repo_list_files(store->repo, STORE_PACK, &files, &n, why);
-
-        if (r < 0)
-                return r;
-        known = calloc(n_known + 1, sizeof(*known));
-        if (!known)
-                return -ENOMEM;
-        if (n_known > 0)
-                memcpy(known, store->repo->index.packs, n_known * sizeof(*known));
-        qsort(known, n_known, sizeof(*known), compare_ids);
-        for (size_t i = 0; r >= 0 && i < n; i++) {
-                if (bsearch(&files[i].id, known, n_known, sizeof(*known), compare_ids))
-                        continue;
-                r = salvage_pack(store, &files[i], why);
-                taken += r > 0;
-        }
-        *ret_packs = taken;
-        return r < 0 ? r : 0;
+int store_salvage(Store *store, Why *why, Salvage *ret_salvage) {
+        return repo_reconcile(store->repo, write_down, store, why, ret_salvage);
 }
 
 int store_new(Repository *repo, RepoLock *lock, const StoreOptions *options, Why *why, Store **ret_store) {
@@ -394,6 +356,8 @@ int store_new(Repository *repo, RepoLock *lock, const StoreOptions *options, Why
         if (!store)
                 return -ENOMEM;
         store->repo = repo;
+        /* A pack that no index names may be another writer's, who has not finished: not relied upon. */
+        repo->salvaged = true;
         store->lock = lock;
         store->level = options->level;
         store->pack_size = options->pack_size ?: PACK_SIZE_DEFAULT;

@@ -10,6 +10,7 @@
  */
 
 #include "repository/lock.h"
+#include "repository/salvage.h"
 
 typedef struct Store Store;
 
@@ -39,6 +40,10 @@ int store_finish(Store *store, Why *why);
 int store_status(Store *store);
 void store_get_counts(Store *store, StoreCounts *ret_counts);
 
-/* Takes up packs that are in no index: what a run that was interrupted had uploaded. Before the first
- * store_add(). */
-int store_salvage(Store *store, Why *why, size_t *ret_packs);
+/*
+ * store_salvage() - takes up what a run that was interrupted had uploaded, and finds what is lost
+ *
+ * Before the first store_add(), and only by who writes alone. What is lost is stored again where it comes
+ * up.
+ */
+int store_salvage(Store *store, Why *why, Salvage *ret_salvage);

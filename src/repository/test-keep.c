@@ -61,28 +61,61 @@ static void test_within(void) {
         expect_int("less than nothing", keep_parse_within("-1d", &rules), -EINVAL);
 }
 
+#define NOW 100000000
+#define NOBODY 0x7ffffff0u
+
+static void expect_state(const char *label, const LockInfo *info, LockState state) {
+        static const LockPlace place = { .hostname = "h", .machine = "boot 1" };
+        const struct timespec now = { NOW, 0 };
+
+        expect_int(label, lock_judge(info, &place, &now), state);
+}
+
 static void test_locks(void) {
-        const struct timespec now = { 100000, 0 }, boot = { 50000, 0 };
         _cleanup_(arena_clear) Arena arena = {};
-        static const char text[] = "{\"time\":\"1970-01-02T03:46:40Z\",\"exclusive\":true,\"hostname\":"
+        static const char text[] = "{\"time\":\"1973-03-03T09:46:40Z\",\"exclusive\":true,\"hostname\":"
                                    "\"h\",\"username\":\"u\","
                                    "\"pid\":12,\"uid\":3,\"gid\":4}";
         LockInfo info;
 
         expect_int("a lock is read", lock_decode(text, strlen(text), &arena, &info), 0);
-        expect_true("as it is", info.exclusive && info.pid == 12 && info.time.tv_sec == 100000 &&
+        expect_true("as it is", info.exclusive && info.pid == 12 && info.time.tv_sec == NOW &&
                                         strcmp(info.hostname, "h") == 0);
+        expect_true("and without a machine", *info.machine == '\0');
         info.pid = (uint64_t)getpid();
-        expect_int("a process that lives", lock_judge(&info, "h", &now, &boot), LOCK_HELD);
-        info.pid = 0x7ffffff0;
-        expect_int("one that does not", lock_judge(&info, "h", &now, &boot), LOCK_DEAD);
-        expect_int("of another machine nobody knows", lock_judge(&info, "other", &now, &boot), LOCK_HELD);
-        info.time.tv_sec = now.tv_sec - 1801;
-        expect_int("but when it was refreshed", lock_judge(&info, "other", &now, &boot), LOCK_FORGOTTEN);
+        expect_state("a process that lives", &info, LOCK_HELD);
+        info.pid = NOBODY;
+        expect_state("one that does not", &info, LOCK_DEAD);
+        info.hostname = "other";
+        expect_state("of another machine nobody knows", &info, LOCK_HELD);
+        info.time.tv_sec = NOW - 1801;
+        expect_state("but when it was refreshed", &info, LOCK_FORGOTTEN);
+        info.time.tv_sec = NOW + 1801;
+        expect_state("a clock that is wrong cannot be waited for", &info, LOCK_FORGOTTEN);
+}
+
+/* Ours say of which boot they are. */
+static void test_machines(void) {
+        LockInfo info = {
+                .time = { NOW, 0 }, .hostname = "h", .username = "", .machine = "boot 1", .pid = NOBODY
+        };
+
+        expect_state("dead in this boot", &info, LOCK_DEAD);
+        info.time.tv_sec = NOW + DAY;
+        expect_state("also if the clock was set back", &info, LOCK_DEAD);
         info.pid = (uint64_t)getpid();
-        info.time.tv_sec = boot.tv_sec - 1;
-        expect_int("what was before the machine started is gone", lock_judge(&info, "h", &now, &boot),
-                   LOCK_DEAD);
+        expect_state("alive, though the clock was set back", &info, LOCK_FORGOTTEN);
+        info.time.tv_sec = NOW - 1000 * DAY;
+        expect_state("alive, though the clock was set from the beginning of time to now", &info,
+                     LOCK_FORGOTTEN);
+        info.machine = "boot 0";
+        expect_state("of a boot before, for long", &info, LOCK_DEAD);
+        info.hostname = "other";
+        expect_state("of another machine, for long", &info, LOCK_FORGOTTEN);
+        info.hostname = "h";
+        info.time.tv_sec = NOW - 60;
+        info.pid = NOBODY;
+        expect_state("of another machine with the same name, perhaps", &info, LOCK_HELD);
 }
 
 int main(void) {
@@ -90,5 +123,6 @@ int main(void) {
         test_rules();
         test_within();
         test_locks();
+        test_machines();
         return test_end();
 }

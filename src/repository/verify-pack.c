@@ -32,12 +32,13 @@ static bool is_same(const IndexEntry *a, const IndexEntry *b) {
                a->tree == b->tree && blob_id_equals(&a->id, &b->id);
 }
 
-static Keyed *sort_entries(const Index *index, size_t *ret_n) {
+/* Of packs that index files name. */
+static Keyed *sort_entries(const Index *index, size_t n_named, size_t *ret_n) {
         Keyed *keyed = calloc(index->n_entries + 1, sizeof(*keyed));
         size_t n = 0;
 
         for (size_t i = 0; keyed && i < index->n_entries; i++)
-                if (index->entries[i].pack < index->n_packs)
+                if (index->entries[i].pack < n_named)
                         keyed[n++] = (Keyed){ &index->packs[index->entries[i].pack], &index->entries[i] };
         if (keyed)
                 qsort(keyed, n, sizeof(*keyed), compare_keyed);
@@ -76,7 +77,7 @@ int verify_collect_packs(Verify *verify, Why *why) {
 
         if (r < 0)
                 return r;
-        keyed = sort_entries(&verify->repo->index, &n_keyed);
+        keyed = sort_entries(&verify->repo->index, verify->n_named, &n_keyed);
         r = keyed ? group(verify, keyed, n_keyed) : -ENOMEM;
         if (r < 0)
                 return r;
@@ -113,6 +114,14 @@ static bool measure(const VerifyPack *pack, uint64_t *ret_size) {
         return whole;
 }
 
+/* Of one that is cut off, what still lies in it can be had: header and order are in the index, too. */
+static void mark_lost(Verify *verify, const VerifyPack *pack) {
+        for (size_t i = 0; i < pack->n; i++)
+                if (!pack->there ||
+                    (uint64_t)pack->entries[i]->offset + pack->entries[i]->length > pack->file_size)
+                        verify_mark_damaged(verify, pack->entries[i]);
+}
+
 void verify_packs(Verify *verify) {
         char path[STORE_PATH_SIZE];
 
@@ -122,14 +131,16 @@ void verify_packs(Verify *verify) {
 
                 verify->counts.packs++;
                 verify->counts.blobs += pack->n;
+                mark_lost(verify, pack);
                 if (!pack->there)
-                        verify_tell(verify, "%s: this pack is missing; %zu blobs were in it",
+                        verify_tell(verify, VERIFY_PACKS, "%s: this pack is missing; %zu blobs were in it",
                                     pack_path(pack, path), pack->n);
                 else if (!measure(pack, &size))
-                        verify_tell(verify, "%s: the index has gaps in this pack, or blobs that overlap",
+                        verify_tell(verify, VERIFY_PACKS,
+                                    "%s: the index has gaps in this pack, or blobs that overlap",
                                     pack_path(pack, path));
                 else if (size != pack->file_size)
-                        verify_tell(verify, "%s: this pack has %llu bytes, and not %llu",
+                        verify_tell(verify, VERIFY_PACKS, "%s: this pack has %llu bytes, and not %llu",
                                     pack_path(pack, path), (unsigned long long)pack->file_size,
                                     (unsigned long long)size);
         }
@@ -147,10 +158,12 @@ static void open_blobs(Verify *verify, const VerifyPack *pack, const Bytes *byte
                                         .length = entry->length,
                                         .plain_length = entry->plain_length };
 
-                if ((uint64_t)entry->offset + entry->length > bytes->size ||
-                    repo_open_blob(verify->repo, &blob, bytes->data + entry->offset, &plain) < 0)
-                        verify_tell(verify, "%s: the %s blob %.10s is damaged", pack_path(pack, path),
-                                    entry->tree ? "tree" : "data", blob_id_text(&entry->id, id));
+                if ((uint64_t)entry->offset + entry->length <= bytes->size &&
+                    repo_open_blob(verify->repo, &blob, bytes->data + entry->offset, &plain) == 0)
+                        continue;
+                verify_mark_damaged(verify, entry);
+                verify_tell(verify, VERIFY_PACKS, "%s: the %s blob %.10s is damaged", pack_path(pack, path),
+                            entry->tree ? "tree" : "data", blob_id_text(&entry->id, id));
         }
 }
 
@@ -179,19 +192,21 @@ static void read_pack(void *userdata, void *item) {
         if (verify->stopped)
                 return;
         if (backend_load_all(verify->repo->backend, STORE_PACK, &pack->id, &bytes, &why) < 0) {
-                verify_tell(verify, "%s", why.text);
+                verify_tell(verify, VERIFY_PACKS, "%s", why.text);
                 return;
         }
         if (crypto_sha256(bytes.data, bytes.size, &id) < 0 || !blob_id_equals(&id, &pack->id))
-                verify_tell(verify, "%s: this pack is damaged: its content has another hash than its name",
+                verify_tell(verify, VERIFY_PACKS,
+                            "%s: this pack is damaged: its content has another hash than its name",
                             pack_path(pack, path));
         if (bytes.size < PACK_TRAILER ||
             pack_tail_size(bytes.data + bytes.size - PACK_TRAILER, bytes.size, &tail) < 0 ||
             pack_parse_tail(&verify->repo->key, bytes.data + bytes.size - tail, tail, bytes.size, &blobs,
                             &n) < 0)
-                verify_tell(verify, "%s: the header of this pack is damaged", pack_path(pack, path));
+                verify_tell(verify, VERIFY_PACKS, "%s: the header of this pack is damaged",
+                            pack_path(pack, path));
         else if (!has_same_header(pack, blobs, n))
-                verify_tell(verify, "%s: the header of this pack and the index differ",
+                verify_tell(verify, VERIFY_PACKS, "%s: the header of this pack and the index differ",
                             pack_path(pack, path));
         open_blobs(verify, pack, &bytes);
         (void)pthread_mutex_lock(&verify->mutex);

@@ -2,15 +2,17 @@
 
 /*
  * Is everything there, and whole?
+ *
+ * Points are read before the index: who is adding one meanwhile has written the index first. Packs come
+ * before trees, so that with what is in them it is known whom their damage hits.
  */
 
 #include <stdarg.h>
 #include <string.h>
+#include "repository/salvage.h"
 #include "repository/verify-internal.h"
 
-#define TREE_DEPTH_MAX 4096u
-
-void verify_tell(Verify *verify, const char *format, ...) {
+void verify_tell(Verify *verify, VerifyDamage damage, const char *format, ...) {
         _cleanup_(freep) char *text = NULL;
         va_list args;
 
@@ -20,6 +22,7 @@ void verify_tell(Verify *verify, const char *format, ...) {
         va_end(args);
         (void)pthread_mutex_lock(&verify->mutex);
         verify->counts.problems++;
+        verify->counts.damage |= damage;
         if (verify->options->told)
                 verify->options->told(verify->options->userdata, text ?: "out of memory");
         (void)pthread_mutex_unlock(&verify->mutex);
@@ -32,8 +35,26 @@ bool verify_progress(Verify *verify, const char *step, uint64_t done, uint64_t a
         return verify->stopped;
 }
 
-static int tell_damaged(void *userdata, const BlobId *id, const Why *why) {
-        verify_tell(userdata, "%s", why->text);
+/* Several index files may have the same pack, with the same blobs. */
+void verify_mark_damaged(Verify *verify, const IndexEntry *entry) {
+        const Index *index = &verify->repo->index;
+        const IndexEntry *other = NULL;
+
+        (void)pthread_mutex_lock(&verify->mutex);
+        while ((other = index_find(index, entry->tree ? BLOB_TREE : BLOB_DATA, &entry->id, other)))
+                if (other->offset == entry->offset &&
+                    blob_id_equals(&index->packs[other->pack], &index->packs[entry->pack]))
+                        verify->marks[other - index->entries] |= ENTRY_DAMAGED;
+        (void)pthread_mutex_unlock(&verify->mutex);
+}
+
+static int tell_index(void *userdata, const BlobId *id, const Why *why) {
+        verify_tell(userdata, VERIFY_INDEX, "%s", why->text);
+        return 0;
+}
+
+static int tell_point(void *userdata, const BlobId *id, const Why *why) {
+        verify_tell(userdata, VERIFY_POINTS, "%s", why->text);
         return 0;
 }
 
@@ -52,106 +73,60 @@ static int verify_keys(Verify *verify, Why *why) {
                 BlobId id;
 
                 if (backend_load_all(repo->backend, STORE_KEY, &files[i].id, &text, &problem) < 0)
-                        verify_tell(verify, "%s", problem.text);
+                        verify_tell(verify, VERIFY_KEYS, "%s", problem.text);
                 else if (crypto_sha256(text.data, text.size, &id) < 0 ||
                          !blob_id_equals(&id, &files[i].id) ||
                          keyfile_parse(text.data, text.size, &file) < 0)
-                        verify_tell(verify, "%s: this key file is damaged",
+                        verify_tell(verify, VERIFY_KEYS, "%s: this key file is damaged",
                                     store_path(STORE_KEY, &files[i].id, path));
         }
         return r;
 }
 
-/* true if it has been looked at before, or is not there (which is told). */
-static bool is_done(Verify *verify, const BlobId *id, const char *point, const char *path) {
-        const Index *index = &verify->repo->index;
-        const IndexEntry *entry = index_find(index, BLOB_TREE, id, NULL);
-        size_t number;
-
-        if (!entry) {
-                char text[BLOB_ID_TEXT];
-
-                verify_tell(verify, "point %.8s: %s: lost: its tree %.10s is missing", point,
-                            *path ? path : "/", blob_id_text(id, text));
-                return true;
-        }
-        number = (size_t)(entry - index->entries);
-        if (verify->visited[number / 8] & (1u << (number % 8)))
-                return true;
-        verify->visited[number / 8] |= (uint8_t)(1u << (number % 8));
-        return false;
-}
-
-static void verify_file(Verify *verify, const Node *node, const char *point, const char *path) {
-        char id[BLOB_ID_TEXT];
-
-        if (node->content_missing)
-                verify_tell(verify, "point %.8s: %s: lost: it has no list of contents", point, path);
-        for (size_t i = 0; i < node->n_content; i++)
-                if (!index_find(&verify->repo->index, BLOB_DATA, &node->content[i], NULL)) {
-                        verify_tell(verify, "point %.8s: %s: lost: its data blob %.10s is missing", point,
-                                    path, blob_id_text(&node->content[i], id));
-                        return;
-                }
-}
-
-static void verify_tree(Verify *verify, const BlobId *id, const char *point, const char *directory,
-                        unsigned depth) {
-        _cleanup_tree_ Tree tree = {};
-        Why why = {};
-
-        if (verify->stopped || is_done(verify, id, point, directory))
-                return;
-        if (depth == TREE_DEPTH_MAX) {
-                verify_tell(verify, "point %.8s: %s: too deep to be looked at", point, directory);
-                return;
-        }
-        if (repo_load_tree(verify->repo, id, &tree, &why) < 0) {
-                verify_tell(verify, "point %.8s: %s: lost, with all in it: %s", point,
-                            *directory ? directory : "/", why.text);
-                return;
-        }
-        verify->counts.trees++;
-        for (size_t i = 0; i < tree.n; i++) {
-                const Node *node = &tree.nodes[i];
-                _cleanup_(freep) char *path = NULL;
-
-                if (asprintf(&path, "%s/%s", directory, node->name) < 0)
-                        path = NULL;
-                if (!node_name_is_safe(node->name))
-                        verify_tell(verify, "point %.8s: %s: no file can have this name", point,
-                                    path ?: node->name);
-                else if (i > 0 && strcmp(tree.nodes[i - 1].name, node->name) >= 0)
-                        verify_tell(verify, "point %.8s: %s: stands out of order, or twice", point,
-                                    path ?: node->name);
-                if (node->type == NODE_FILE)
-                        verify_file(verify, node, point, path ?: node->name);
-                else if (node->type == NODE_DIR && !node->has_subtree)
-                        verify_tell(verify, "point %.8s: %s: lost: it has no tree", point,
-                                    path ?: node->name);
-                else if (node->type == NODE_DIR)
-                        verify_tree(verify, &node->subtree, point, path ?: node->name, depth + 1);
-        }
-}
-
-static int verify_points(Verify *verify, Why *why) {
-        _cleanup_snapshots_ SnapshotList list = {};
-        int r = repo_load_snapshots(verify->repo, tell_damaged, verify, &list, why);
+/* The index, packs that it does not name, and which of it is there. */
+static int collect(Verify *verify, Why *why) {
+        Repository *repo = verify->repo;
+        size_t taken = 0;
+        int r = repo_load_index(repo, tell_index, verify, why);
 
         if (r < 0)
                 return r;
-        verify->visited = calloc(verify->repo->index.n_entries / 8 + 1, 1);
-        if (!verify->visited)
-                return -ENOMEM;
-        for (size_t i = 0; i < list.n; i++) {
-                char point[BLOB_ID_TEXT];
-
-                if (verify_progress(verify, "points and trees", i, list.n))
-                        break;
-                verify->counts.points++;
-                verify_tree(verify, &list.items[i].tree, blob_id_text(&list.items[i].id, point), "", 0);
+        verify->n_named = repo->index.n_packs;
+        /* No more is looked for later: entries stay where they are. */
+        repo->salvaged = true;
+        r = repo_salvage(repo, NULL, NULL, why, &taken);
+        if (r == 0) {
+                verify->marks = calloc(repo->index.n_entries + 1, 1);
+                r = verify->marks ? 0 : -ENOMEM;
         }
-        return 0;
+        for (size_t i = 0; r == 0 && i < repo->index.n_entries; i++)
+                if (repo->index.entries[i].pack >= verify->n_named)
+                        verify->marks[i] |= ENTRY_UNNAMED;
+        return r < 0 ? r : verify_collect_packs(verify, why);
+}
+
+static int run(Verify *verify, Why *why) {
+        int r;
+
+        (void)verify_progress(verify, "keys, points and indexes", 0, 0);
+        r = verify_keys(verify, why);
+        if (r == 0)
+                r = repo_load_snapshots(verify->repo, tell_point, verify, &verify->points, why);
+        if (r == 0)
+                r = collect(verify, why);
+        if (r < 0)
+                return r;
+        verify_packs(verify);
+        if (verify->options->read_data && !verify->stopped)
+                r = verify_read_packs(verify, why);
+        if (r == 0)
+                verify_points(verify);
+        if (verify->needs_unnamed) {
+                verify->counts.unused_packs = 0;
+                verify_tell(verify, VERIFY_INDEX,
+                            "index: packs that points need are in no index file: one has been lost");
+        }
+        return r == 0 && verify->stopped ? repo_fail(why, -ECANCELED, "Interrupted.") : r;
 }
 
 int verify_run(Repository *repo, const VerifyOptions *options, Why *why, VerifyCounts *ret_counts) {
@@ -159,24 +134,12 @@ int verify_run(Repository *repo, const VerifyOptions *options, Why *why, VerifyC
         int r;
 
         (void)pthread_mutex_init(&verify.mutex, NULL);
-        (void)verify_progress(&verify, "keys and indexes", 0, 0);
-        r = verify_keys(&verify, why);
-        if (r == 0)
-                r = repo_load_index(repo, tell_damaged, &verify, why);
-        if (r == 0)
-                r = verify_collect_packs(&verify, why);
-        if (r == 0) {
-                verify_packs(&verify);
-                r = verify_points(&verify, why);
-        }
-        if (r == 0 && options->read_data && !verify.stopped)
-                r = verify_read_packs(&verify, why);
-        if (r == 0 && verify.stopped)
-                r = repo_fail(why, -ECANCELED, "Interrupted.");
+        r = run(&verify, why);
         *ret_counts = verify.counts;
+        snapshot_list_clear(&verify.points);
         free(verify.packs);
         free(verify.entries);
-        free(verify.visited);
+        free(verify.marks);
         (void)pthread_mutex_destroy(&verify.mutex);
         return r;
 }

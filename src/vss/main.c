@@ -48,6 +48,8 @@ static const Verb verbs[] = {
         { "points", "[OPTION]...", "Shows what can be restored from a repository", verb_points },
         { "ls", "[OPTION]... POINT [PATH]", "Shows what a point holds", verb_ls },
         { "forget", "[OPTION]... POINT... | --keep-... N", "Takes points out of a repository", verb_forget },
+        { "key", "list | add | remove KEY [OPTION]...", "Shows, adds and removes passwords of a repository",
+          verb_key },
         { "explain", "[OPTION]... [CODE]... | context [CONTEXT]... | attributes [ATTRIBUTE]...",
           "Says what a result, a context or an attribute means", verb_explain },
         { "events", "[OPTION]...", "Shows what the service does, as it happens", verb_events },

@@ -151,7 +151,7 @@ int options_parse(Cli *cli, const Option *table, size_t n, int argc, char **argv
         opterr = 0;
         optind = 0;
         while ((c = getopt_long(argc, argv, ":h", options, &index)) >= 0) {
-                if (c == 'h') {
+                if (c == 'h' || (c >= OPTION_BASE && optarg && strcmp(optarg, "--help") == 0)) {
                         print_help(cli, table, n);
                         *ret_status = EXIT_DONE;
                         return -1;

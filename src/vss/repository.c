@@ -23,6 +23,11 @@ static const struct {
         { -EACCES, VSS_E_ACCESSDENIED, "Check who may read and write there." },
         { -EPERM, VSS_E_ACCESSDENIED, "Check who may read and write there." },
         { -EBUSY, VSS_E_SNAPSHOT_SET_IN_PROGRESS, "Wait until the other program has ended, and try again." },
+        { -EUCLEAN, VSS_E_BAD_STATE,
+          "See that nobody is at work there; then restic unlock --remove-all takes all locks away." },
+        { -EROFS, VSS_E_ACCESSDENIED, "Mount it for writing; vss restore needs no more than reading." },
+        { -EIO, VSS_E_UNEXPECTED, "See what the system's log says of that device." },
+        { -ENODATA, VSS_E_UNEXPECTED, "Run vss verify --repository; what is whole can still be restored." },
         { -ESTALE, VSS_E_BAD_STATE, "Run it again: what has been uploaded is used." },
         { -EBADMSG, VSS_E_UNEXPECTED, "Run vss verify --repository; what is whole can still be restored." },
         { -EINVAL, VSS_E_INVALIDARG, "Say it in another way; --help shows how." },
@@ -64,20 +69,34 @@ static int run_command(const char *command, char **ret_password, Why *why) {
         return password_from_command((const char *const *)words, ret_password, why);
 }
 
+static int ask_password(const char *prompt, bool twice, const char *instead, char **ret_password, Why *why) {
+        int r = password_from_terminal(prompt, twice, ret_password, why);
+
+        return r == -ENOTTY ? repo_fail(why, -EINVAL, "No password: give %s.", instead) : r;
+}
+
 static int get_password(void *userdata, char **ret_password, Why *why) {
         const RepoArgs *args = userdata;
         const char *file = args->password_file ?: getenv("VSS_PASSWORD_FILE"),
                    *command = args->password_command ?: getenv("VSS_PASSWORD_COMMAND");
-        int r;
 
         if (args->password_file || (file && !args->password_command))
                 return password_from_file(file, ret_password, why);
         if (command)
                 return run_command(command, ret_password, why);
-        r = password_from_terminal("Password of the repository", args->new_password, ret_password, why);
-        return r == -ENOTTY
-                       ? repo_fail(why, -EINVAL, "No password: give --password-file or --password-command.")
-                       : r;
+        return ask_password("Password of the repository", args->new_password,
+                            "--password-file or --password-command", ret_password, why);
+}
+
+int cli_new_password(const RepoArgs *args, char **ret_password, Why *why) {
+        if (args->password_file && args->password_command)
+                return repo_fail(why, -EINVAL, "One new password, from a file or from a command.");
+        if (args->password_file)
+                return password_from_file(args->password_file, ret_password, why);
+        return args->password_command
+                       ? run_command(args->password_command, ret_password, why)
+                       : ask_password("New password", true, "--new-password-file or --new-password-command",
+                                      ret_password, why);
 }
 
 typedef int (*Opener)(const RepoOptions *options, Why *why, Repository **ret_repo);
@@ -113,11 +132,19 @@ int cli_init_repository(Cli *cli, const RepoArgs *args, Repository **ret_repo) {
         return open_with(cli, args, repo_init, ret_repo);
 }
 
-int cli_lock_repository(Cli *cli, Repository *repo, bool exclusive, bool *ret_found_dead,
-                        RepoLock **ret_lock) {
-        Why why = {};
-        int r = repo_lock(repo, exclusive, &why, ret_found_dead, ret_lock);
+static bool cannot_write(int error) {
+        return error == -EROFS || error == -EACCES || error == -EPERM || error == -ENOSPC ||
+               error == -EDQUOT;
+}
 
+int cli_lock_repository(Cli *cli, Repository *repo, bool exclusive, bool *ret_settle, RepoLock **ret_lock) {
+        Why why = {};
+        int r = repo_lock(repo, exclusive, &why, ret_settle, ret_lock);
+
+        if (cannot_write(r) && !exclusive && !ret_settle) {
+                cli_note("%s It is read without a lock: see that nobody prunes it meanwhile.", why.text);
+                return EXIT_DONE;
+        }
         return r < 0 ? cli_fail_repository(cli, r, &why) : EXIT_DONE;
 }
 
@@ -125,6 +152,21 @@ int cli_lock_repository(Cli *cli, Repository *repo, bool exclusive, bool *ret_fo
 static int tell_damaged(void *userdata, const BlobId *id, const Why *why) {
         cli_note("%s", why->text);
         return 0;
+}
+
+int cli_load_index(Cli *cli, Repository *repo) {
+        Why why = {};
+        int r = repo_load_index(repo, tell_damaged, NULL, &why);
+
+        return r < 0 ? cli_fail_repository(cli, r, &why) : EXIT_DONE;
+}
+
+void cli_note_unnamed(const Repository *repo) {
+        if (repo->unnamed_packs > 0)
+                cli_note("%zu packs are in no index, and were looked into all the same: an index file is "
+                         "lost; "
+                         "vss verify --repository says what to do",
+                         repo->unnamed_packs);
 }
 
 int cli_load_points(Cli *cli, Repository *repo, SnapshotList *ret_points) {

@@ -31,12 +31,23 @@ typedef struct RepoArgs {
                              "keep the repository's key in the kernel's keyring of this user so long", \
                              &(args)->keyring, 1, 30 * 24 * 3600)
 
+/* A password that is to be a new one: from the file or command that @args name, or the terminal, twice. */
+int cli_new_password(const RepoArgs *args, char **ret_password, Why *why);
+
 /* Functions return EXIT_DONE, or another status after a message. */
 int cli_open_repository(Cli *cli, const RepoArgs *args, Repository **ret_repo);
 int cli_init_repository(Cli *cli, const RepoArgs *args, Repository **ret_repo);
-int cli_lock_repository(Cli *cli, Repository *repo, bool exclusive, bool *ret_found_dead,
-                        RepoLock **ret_lock);
+/* Who only reads (not @exclusive, and without @ret_settle) goes on without a lock where none can be written:
+ * on what is read-only or full. */
+int cli_lock_repository(Cli *cli, Repository *repo, bool exclusive, bool *ret_settle, RepoLock **ret_lock);
+/* What is damaged is noted, and passed over. */
+int cli_load_index(Cli *cli, Repository *repo);
+/* After reading: that packs which no index names were needed. */
+void cli_note_unnamed(const Repository *repo);
 int cli_load_points(Cli *cli, Repository *repo, SnapshotList *ret_points);
+
+/* vss verify --repository: a repository is looked at, and not applications. */
+int verify_repository(Cli *cli, const RepoArgs *args, bool read_data);
 
 /* A failure of a repository, a negative errno, as one of ours. Return: EXIT_FAILED. */
 int cli_fail_repository(Cli *cli, int error, const Why *why);

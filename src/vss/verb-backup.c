@@ -237,10 +237,10 @@ static int archive(Run *run) {
 
 static int prepare(Run *run) {
         StoreOptions options = { .level = level_of(run->args->compression) };
-        bool found_dead = false;
-        size_t taken = 0;
+        Salvage salvage = {};
+        bool settle = false;
         Why why = {};
-        int status = cli_lock_repository(run->cli, run->repo, false, &found_dead, &run->lock), r;
+        int status = cli_lock_repository(run->cli, run->repo, false, &settle, &run->lock), r;
 
         if (status == EXIT_DONE)
                 status = cli_load_points(run->cli, run->repo, &run->points);
@@ -248,13 +248,19 @@ static int prepare(Run *run) {
                 return status;
         if (!run->args->force)
                 run->parent = choose_parent(&run->points, run->args->host, &run->args->paths);
-        r = repo_load_index(run->repo, NULL, NULL, &why);
-        if (r == 0)
-                r = store_new(run->repo, run->lock, &options, &why, &run->store);
-        if (r == 0 && found_dead)
-                r = store_salvage(run->store, &why, &taken);
-        if (taken > 0)
-                cli_note("%zu packs of a run that did not end are used", taken);
+        status = cli_load_index(run->cli, run->repo);
+        if (status != EXIT_DONE)
+                return status;
+        r = store_new(run->repo, run->lock, &options, &why, &run->store);
+        if (r == 0 && settle)
+                r = store_salvage(run->store, &why, &salvage);
+        if (salvage.taken > 0)
+                cli_note("%zu packs that were in no index are used: a run did not end, or an index was lost",
+                         salvage.taken);
+        if (salvage.lost > 0)
+                cli_note("%zu packs are missing or cut off: what was in them is stored again where it is found; "
+                         "vss verify --repository says what is lost",
+                         salvage.lost);
         return r < 0 ? cli_fail_repository(run->cli, r, &why) : EXIT_DONE;
 }
 

@@ -26,6 +26,9 @@ int verb_init(Cli *cli, int argc, char **argv) {
         (void)blob_id_text(&repo->config.id, id);
         if (!cli->json) {
                 printf("repository %.10s made at %s\n", id, repo->location);
+                if (repo->renewed)
+                        printf("There were keys, but no config: it is made anew, and what lies there can be read "
+                               "again.\n");
                 printf("Without its password nobody can read it, and nobody can replace the password.\n");
                 return EXIT_DONE;
         }

@@ -155,8 +155,7 @@ int verb_ls(Cli *cli, int argc, char **argv) {
         const Snapshot *point;
         const char *path;
         Why why = {};
-        int status = EXIT_DONE, index = options_parse(cli, options, ELEMENTS(options), argc, argv, &status),
-            r;
+        int status = EXIT_DONE, index = options_parse(cli, options, ELEMENTS(options), argc, argv, &status);
 
         if (index < 0)
                 return status;
@@ -170,9 +169,9 @@ int verb_ls(Cli *cli, int argc, char **argv) {
         point = snapshot_list_find(&points, argv[index], &why);
         if (!point)
                 return cli_fail_repository(cli, -ENOENT, &why);
-        r = repo_load_index(repo, NULL, NULL, &why);
-        if (r < 0)
-                return cli_fail_repository(cli, r, &why);
+        status = cli_load_index(cli, repo);
+        if (status != EXIT_DONE)
+                return status;
         listing.repo = repo;
         if (cli->json) {
                 answer = vss_value_new_dict();
@@ -184,6 +183,7 @@ int verb_ls(Cli *cli, int argc, char **argv) {
         if (*path != '/')
                 return cli_usage(cli, "'%s': paths of a point are absolute", path);
         status = find_path(&listing, &point->tree, path, path);
+        cli_note_unnamed(repo);
         if (status == EXIT_DONE && cli->json)
                 status = cli_print_json(cli, answer, false);
         return status == EXIT_DONE ? listing.status : status;

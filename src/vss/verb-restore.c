@@ -97,13 +97,14 @@ static int extract(Restore *restore, Repository *repo, const Snapshot *point, co
                                  strerror(errno));
         raise_limit();
         options.target_fd = fd;
+        if (cli_load_index(restore->cli, repo) != EXIT_DONE)
+                return EXIT_FAILED;
         progress_begin(&restore->progress, restore->cli, "restoring");
         if (strcmp(paths[0], "/") == 0 && point->summary.there)
                 progress_expect(&restore->progress, point->summary.total_files, point->summary.total_bytes);
-        r = repo_load_index(repo, NULL, NULL, &why);
-        if (r == 0)
-                r = extract_run(repo, &point->tree, &options, &why, &restore->counts);
+        r = extract_run(repo, &point->tree, &options, &why, &restore->counts);
         progress_end(&restore->progress);
+        cli_note_unnamed(repo);
         if (r < 0)
                 return cli_fail_repository(restore->cli, r, &why);
         return report(restore, point);

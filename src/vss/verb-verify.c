@@ -3,13 +3,14 @@
 /*
  * vss verify: do the applications find their data in a shadow copy good?
  *
- * A set is made as for a copy backup, its writers look at clones of it, and it is deleted: nothing of it stays, and no writer
- * takes it for a backup that was saved.
+ * A set is made as for a copy backup, its writers look at clones of it, and it is deleted: nothing of it
+ * stays, and no writer takes it for a backup that was saved.
  */
 
 #include <string.h>
 #include "vss/backup.h"
 #include "vss/output.h"
+#include "vss/repository.h"
 #include "vss/verb.h"
 
 static int look(Backup *backup, vss_value **ret_result) {
@@ -89,32 +90,69 @@ static int report(Cli *cli, Backup *backup, vss_value *result) {
         return good ? EXIT_DONE : EXIT_PARTLY;
 }
 
-int verb_verify(Cli *cli, int argc, char **argv) {
-        _cleanup_(backup_options_clear) BackupOptions o = { .context = VSS_CTX_BACKUP, .type = VSS_BT_COPY };
+/* vss verify: one table for both, so that --help shows all of it. */
+typedef struct VerifyArgs {
+        BackupOptions backup;
+        RepoArgs repo;
+        bool read_data;
+} VerifyArgs;
+
+static int verify_applications(Cli *cli, BackupOptions *o, int argc, char **argv) {
         _cleanup_(backup_clear) Backup backup = {};
         _cleanup_value_ vss_value *result = NULL;
-        const Option options[] = {
-                OPTION("writer", OPTION_LIST, "NAME[:/PATH]", "this writer, or one component of it", &o.writers),
-                OPTION("exclude-writer", OPTION_LIST, "NAME[:/PATH]", "leave this writer, or component, out",
-                       &o.excluded),
-                OPTION("provider", OPTION_TEXT, "NAME", "use this provider, not the service's choice", &o.provider),
-                OPTION_RANGE("wait", OPTION_NUMBER, "SECONDS", "wait this long while another set is being created",
-                             &o.wait, 0, 86400),
-        };
-        int status = EXIT_DONE, index;
+        int status;
 
-        if (is_about_repository(argc, argv))
-                return verify_repository(cli, argc, argv);
-        index = options_parse(cli, options, ELEMENTS(options), argc, argv, &status);
-        if (index < 0)
-                return status;
-        o.label = "vss verify";
-        for (int i = index; i < argc; i++)
-                if (strings_add(&o.paths, argv[i]) < 0)
+        o->label = "vss verify";
+        for (int i = 0; i < argc; i++)
+                if (strings_add(&o->paths, argv[i]) < 0)
                         return cli_out_of_memory(cli);
-        status = backup_make(&backup, cli, &o);
+        status = backup_make(&backup, cli, o);
         if (status == EXIT_DONE)
                 status = look(&backup, &result);
         backup_release(&backup);
         return status == EXIT_DONE ? report(cli, &backup, result) : status;
+}
+
+static int choose(Cli *cli, VerifyArgs *args, int argc, char **argv) {
+        const BackupOptions *o = &args->backup;
+        const RepoArgs *repo = &args->repo;
+
+        if (!repo->repository && !args->read_data) {
+                if (repo->password_file || repo->password_command || repo->sftp_command || repo->keyring)
+                        return cli_usage(cli, "which repository? Give --repository");
+                return verify_applications(cli, &args->backup, argc, argv);
+        }
+        if (o->writers.n > 0 || o->excluded.n > 0 || o->provider || o->wait)
+                return cli_usage(cli, "--writer and others are about applications, not about a repository");
+        if (argc > 0)
+                return cli_usage(cli, "'%s' is one word too many", argv[0]);
+        return verify_repository(cli, repo, args->read_data);
+}
+
+int verb_verify(Cli *cli, int argc, char **argv) {
+        VerifyArgs args = { .backup = { .context = VSS_CTX_BACKUP, .type = VSS_BT_COPY } };
+        BackupOptions *o = &args.backup;
+        const Option options[] = {
+                OPTION("writer", OPTION_LIST, "NAME[:/PATH]", "this writer, or one component of it",
+                       &o->writers),
+                OPTION("exclude-writer", OPTION_LIST, "NAME[:/PATH]", "leave this writer, or component, out",
+                       &o->excluded),
+                OPTION("provider", OPTION_TEXT, "NAME", "use this provider, not the service's choice",
+                       &o->provider),
+                OPTION_RANGE("wait", OPTION_NUMBER, "SECONDS",
+                             "wait this long while another set is being created", &o->wait, 0, 86400),
+                OPTION("repository", OPTION_TEXT, "REPOSITORY",
+                       "look at this repository, and not at applications: a directory, or "
+                       "sftp:[USER@]HOST:PATH",
+                       &args.repo.repository),
+                OPTION("read-data", OPTION_FLAG, NULL, "... and read every byte of every pack in it",
+                       &args.read_data),
+                REPO_PASSWORD_OPTIONS(&args.repo),
+        };
+        int status = EXIT_DONE, index = options_parse(cli, options, ELEMENTS(options), argc, argv, &status);
+
+        if (index >= 0)
+                status = choose(cli, &args, argc - index, argv + index);
+        backup_options_clear(o);
+        return status;
 }

@@ -24,6 +24,7 @@ int verb_forget(Cli *cli, int argc, char **argv);
 int verb_freeze(Cli *cli, int argc, char **argv);
 int verb_import(Cli *cli, int argc, char **argv);
 int verb_init(Cli *cli, int argc, char **argv);
+int verb_key(Cli *cli, int argc, char **argv);
 int verb_list(Cli *cli, int argc, char **argv);
 int verb_ls(Cli *cli, int argc, char **argv);
 int verb_plan(Cli *cli, int argc, char **argv);
@@ -35,7 +36,3 @@ int verb_storage(Cli *cli, int argc, char **argv);
 int verb_thaw(Cli *cli, int argc, char **argv);
 int verb_unexpose(Cli *cli, int argc, char **argv);
 int verb_verify(Cli *cli, int argc, char **argv);
-
-/* vss verify --repository: a repository is looked at, and not applications. */
-bool is_about_repository(int argc, char **argv);
-int verify_repository(Cli *cli, int argc, char **argv);

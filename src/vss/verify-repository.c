@@ -15,8 +15,28 @@
 typedef struct Verification {
         Cli *cli;
         Progress progress;
-        vss_value *problems;
+        vss_value *problems, *lost;
 } Verification;
+
+/* In the order in which it is done; vss-repository(7) says it at length. */
+static const struct {
+        unsigned damage; /* any of these */
+        const char *what;
+} advice[] = {
+        { VERIFY_KEYS | VERIFY_INDEX | VERIFY_PACKS | VERIFY_POINTS,
+          "First see to the disk, and copy the repository: what is whole can be restored, now and later." },
+        { VERIFY_KEYS, "A key file: delete it, and add one with vss key add while another key is open." },
+        { VERIFY_POINTS, "A point: delete its file; nothing else stands on it." },
+        { VERIFY_PACKS, "Packs: move those that are damaged out of the repository." },
+        { VERIFY_INDEX | VERIFY_PACKS,
+          "The index: restic rebuild-index makes it anew, from the packs that are there." },
+        { VERIFY_PACKS,
+          "Then vss backup --force of the same files: what is still in them is stored again, and older "
+          "points have it, too." },
+        { VERIFY_PACKS | VERIFY_TREES,
+          "Then run this again: what is still named is lost; vss forget takes away points "
+          "that are of no use." },
+};
 
 static void told(void *userdata, const char *what) {
         Verification *verification = userdata;
@@ -25,6 +45,25 @@ static void told(void *userdata, const char *what) {
         cli_note("%s", what);
         if (text)
                 (void)value_append_string(verification->problems, text_make_utf8(text));
+}
+
+static int add_lost(Verification *verification, const char *id, const char *path, const char *what) {
+        _cleanup_value_ vss_value *entry = vss_value_new_dict();
+        _cleanup_(freep) char *name = strdup(path), *text = strdup(what);
+
+        if (!name || !text || vss_value_set_string(entry, "point", id) < 0 ||
+            vss_value_set_string(entry, "path", text_make_utf8(name)) < 0 ||
+            vss_value_set_string(entry, "message", text_make_utf8(text)) < 0)
+                return VSS_E_OUTOFMEMORY;
+        return vss_value_append(verification->lost, TAKE_PTR(entry));
+}
+
+static void lost(void *userdata, const Snapshot *point, const char *path, const char *what) {
+        Verification *verification = userdata;
+        char id[BLOB_ID_TEXT];
+
+        cli_note("point %.8s: %s: lost: %s", blob_id_text(&point->id, id), path, what);
+        (void)add_lost(verification, id, path, what);
 }
 
 static bool show_progress(void *userdata, const char *step, uint64_t done, uint64_t all) {
@@ -38,16 +77,37 @@ static bool show_progress(void *userdata, const char *step, uint64_t done, uint6
 
 static int answer(Cli *cli, Verification *verification, const VerifyCounts *counts) {
         _cleanup_value_ vss_value *value = vss_value_new_dict();
+        vss_value *remedies = value_require(value, "advice", VSS_KIND_LIST);
 
-        if (vss_value_set_integer(value, "points", (int64_t)counts->points) < 0 ||
+        if (!remedies || vss_value_set_integer(value, "points", (int64_t)counts->points) < 0 ||
+            vss_value_set_integer(value, "points-hit", (int64_t)counts->hit_points) < 0 ||
             vss_value_set_integer(value, "trees", (int64_t)counts->trees) < 0 ||
             vss_value_set_integer(value, "packs", (int64_t)counts->packs) < 0 ||
             vss_value_set_integer(value, "blobs", (int64_t)counts->blobs) < 0 ||
             vss_value_set_integer(value, "bytes-read", (int64_t)counts->bytes) < 0 ||
             vss_value_set_integer(value, "unused-packs", (int64_t)counts->unused_packs) < 0 ||
-            vss_value_set(value, "problems", vss_value_copy(verification->problems)) < 0)
+            vss_value_set(value, "problems", vss_value_copy(verification->problems)) < 0 ||
+            vss_value_set(value, "lost", vss_value_copy(verification->lost)) < 0)
                 return cli_out_of_memory(cli);
+        FOREACH_ELEMENT (each, advice)
+                if ((each->damage & counts->damage) && value_append_string(remedies, each->what) < 0)
+                        return cli_out_of_memory(cli);
         return progress_answer(&verification->progress, value);
+}
+
+static void show_damage(const VerifyCounts *counts) {
+        if (counts->problems == 0)
+                return;
+        if (counts->hit_points > 0)
+                printf("%llu of %llu points are hit, in %llu paths; all else in them can be restored\n",
+                       (unsigned long long)counts->hit_points, (unsigned long long)counts->points,
+                       (unsigned long long)counts->lost);
+        else
+                printf("no path of any point is lost by what was found\n");
+        printf("What to do:\n");
+        FOREACH_ELEMENT (each, advice)
+                if (each->damage & counts->damage)
+                        printf("  %s\n", each->what);
 }
 
 static int report(Cli *cli, Verification *verification, const VerifyCounts *counts, bool read_data) {
@@ -61,52 +121,38 @@ static int report(Cli *cli, Verification *verification, const VerifyCounts *coun
         if (read_data)
                 printf("; %s read", format_size((int64_t)counts->bytes, size));
         printf(": %s\n", counts->problems == 0 ? "no problems" : "there are problems");
+        show_damage(counts);
         if (counts->unused_packs > 0)
                 printf("%llu packs are in no index: runs that did not end left them; they do no harm\n",
                        (unsigned long long)counts->unused_packs);
         return EXIT_DONE;
 }
 
-bool is_about_repository(int argc, char **argv) {
-        for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-                if (strcmp(argv[i], "--repository") == 0 || strncmp(argv[i], "--repository=", 13) == 0 ||
-                    strcmp(argv[i], "--read-data") == 0)
-                        return true;
-        return false;
-}
-
-int verify_repository(Cli *cli, int argc, char **argv) {
-        RepoArgs args = {};
-        bool read_data = false;
-        const Option options[] = {
-                REPO_OPTIONS(&args),
-                OPTION("read-data", OPTION_FLAG, NULL, "read every byte of every pack", &read_data),
-        };
+int verify_repository(Cli *cli, const RepoArgs *args, bool read_data) {
         Verification verification = { .cli = cli };
-        VerifyOptions verify = { .told = told, .progress = show_progress, .userdata = &verification };
+        const VerifyOptions options = { .read_data = read_data,
+                                        .told = told,
+                                        .lost = lost,
+                                        .progress = show_progress,
+                                        .userdata = &verification };
         _cleanup_(repo_freep) Repository *repo = NULL;
         _cleanup_(repo_unlockp) RepoLock *lock = NULL;
         VerifyCounts counts = {};
-        int status = EXIT_DONE, index = options_parse(cli, options, ELEMENTS(options), argc, argv, &status),
-            r;
+        int status = cli_open_repository(cli, args, &repo), r;
         Why why = {};
 
-        if (index < 0)
-                return status;
-        if (argc > index)
-                return cli_usage(cli, "'%s' is one word too many", argv[index]);
-        status = cli_open_repository(cli, &args, &repo);
         if (status == EXIT_DONE)
                 status = cli_lock_repository(cli, repo, false, NULL, &lock);
         if (status != EXIT_DONE)
                 return status;
         verification.problems = vss_value_new_list();
-        verify.read_data = read_data;
+        verification.lost = vss_value_new_list();
         progress_begin(&verification.progress, cli, "looking at it");
-        r = verify_run(repo, &verify, &why, &counts);
+        r = verify_run(repo, &options, &why, &counts);
         progress_end(&verification.progress);
         status = r < 0 ? cli_fail_repository(cli, r, &why) : report(cli, &verification, &counts, read_data);
         vss_value_free(verification.problems);
+        vss_value_free(verification.lost);
         if (status == EXIT_DONE && counts.problems > 0) {
                 cli_note("%llu problems; they are named above", (unsigned long long)counts.problems);
                 status = EXIT_FAILED;
