@@ -7,6 +7,7 @@
  * does not cost the whole answer.
  */
 
+#include <errno.h>
 #include <string.h>
 #include "util/macro.h"
 #include "vss/json.h"
@@ -83,4 +84,62 @@ json_t *json_from_value(const vss_value *value) {
                 break;
         }
         return json_null();
+}
+
+static vss_value *value_from_json(const json_t *json, unsigned depth);
+
+static vss_value *list_from_json(const json_t *json, unsigned depth) {
+        _cleanup_value_ vss_value *list = vss_value_new_list();
+
+        for (size_t i = 0; i < json_array_size(json); i++)
+                if (vss_value_append(list, value_from_json(json_array_get(json, i), depth)) < 0)
+                        return NULL;
+        return TAKE_PTR(list);
+}
+
+static vss_value *dict_from_json(const json_t *json, unsigned depth) {
+        _cleanup_value_ vss_value *dict = vss_value_new_dict();
+        const char *key;
+        json_t *member;
+
+        json_object_foreach((json_t *)json, key, member) {
+                if (!json_is_null(member) && vss_value_set(dict, key, value_from_json(member, depth)) < 0)
+                        return NULL;
+        }
+        return TAKE_PTR(dict);
+}
+
+/* NULL without memory, and for what is too deep. */
+static vss_value *value_from_json(const json_t *json, unsigned depth) {
+        if (depth > VALUE_DEPTH_MAX)
+                return NULL;
+        switch (json_typeof(json)) {
+        case JSON_OBJECT:
+                return dict_from_json(json, depth + 1);
+        case JSON_ARRAY:
+                return list_from_json(json, depth + 1);
+        case JSON_STRING:
+                return vss_value_new_string(json_string_value(json));
+        case JSON_INTEGER:
+                return vss_value_new_integer(json_integer_value(json));
+        case JSON_REAL: /* no number of ours has a fraction */
+                return vss_value_new_string("");
+        case JSON_TRUE:
+        case JSON_FALSE:
+                return vss_value_new_boolean(json_is_true(json));
+        default:
+                return vss_value_new_string("");
+        }
+}
+
+int json_to_value(const char *text, size_t size, vss_value **ret_value) {
+        json_error_t error;
+        json_t *json = json_loadb(text, size, 0, &error);
+        vss_value *value = json ? value_from_json(json, 0) : NULL;
+
+        json_decref(json);
+        if (!value)
+                return !json && json_error_code(&error) == json_error_out_of_memory ? -ENOMEM : -EBADMSG;
+        *ret_value = value;
+        return 0;
 }

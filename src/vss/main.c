@@ -47,6 +47,7 @@ static const Verb verbs[] = {
           verb_restore },
         { "points", "[OPTION]...", "Shows what can be restored from a repository", verb_points },
         { "ls", "[OPTION]... POINT [PATH]", "Shows what a point holds", verb_ls },
+        { "diff", "[OPTION]... POINT POINT [PATH]...", "Shows what differs between two points", verb_diff },
         { "forget", "[OPTION]... POINT... | --keep-... N", "Takes points out of a repository", verb_forget },
         { "key", "list | add | remove KEY [OPTION]...", "Shows, adds and removes passwords of a repository",
           verb_key },

@@ -5,69 +5,28 @@
  */
 
 #include <string.h>
-#include "repository/keep.h"
 #include "vss/output.h"
-#include "vss/repository.h"
+#include "vss/retention.h"
 #include "vss/verb.h"
 
 typedef struct Forget {
         Cli *cli;
         RepoArgs repo_args;
-        KeepRules rules;
-        const char *within, *host, *path, *tag;
+        Retention retention;
+        const char *within, *group_by;
         Strings keep_tags;
         bool dry_run;
         Repository *repo;
         SnapshotList points;
-        bool *remove; /* of each point */
-        char **names; /* of points to be removed */
+        Decision *decisions; /* of each point */
+        char **names;        /* of points to be removed */
         int n_names;
 } Forget;
 
-static bool has_string(const SnapshotStrings *strings, const char *wanted) {
-        for (size_t i = 0; i < strings->n; i++)
-                if (strcmp(strings->items[i], wanted) == 0)
-                        return true;
-        return false;
-}
-
-static bool is_considered(const Forget *forget, const Snapshot *point) {
-        return (!forget->host || strcmp(forget->host, point->hostname) == 0) &&
-               (!forget->path || has_string(&point->paths, forget->path)) &&
-               (!forget->tag || has_string(&point->tags, forget->tag));
-}
-
-/* The group of the @i-th point, the newest first, if it is the newest of its group. */
-static int apply_group(Forget *forget, size_t newest, bool *done) {
-        SnapshotList *points = &forget->points;
-        _cleanup_(freep) const Snapshot **group = calloc(points->n, sizeof(*group));
-        _cleanup_(freep) bool *keep = calloc(points->n, sizeof(*keep));
-        size_t n = 0;
-
-        if (!group || !keep)
-                return -ENOMEM;
-        for (size_t i = newest + 1; i > 0; i--)
-                if (!done[i - 1] && is_considered(forget, &points->items[i - 1]) &&
-                    keep_is_same_group(&points->items[newest], &points->items[i - 1])) {
-                        group[n++] = &points->items[i - 1];
-                        done[i - 1] = true;
-                }
-        keep_apply(&forget->rules, group, n, keep);
-        for (size_t i = 0; i < n; i++)
-                forget->remove[group[i] - points->items] = !keep[i];
-        return 0;
-}
-
 static int choose_by_rules(Forget *forget) {
-        _cleanup_(freep) bool *done = calloc(forget->points.n + 1, sizeof(*done));
-
-        if (!done)
-                return cli_out_of_memory(forget->cli);
-        for (size_t i = forget->points.n; i > 0; i--)
-                if (!done[i - 1] && is_considered(forget, &forget->points.items[i - 1]) &&
-                    apply_group(forget, i - 1, done) < 0)
-                        return cli_out_of_memory(forget->cli);
-        return EXIT_DONE;
+        return retention_choose(&forget->retention, &forget->points, forget->decisions) < 0
+                       ? cli_out_of_memory(forget->cli)
+                       : EXIT_DONE;
 }
 
 static int choose_by_name(Forget *forget) {
@@ -77,28 +36,9 @@ static int choose_by_name(Forget *forget) {
 
                 if (!point)
                         return cli_fail_repository(forget->cli, -ENOENT, &why);
-                forget->remove[point - forget->points.items] = true;
+                forget->decisions[point - forget->points.items].forget = true;
         }
-        return EXIT_DONE;
-}
-
-static int remove_points(Forget *forget, RepoLock *lock) {
-        Backend *backend = forget->repo->backend;
-
-        for (size_t i = 0; i < forget->points.n; i++) {
-                Why why = {};
-                int r = 0;
-
-                if (!forget->remove[i])
-                        continue;
-                if (interrupt_pending())
-                        return cli_fail(forget->cli, VSS_S_ASYNC_CANCELLED);
-                r = repo_lock_check(lock, &why);
-                if (r == 0)
-                        r = backend->ops->remove(backend, STORE_SNAPSHOT, &forget->points.items[i].id, &why);
-                if (r < 0)
-                        return cli_fail_repository(forget->cli, r, &why);
-        }
+        retention_keep_bases(&forget->points, forget->decisions);
         return EXIT_DONE;
 }
 
@@ -109,11 +49,29 @@ static int answer(const Forget *forget) {
 
         if (!kept || !removed || vss_value_set_boolean(value, "dry-run", forget->dry_run) < 0)
                 return cli_out_of_memory(forget->cli);
-        for (size_t i = 0; i < forget->points.n; i++)
-                if (vss_value_append(forget->remove[i] ? removed : kept,
-                                     point_to_value(&forget->points.items[i])) < 0)
+        for (size_t i = 0; i < forget->points.n; i++) {
+                const Decision *decision = &forget->decisions[i];
+                vss_value *point = point_to_value(&forget->points.items[i]);
+                char id[BLOB_ID_TEXT];
+
+                if ((point && decision->needed_by &&
+                     vss_value_set_string(point, "needed-by", blob_id_text(&decision->needed_by->id, id)) <
+                             0) ||
+                    vss_value_append(decision->forget ? removed : kept, point) < 0)
                         return cli_out_of_memory(forget->cli);
+        }
         return cli_print_json(forget->cli, value, false);
+}
+
+static void print_point(const char *what, const Snapshot *point, const Snapshot *needed_by) {
+        char id[BLOB_ID_TEXT], other[BLOB_ID_TEXT], date[DATE_SIZE];
+
+        printf("%s point %.8s of %s", what, blob_id_text(&point->id, id),
+               format_date((int64_t)point->time.tv_sec * 1000000, date));
+        if (needed_by)
+                printf(": the log point %.8s cannot be restored without it",
+                       blob_id_text(&needed_by->id, other));
+        (void)putchar('\n');
 }
 
 static int report(const Forget *forget) {
@@ -122,19 +80,29 @@ static int report(const Forget *forget) {
         if (forget->cli->json)
                 return answer(forget);
         for (size_t i = 0; i < forget->points.n; i++) {
-                const Snapshot *point = &forget->points.items[i];
-                char id[BLOB_ID_TEXT], date[DATE_SIZE];
+                const Decision *decision = &forget->decisions[i];
 
-                kept += !forget->remove[i];
-                removed += forget->remove[i];
-                if (forget->remove[i])
-                        printf("%s point %.8s of %s\n", forget->dry_run ? "would forget" : "forgot",
-                               blob_id_text(&point->id, id),
-                               format_date((int64_t)point->time.tv_sec * 1000000, date));
+                kept += !decision->forget;
+                removed += decision->forget;
+                if (decision->forget)
+                        print_point(forget->dry_run ? "would forget" : "forgot", &forget->points.items[i],
+                                    NULL);
+                else if (decision->needed_by)
+                        print_point("kept", &forget->points.items[i], decision->needed_by);
         }
         printf("%zu %s, %zu kept\n", removed, forget->dry_run ? "would be forgotten" : "forgotten", kept);
         if (removed > 0 && !forget->dry_run)
                 printf("What only these needed still takes room; restic prune gives it back.\n");
+        return EXIT_DONE;
+}
+
+/* What was asked for by name and is needed stays, which is less than was asked for. */
+static int judge(const Forget *forget) {
+        for (size_t i = 0; forget->n_names > 0 && i < forget->points.n; i++)
+                if (forget->decisions[i].needed_by) {
+                        cli_note("points that others need are kept: forget these together with them");
+                        return EXIT_PARTLY;
+                }
         return EXIT_DONE;
 }
 
@@ -146,31 +114,45 @@ static int run(Forget *forget) {
                 status = cli_load_points(forget->cli, forget->repo, &forget->points);
         if (status != EXIT_DONE)
                 return status;
-        forget->remove = calloc(forget->points.n + 1, sizeof(*forget->remove));
-        if (!forget->remove)
+        forget->decisions = calloc(forget->points.n + 1, sizeof(*forget->decisions));
+        if (!forget->decisions)
                 return cli_out_of_memory(forget->cli);
         status = forget->n_names > 0 ? choose_by_name(forget) : choose_by_rules(forget);
         if (status == EXIT_DONE && !forget->dry_run)
-                status = remove_points(forget, lock);
-        return status == EXIT_DONE ? report(forget) : status;
+                status = retention_apply(forget->cli, forget->repo, lock, &forget->points,
+                                         forget->decisions);
+        if (status == EXIT_DONE)
+                status = report(forget);
+        return status == EXIT_DONE ? judge(forget) : status;
 }
 
 static int check(Forget *forget) {
-        if (forget->within && keep_parse_within(forget->within, &forget->rules) < 0)
+        Retention *retention = &forget->retention;
+
+        if (forget->within && keep_parse_within(forget->within, &retention->rules) < 0)
                 return cli_usage(forget->cli, "--keep-within: '%s' is no duration like 1y6m, 30d or 12h",
                                  forget->within);
-        if (forget->n_names > 0 && !keep_is_empty(&forget->rules))
+        retention->group_by = GROUP_DEFAULT;
+        if (forget->group_by && retention_parse_groups(forget->group_by, &retention->group_by) < 0 &&
+            strcmp(forget->group_by, "none") != 0)
+                return cli_usage(forget->cli,
+                                 "--group-by: '%s' is neither host, paths and tags, with commas, nor none",
+                                 forget->group_by);
+        if (forget->group_by && strcmp(forget->group_by, "none") == 0)
+                retention->group_by = 0;
+        if (forget->n_names > 0 && !keep_is_empty(&retention->rules))
                 return cli_usage(forget->cli, "name points, or say what is kept: not both");
-        if (forget->n_names == 0 && keep_is_empty(&forget->rules))
+        if (forget->n_names == 0 && keep_is_empty(&retention->rules))
                 return cli_usage(forget->cli, "name points, or say what is kept, with --keep-...");
-        if (forget->n_names > 0 && (forget->host || forget->path || forget->tag))
-                return cli_usage(forget->cli, "--host, --path and --tag go with rules, not with points");
-        return EXIT_DONE;
+        if (forget->n_names > 0 && !point_filter_is_empty(&retention->filter))
+                return cli_usage(forget->cli,
+                                 "--host, --path, --tag, --type and --task go with rules, not with points");
+        return point_filter_check(forget->cli, &retention->filter);
 }
 
 int verb_forget(Cli *cli, int argc, char **argv) {
         Forget forget = { .cli = cli };
-        KeepRules *rules = &forget.rules;
+        KeepRules *rules = &forget.retention.rules;
         const Option options[] = {
                 REPO_OPTIONS(&forget.repo_args),
                 OPTION_RANGE("keep-last", OPTION_NUMBER, "N", "keep the last N points", &rules->last, 1,
@@ -189,9 +171,10 @@ int verb_forget(Cli *cli, int argc, char **argv) {
                        "keep what is younger than the newest by less: 1y6m, 30d, 12h", &forget.within),
                 OPTION("keep-tag", OPTION_LIST, "TAG", "keep what has this tag; may be given again",
                        &forget.keep_tags),
-                OPTION("host", OPTION_TEXT, "NAME", "look only at points of this machine", &forget.host),
-                OPTION("path", OPTION_TEXT, "PATH", "look only at points of this path", &forget.path),
-                OPTION("tag", OPTION_TEXT, "TAG", "look only at points with this tag", &forget.tag),
+                POINT_FILTER_OPTIONS(&forget.retention.filter),
+                OPTION("group-by", OPTION_TEXT, "WHAT",
+                       "host,paths,tags or none: what the points have in common that a rule looks at",
+                       &forget.group_by),
                 OPTION("dry-run", OPTION_FLAG, NULL, "only say what would be forgotten", &forget.dry_run),
         };
         _cleanup_(freep) const char **tags = NULL;
@@ -211,7 +194,7 @@ int verb_forget(Cli *cli, int argc, char **argv) {
                         status = run(&forget);
         }
         snapshot_list_clear(&forget.points);
-        free(forget.remove);
+        free(forget.decisions);
         forget.repo = repo_free(forget.repo);
         strings_clear(&forget.keep_tags);
         return status;

@@ -4,18 +4,23 @@
  * vss ls: what a point holds
  */
 
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "repository/go-text.h"
 #include "util/utf8.h"
 #include "vss/output.h"
 #include "vss/repository.h"
+#include "vss/size.h"
 #include "vss/verb.h"
+
+#define DEPTH_MAX 4096u
 
 typedef struct Listing {
         Cli *cli;
         Repository *repo;
         bool recursive, full;
+        uint64_t files, bytes;
         vss_value *entries; /* with --json */
         int status;
 } Listing;
@@ -61,13 +66,26 @@ static const char *mode_text(const Node *node, char text[static 11]) {
         return text;
 }
 
+/* The name that the owner had on the machine of the backup, if it had one. */
+static void print_owner(const char *name, uint32_t id) {
+        if (name && *name) {
+                int gap = 8 - (int)MIN(strlen(name), (size_t)8);
+
+                print_text(stdout, name);
+                printf("%*s ", gap, "");
+        } else
+                printf("%-8u ", id);
+}
+
 static void print_entry(const Listing *listing, const char *path, const Node *node) {
         char mode[11], date[DATE_SIZE];
 
-        if (listing->full)
-                printf("%s %8u %8u %14llu %s ", mode_text(node, mode), node->uid, node->gid,
-                       (unsigned long long)node->size,
-                       format_date((int64_t)node->mtime.tv_sec * 1000000, date));
+        if (listing->full) {
+                printf("%s ", mode_text(node, mode));
+                print_owner(node->user, node->uid);
+                print_owner(node->group, node->gid);
+                printf("%14" PRIu64 " %s ", node->size, format_date((int64_t)node->mtime.tv_sec * 1000000, date));
+        }
         print_text(stdout, path);
         if (listing->full && node->type == NODE_SYMLINK && node->target) {
                 fputs(" -> ", stdout);
@@ -77,6 +95,8 @@ static void print_entry(const Listing *listing, const char *path, const Node *no
 }
 
 static int list_node(Listing *listing, const char *path, const Node *node) {
+        listing->files += node->type == NODE_FILE;
+        listing->bytes += node->type == NODE_FILE ? node->size : 0;
         if (listing->entries)
                 return append_entry(listing, path, node);
         print_entry(listing, path, node);
@@ -84,11 +104,18 @@ static int list_node(Listing *listing, const char *path, const Node *node) {
 }
 
 /* What cannot be read is told, and the rest is listed. */
-static int list_tree(Listing *listing, const char *directory, const BlobId *id) {
+static int list_tree(Listing *listing, const char *directory, const BlobId *id, unsigned depth) {
         _cleanup_tree_ Tree tree = {};
         int status = EXIT_DONE, r;
         Why why = {};
 
+        if (interrupt_pending())
+                return cli_fail(listing->cli, VSS_S_ASYNC_CANCELLED);
+        if (depth > DEPTH_MAX) {
+                cli_note("%s: lies too deep", directory);
+                listing->status = EXIT_PARTLY;
+                return EXIT_DONE;
+        }
         r = repo_load_tree(listing->repo, id, &tree, &why);
         if (r < 0) {
                 cli_note("%s: %s", *directory ? directory : "/", why.text);
@@ -105,8 +132,8 @@ static int list_tree(Listing *listing, const char *directory, const BlobId *id) 
                 }
                 status = list_node(listing, path, node);
                 if (status == EXIT_DONE && listing->recursive && node->type == NODE_DIR &&
-                    node->has_subtree && node_name_is_safe(node->name) && !interrupt_pending())
-                        status = list_tree(listing, path, &node->subtree);
+                    node->has_subtree && node_name_is_safe(node->name))
+                        status = list_tree(listing, path, &node->subtree, depth + 1);
         }
         return status;
 }
@@ -126,7 +153,7 @@ static int find_path(Listing *listing, const BlobId *root, const char *whole, co
         if (!name || !here)
                 return cli_out_of_memory(listing->cli);
         if (n == 0)
-                return list_tree(listing, "", root);
+                return list_tree(listing, "", root, 0);
         r = repo_load_tree(listing->repo, root, &tree, &why);
         if (r < 0)
                 return cli_fail_repository(listing->cli, r, &why);
@@ -137,7 +164,7 @@ static int find_path(Listing *listing, const BlobId *root, const char *whole, co
         if (!node->has_subtree)
                 return list_node(listing, here, node);
         if (!*rest)
-                return list_tree(listing, here, &node->subtree);
+                return list_tree(listing, here, &node->subtree, 0);
         return find_path(listing, &node->subtree, whole, rest);
 }
 
@@ -154,6 +181,7 @@ int verb_ls(Cli *cli, int argc, char **argv) {
         _cleanup_value_ vss_value *answer = NULL;
         const Snapshot *point;
         const char *path;
+        char size[SIZE_TEXT];
         Why why = {};
         int status = EXIT_DONE, index = options_parse(cli, options, ELEMENTS(options), argc, argv, &status);
 
@@ -186,5 +214,7 @@ int verb_ls(Cli *cli, int argc, char **argv) {
         cli_note_unnamed(repo);
         if (status == EXIT_DONE && cli->json)
                 status = cli_print_json(cli, answer, false);
+        else if (status == EXIT_DONE && listing.full)
+                printf("%" PRIu64 " files, %s\n", listing.files, format_size((int64_t)listing.bytes, size));
         return status == EXIT_DONE ? listing.status : status;
 }

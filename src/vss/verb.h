@@ -15,6 +15,7 @@ int verb_complete(Cli *cli, int argc, char **argv);
 int verb_create(Cli *cli, int argc, char **argv);
 int verb_delete(Cli *cli, int argc, char **argv);
 int verb_detach(Cli *cli, int argc, char **argv);
+int verb_diff(Cli *cli, int argc, char **argv);
 int verb_doctor(Cli *cli, int argc, char **argv);
 int verb_events(Cli *cli, int argc, char **argv);
 int verb_exec(Cli *cli, int argc, char **argv);
