@@ -12,6 +12,7 @@
 #include "repository/archive-internal.h"
 
 #define READ_STEP (1024u * 1024)
+#define WAIT_MS 200
 
 struct File {
         Dir *dir;
@@ -59,8 +60,7 @@ static void file_release(File *file) {
                 (void)close(file->fd);
         if (!file->failed) {
                 node->size = file->size;
-                node->n_content = file->n;
-                node->content = TAKE_PTR(file->ids); /* freed with the directory */
+                node_set_content(node, TAKE_PTR(file->ids), file->n);
         }
         free(file->ids);
         (void)pthread_mutex_destroy(&file->mutex);
@@ -112,9 +112,7 @@ static void do_chunk(Archive *archive, File *file, size_t index, const void *dat
         (void)pthread_mutex_lock(&file->mutex);
         file->ids[index] = id;
         (void)pthread_mutex_unlock(&file->mutex);
-        (void)pthread_mutex_lock(&archive->mutex);
-        archive->counts.bytes += size;
-        (void)pthread_mutex_unlock(&archive->mutex);
+        archive_count(&archive->counts.bytes, size);
 }
 
 /* Takes the buffer over. */
@@ -267,24 +265,41 @@ static void do_file(Archive *archive, Dir *dir, size_t slot) {
         file_release(file);
 }
 
-static bool take_task(Archive *archive, Task *ret_task) {
-        bool taken = false;
+static bool has_tasks(const Archive *archive) {
+        return archive->n_chunks > 0 || archive->n_files > 0 || archive->n_dirs > 0;
+}
 
-        while (!taken && !(archive->ending && archive->n_files == 0 && archive->n_chunks == 0)) {
-                if (archive->n_chunks > 0) {
-                        *ret_task = archive->chunks[--archive->n_chunks];
-                        taken = true;
-                } else if (archive->n_files > 0) {
-                        *ret_task = archive->files[archive->files_first];
-                        archive->files_first = (archive->files_first + 1) % FILE_QUEUE;
-                        if (archive->n_files-- == FILE_QUEUE / 2)
-                                (void)pthread_cond_signal(&archive->room);
-                        taken = true;
-                } else {
-                        (void)pthread_cond_wait(&archive->work, &archive->mutex);
-                }
+/* First what is begun, last what brings more. With the mutex. */
+static bool take_task(Archive *archive, Task *ret_task) {
+        while (!has_tasks(archive)) {
+                if (archive->ending)
+                        return false;
+                archive->hungry++;
+                (void)pthread_cond_wait(&archive->work, &archive->mutex);
+                archive->hungry--;
         }
-        return taken;
+        if (archive->n_chunks > 0) {
+                *ret_task = archive->chunks[--archive->n_chunks];
+        } else if (archive->n_files > 0) {
+                *ret_task = archive->files[archive->files_first];
+                archive->files_first = (archive->files_first + 1) % FILE_QUEUE;
+                archive->n_files--;
+        } else {
+                *ret_task = archive->dirs[--archive->n_dirs];
+        }
+        return true;
+}
+
+static void do_task(Archive *archive, Task *task) {
+        if (task->file) {
+                do_chunk(archive, task->file, task->index, task->buffer->data, task->buffer->size);
+                give_buffer(archive, task->buffer);
+                file_release(task->file);
+        } else if (task->walk) {
+                dir_walk(task->dir);
+        } else {
+                do_file(archive, task->dir, task->slot);
+        }
 }
 
 static void *run_worker(void *userdata) {
@@ -295,16 +310,10 @@ static void *run_worker(void *userdata) {
         while (take_task(archive, &task)) {
                 archive->busy++;
                 (void)pthread_mutex_unlock(&archive->mutex);
-                if (task.file) {
-                        do_chunk(archive, task.file, task.index, task.buffer->data, task.buffer->size);
-                        give_buffer(archive, task.buffer);
-                        file_release(task.file);
-                } else {
-                        do_file(archive, task.dir, task.slot);
-                }
+                do_task(archive, &task);
                 (void)pthread_mutex_lock(&archive->mutex);
                 archive->busy--;
-                if (archive->busy == 0 && archive->n_files == 0 && archive->n_chunks == 0)
+                if (archive->busy == 0 && !has_tasks(archive))
                         (void)pthread_cond_signal(&archive->room);
         }
         (void)pthread_mutex_unlock(&archive->mutex);
@@ -332,20 +341,76 @@ void archive_stop(Archive *archive, pthread_t *threads, unsigned n) {
                 (void)pthread_join(threads[i], NULL);
 }
 
-bool archive_queue_file(Archive *archive, Dir *dir, size_t slot) {
+void archive_take_file(Archive *archive, Dir *dir, size_t slot) {
         bool queued;
 
         (void)pthread_mutex_lock(&archive->mutex);
-        while (archive->n_files == FILE_QUEUE && archive->error == 0)
-                archive_wait(archive);
-        queued = archive->error == 0;
+        queued = archive->n_files < FILE_QUEUE && archive->error == 0;
         if (queued) {
                 archive->files[(archive->files_first + archive->n_files) % FILE_QUEUE] = (Task){
                         .dir = dir, .slot = slot
                 };
                 archive->n_files++;
+                if (archive->hungry > 0)
+                        (void)pthread_cond_signal(&archive->work);
+        }
+        (void)pthread_mutex_unlock(&archive->mutex);
+        if (!queued)
+                do_file(archive, dir, slot);
+}
+
+/* A queue of directories is open directories and memory: only for who would take one at once. */
+bool archive_offer_dir(Archive *archive, Dir *dir) {
+        bool taken;
+
+        if (archive->hungry == 0)
+                return false;
+        (void)pthread_mutex_lock(&archive->mutex);
+        taken = archive->n_dirs < MIN(archive->hungry, DIR_QUEUE);
+        if (taken) {
+                archive->dirs[archive->n_dirs++] = (Task){ .walk = true, .dir = dir };
                 (void)pthread_cond_signal(&archive->work);
         }
         (void)pthread_mutex_unlock(&archive->mutex);
-        return queued;
+        return taken;
+}
+
+void archive_get_counts(Archive *archive, ArchiveCounts *ret_counts) {
+        const uint64_t *from = (const uint64_t *)&archive->counts;
+        uint64_t *to = (uint64_t *)ret_counts;
+
+        for (size_t i = 0; i < sizeof(*ret_counts) / sizeof(*to); i++)
+                to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+}
+
+/* With the mutex. */
+static void report_progress(Archive *archive) {
+        const ArchiveOptions *options = archive->options;
+        ArchiveCounts counts;
+
+        archive_get_counts(archive, &counts);
+        if (!options->progress || !options->progress(options->userdata, &counts, archive->current) ||
+            archive->error < 0)
+                return;
+        archive->error = -ECANCELED;
+        (void)repo_fail(&archive->why, -ECANCELED, "Interrupted.");
+}
+
+void archive_do_all(Archive *archive, Dir *dir) {
+        struct timespec until;
+
+        (void)pthread_mutex_lock(&archive->mutex);
+        archive->dirs[archive->n_dirs++] = (Task){ .walk = true, .dir = dir };
+        (void)pthread_cond_signal(&archive->work);
+        (void)clock_gettime(CLOCK_MONOTONIC, &until);
+        while (archive->busy > 0 || has_tasks(archive)) {
+                if (pthread_cond_timedwait(&archive->room, &archive->mutex, &until) != ETIMEDOUT)
+                        continue;
+                report_progress(archive);
+                (void)clock_gettime(CLOCK_MONOTONIC, &until);
+                until.tv_nsec += WAIT_MS * 1000000;
+                until.tv_sec += until.tv_nsec / 1000000000;
+                until.tv_nsec %= 1000000000;
+        }
+        (void)pthread_mutex_unlock(&archive->mutex);
 }

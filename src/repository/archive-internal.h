@@ -42,9 +42,12 @@ struct Dir {
         Node *nodes;           /* in the order of their names; without a name: left out */
         size_t n, next;        /* the walker's place */
         atomic_size_t pending; /* entries that are not done, and the walker */
-        Arena arena;           /* the walker's */
-        Arena attributes;      /* the threads', under the archive's mutex */
-        Tree old;              /* of the parent; what is unchanged is borrowed from it */
+        bool failed;           /* it cannot be read, which has been told */
+        bool has_old;
+        BlobId old_id;    /* of its tree in the parent */
+        Arena arena;      /* the walker's */
+        Arena attributes; /* the threads', under the archive's mutex */
+        Tree old;         /* of the parent; what is unchanged is borrowed from it */
 };
 
 typedef struct Name {
@@ -64,9 +67,10 @@ struct Buffer {
         uint8_t data[CHUNK_MAX];
 };
 
-/* A file or, with a buffer, one chunk of a file. */
+/* A directory, a file or, with a buffer, one chunk of a file. */
 typedef struct Task {
-        Dir *dir; /* a file that has not been opened */
+        bool walk; /* in @dir */
+        Dir *dir;  /* a file that has not been opened */
         size_t slot;
         File *file; /* a chunk */
         Buffer *buffer;
@@ -75,6 +79,8 @@ typedef struct Task {
 
 #define FILE_QUEUE 256u
 #define CHUNK_QUEUE_MAX 64u
+#define DIR_QUEUE 64u
+#define CURRENT_SIZE 512u
 
 struct Archive {
         Repository *repo;
@@ -85,21 +91,28 @@ struct Archive {
 
         pthread_mutex_t mutex; /* of all below */
         pthread_cond_t work, room;
-        Task files[FILE_QUEUE], chunks[CHUNK_QUEUE_MAX];
-        size_t files_first, n_files, n_chunks;
-        size_t busy;         /* tasks being done */
-        const char *current; /* the walker's place, for the progress */
+        Task files[FILE_QUEUE], chunks[CHUNK_QUEUE_MAX], dirs[DIR_QUEUE];
+        size_t files_first, n_files, n_chunks, n_dirs;
+        size_t busy;                /* tasks being done */
+        atomic_uint hungry;         /* threads that wait for one */
+        char current[CURRENT_SIZE]; /* where somebody walks, for the progress */
         Buffer *buffers;
         bool ending;
-        int error; /* the first that ends everything */
+        atomic_int error; /* the first that ends everything; written with the mutex */
         Why why;
-        ArchiveCounts counts;
+        ArchiveCounts counts; /* see archive_count() */
+        BlobId root;
 
-        /* The walker's. */
+        pthread_mutex_t names; /* of what is asked for while directories are read */
         Arena arena;
         NameCache users, groups;
-        BlobId root;
 };
+
+/* Numbers that many threads write. */
+static inline void archive_count(uint64_t *number, uint64_t more) {
+        (void)__atomic_fetch_add(number, more, __ATOMIC_RELAXED);
+}
+void archive_get_counts(Archive *archive, ArchiveCounts *ret_counts);
 
 /* archive-wanted.c: what was asked for, and where it is read. */
 int wanted_add(Arena *arena, Wanted *root, const ArchivePath *path);
@@ -119,7 +132,11 @@ int dir_list_names(Dir *dir);
 char *dir_join_path(const char *directory, const char *name);
 
 /* archive-node.c: what belongs to an entry besides its content. */
-int node_from_stat(Archive *archive, Arena *arena, const char *name, const struct stat *st, Node *ret_node);
+/* @name is borrowed. */
+void node_from_stat(Archive *archive, const char *name, const struct stat *st, Node *ret_node);
+/* Who has one chunk keeps its id in the node itself, which must not be copied then. */
+void node_set_content(Node *node, BlobId *content, size_t n);
+void node_free_content(Node *node);
 void node_set_times(Node *node, const struct stat *st);
 /* A negative errno; attributes that cannot be had here are none. */
 int node_read_xattrs_fd(Arena *arena, int fd, Node *node);
@@ -130,15 +147,21 @@ bool node_is_unchanged(const Node *node, const Node *old);
 /* archive-file.c: the threads and what they do. */
 int archive_start(Archive *archive, pthread_t *threads);
 void archive_stop(Archive *archive, pthread_t *threads, unsigned n);
-/* Waits for room. false once everything has ended. */
-bool archive_queue_file(Archive *archive, Dir *dir, size_t slot);
-/* With the mutex, by the walker: until there is room, or for a moment; tells the progress. */
-void archive_wait(Archive *archive);
+/* Somebody will read it: another thread, or ours right now. */
+void archive_take_file(Archive *archive, Dir *dir, size_t slot);
+/* true if another thread walks in it. */
+bool archive_offer_dir(Archive *archive, Dir *dir);
+/* By the caller's thread: the same, and until all that there was to do is done. Tells the progress. */
+void archive_do_all(Archive *archive, Dir *dir);
 
 /* archive.c */
+/* Walks in a directory and in what is below it, and gives it up. */
+void dir_walk(Dir *dir);
 /* One entry of the directory is done; with the last one so is the directory. */
 void dir_release(Dir *dir);
 /* Leaves an entry out, told with its path. */
 void dir_fail(Dir *dir, size_t slot, int error, const char *what);
 void archive_fail(Archive *archive, int error, const Why *why);
-bool archive_has_ended(Archive *archive);
+static inline bool archive_has_ended(Archive *archive) {
+        return archive->error != 0;
+}

@@ -37,9 +37,15 @@ static bool is_excluded(const Archive *archive, const Dir *dir, const struct dir
         _cleanup_(freep) char *path = NULL;
         const char *name = entry->d_name;
 
-        if (options->leave_out &&
-            options->leave_out(options->userdata, dir->path, name, is_directory(dir, entry)))
-                return true;
+        if (options->leave_out) {
+                bool directory = is_directory(dir, entry), left_out;
+
+                (void)pthread_mutex_lock(&dir->archive->names);
+                left_out = options->leave_out(options->userdata, dir->path, name, directory);
+                (void)pthread_mutex_unlock(&dir->archive->names);
+                if (left_out)
+                        return true;
+        }
         if (!options->excludes || !options->excludes[0])
                 return false;
         path = dir_join_path(dir->path, name);

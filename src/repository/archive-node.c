@@ -34,6 +34,7 @@ static void cache_add(NameCache *cache, uint32_t id, const char *text) {
         items[cache->n++] = (Name){ .id = id, .text = text };
 }
 
+/* With the mutex of names. */
 static const char *user_name(Archive *archive, uid_t uid) {
         struct passwd entry, *found = NULL;
         char buffer[NAME_BUFFER];
@@ -75,20 +76,20 @@ static uint64_t device_id(const ArchiveOptions *options, dev_t device) {
         return device;
 }
 
-int node_from_stat(Archive *archive, Arena *arena, const char *name, const struct stat *st, Node *ret_node) {
+void node_from_stat(Archive *archive, const char *name, const struct stat *st, Node *ret_node) {
         Node node = {
-                .name = arena_copy(arena, name, strlen(name)),
+                .name = name,
                 .type = node_type_from_mode(st->st_mode),
                 .mode = st->st_mode & 07777,
                 .uid = st->st_uid,
                 .gid = st->st_gid,
-                .user = user_name(archive, st->st_uid),
-                .group = group_name(archive, st->st_gid),
                 .inode = st->st_ino,
         };
 
-        if (!node.name)
-                return -ENOMEM;
+        (void)pthread_mutex_lock(&archive->names);
+        node.user = user_name(archive, st->st_uid);
+        node.group = group_name(archive, st->st_gid);
+        (void)pthread_mutex_unlock(&archive->names);
         node_set_times(&node, st);
         if (node.type == NODE_FILE)
                 node.size = (uint64_t)st->st_size;
@@ -99,7 +100,22 @@ int node_from_stat(Archive *archive, Arena *arena, const char *name, const struc
         if (archive->options->all_device_ids || (node.type != NODE_DIR && st->st_nlink > 1))
                 node.device_id = device_id(archive->options, st->st_dev);
         *ret_node = node;
-        return 0;
+}
+
+/* Takes @content over. */
+void node_set_content(Node *node, BlobId *content, size_t n) {
+        node->n_content = n;
+        node->content = content;
+        if (n != 1)
+                return;
+        node->subtree = *content;
+        node->content = &node->subtree;
+        free(content);
+}
+
+void node_free_content(Node *node) {
+        if (node->type == NODE_FILE && node->content != &node->subtree)
+                free((void *)node->content);
 }
 
 typedef struct XattrSource {

@@ -3,9 +3,10 @@
 /*
  * Reading directories into a repository: the walk
  *
- * A directory is a node of a tree in memory that exists while anything in it is not done. The walker goes
- * through its entries in the order of their names; whoever finishes the last of them writes the tree, puts
- * its id into the directory above, and has finished an entry there.
+ * A directory is a node of a tree in memory that exists while anything in it is not done. One thread goes
+ * through its entries in the order of their names, and into the directories among them unless another one
+ * has nothing to do; whoever finishes the last entry writes the tree, puts its id into the directory above,
+ * and has finished an entry there.
  */
 
 #include <fcntl.h>
@@ -13,19 +14,8 @@
 #include <string.h>
 #include "repository/archive-internal.h"
 #include "repository/pool.h"
-#include "util/clock.h"
 
-#define WAIT_MS 200
 #define THREADS_MAX 64u
-
-bool archive_has_ended(Archive *archive) {
-        bool ended;
-
-        (void)pthread_mutex_lock(&archive->mutex);
-        ended = archive->error != 0;
-        (void)pthread_mutex_unlock(&archive->mutex);
-        return ended;
-}
 
 void archive_fail(Archive *archive, int error, const Why *why) {
         (void)pthread_mutex_lock(&archive->mutex);
@@ -37,38 +27,12 @@ void archive_fail(Archive *archive, int error, const Why *why) {
         (void)pthread_mutex_unlock(&archive->mutex);
 }
 
-/* With the mutex. */
-static void report_progress(Archive *archive) {
-        const ArchiveOptions *options = archive->options;
-
-        if (!options->progress ||
-            !options->progress(options->userdata, &archive->counts, archive->current ?: "") ||
-            archive->error < 0)
-                return;
-        archive->error = -ECANCELED;
-        (void)repo_fail(&archive->why, -ECANCELED, "Interrupted.");
-}
-
-void archive_wait(Archive *archive) {
-        struct timespec until;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += WAIT_MS * 1000000;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        (void)pthread_cond_timedwait(&archive->room, &archive->mutex, &until);
-        report_progress(archive);
-}
-
 static void tell(Dir *dir, const char *name, int error, const char *what) {
         Archive *archive = dir->archive;
         _cleanup_(freep) char *path = dir_join_path(dir->path, name);
 
+        archive_count(error < 0 ? &archive->counts.errors : &archive->counts.mount_points, 1);
         (void)pthread_mutex_lock(&archive->mutex);
-        if (error < 0)
-                archive->counts.errors++;
-        else
-                archive->counts.mount_points++;
         if (archive->options->told)
                 archive->options->told(archive->options->userdata, path ?: name, error, what);
         (void)pthread_mutex_unlock(&archive->mutex);
@@ -81,9 +45,7 @@ void dir_fail(Dir *dir, size_t slot, int error, const char *what) {
 
 static void dir_free(Dir *dir) {
         for (size_t i = 0; i < dir->n; i++)
-                /* What is unchanged is borrowed from the old tree, and without a mark of its own. */
-                if (dir->nodes[i].type == NODE_FILE && !dir->nodes[i].content_missing)
-                        free((void *)dir->nodes[i].content);
+                node_free_content(&dir->nodes[i]);
         if (dir->fd >= 0)
                 (void)close(dir->fd);
         tree_clear(&dir->old);
@@ -98,13 +60,16 @@ static size_t drop_nameless(Dir *dir) {
         size_t n = 0;
 
         for (size_t i = 0; i < dir->n; i++) {
+                Node *node = &dir->nodes[n];
+
                 if (!dir->nodes[i].name) {
-                        if (dir->nodes[i].type == NODE_FILE)
-                                free((void *)dir->nodes[i].content);
+                        node_free_content(&dir->nodes[i]);
                         continue;
                 }
                 if (n != i)
-                        dir->nodes[n] = dir->nodes[i];
+                        *node = dir->nodes[i];
+                if (node->type == NODE_FILE && node->n_content == 1)
+                        node->content = &node->subtree;
                 n++;
         }
         dir->n = n;
@@ -112,18 +77,12 @@ static size_t drop_nameless(Dir *dir) {
 }
 
 static void count_dir(Dir *dir, const BlobId *id) {
-        Archive *archive = dir->archive;
-        const Node *old = dir->parent ? tree_find(&dir->parent->old, dir->parent->nodes[dir->slot].name)
-                                      : NULL;
+        ArchiveCounts *counts = &dir->archive->counts;
 
-        (void)pthread_mutex_lock(&archive->mutex);
-        if (!old || !old->has_subtree)
-                archive->counts.dirs_new++;
-        else if (blob_id_equals(&old->subtree, id))
-                archive->counts.dirs_unmodified++;
-        else
-                archive->counts.dirs_changed++;
-        (void)pthread_mutex_unlock(&archive->mutex);
+        archive_count(!dir->has_old                      ? &counts->dirs_new
+                      : blob_id_equals(&dir->old_id, id) ? &counts->dirs_unmodified
+                                                         : &counts->dirs_changed,
+                      1);
 }
 
 static void finish_dir(Dir *dir) {
@@ -132,7 +91,7 @@ static void finish_dir(Dir *dir) {
         BlobId id;
         int r;
 
-        if (archive_has_ended(archive))
+        if (archive_has_ended(archive) || dir->failed)
                 return;
         r = tree_encode(dir->nodes, drop_nameless(dir), &text);
         if (r == 0)
@@ -163,11 +122,10 @@ void dir_release(Dir *dir) {
         }
 }
 
-/* A directory of which the walker knows what is in it. Takes @fd and @path over. */
+/* A directory of which nobody knows yet what is in it. Takes @fd and @path over. */
 static int dir_new(Archive *archive, Dir *parent, size_t slot, int fd, char *path, const Wanted *wanted,
                    Dir **ret_dir) {
         Dir *dir = calloc(1, sizeof(*dir));
-        int r;
 
         if (!dir || !path) {
                 if (fd >= 0)
@@ -183,19 +141,14 @@ static int dir_new(Archive *archive, Dir *parent, size_t slot, int fd, char *pat
                       .path = path,
                       .wanted = wanted && (!wanted->whole || wanted->n > 0) ? wanted : NULL };
         atomic_init(&dir->pending, 1);
-        r = dir_list_names(dir);
-        if (r < 0) {
-                dir_free(dir);
-                return r;
-        }
         *ret_dir = dir;
         return 0;
 }
 
-/* What stood there in the parent; without it everything is new. */
-static void load_old(Dir *dir, const BlobId *id) {
+static void set_old(Dir *dir, const BlobId *id) {
+        dir->has_old = id;
         if (id)
-                (void)repo_load_tree(dir->archive->repo, id, &dir->old, NULL);
+                dir->old_id = *id;
 }
 
 static bool is_read(const Archive *archive, dev_t device) {
@@ -227,7 +180,7 @@ static int enter(Dir *dir, size_t slot, int fd, dev_t device, Dir **ret_dir) {
         child->device = crossing ? dir->device : device;
         if (!crossing && dir->device == 0 && wanted && !wanted->whole)
                 child->device = 0;
-        load_old(child, old && old->has_subtree ? &old->subtree : NULL);
+        set_old(child, old && old->has_subtree ? &old->subtree : NULL);
         atomic_fetch_add(&dir->pending, 1);
         *ret_dir = child;
         return 0;
@@ -250,9 +203,9 @@ static int enter_found(Dir *dir, size_t slot, const Place *place, const struct s
 static int enter_made_up(Dir *dir, size_t slot, Dir **ret_dir) {
         static const struct stat st = { .st_mode = S_IFDIR | 0755 };
         Node *node = &dir->nodes[slot];
-        int r = node_from_stat(dir->archive, &dir->arena, node->name, &st, node);
 
-        return r < 0 ? r : enter(dir, slot, -1, dir->device, ret_dir);
+        node_from_stat(dir->archive, node->name, &st, node);
+        return enter(dir, slot, -1, dir->device, ret_dir);
 }
 
 static bool has_all_blobs(Archive *archive, const Node *old) {
@@ -273,45 +226,36 @@ static bool reuse(Dir *dir, Node *node, const Node *old) {
                 return false;
         if (content)
                 memcpy(content, old->content, old->n_content * sizeof(*content));
-        node->content = content;
-        node->n_content = old->n_content;
+        node_set_content(node, content, old->n_content);
         node->xattrs = old->xattrs;
         node->n_xattrs = old->n_xattrs;
         return true;
 }
 
 static void do_regular(Dir *dir, size_t slot) {
-        Archive *archive = dir->archive;
+        ArchiveCounts *counts = &dir->archive->counts;
         Node *node = &dir->nodes[slot];
         const Node *old = tree_find(&dir->old, node->name);
         bool unchanged = reuse(dir, node, old);
 
-        (void)pthread_mutex_lock(&archive->mutex);
-        archive->counts.files++;
+        archive_count(&counts->files, 1);
         if (unchanged) {
-                archive->counts.files_unmodified++;
-                archive->counts.bytes += node->size;
-        } else if (old) {
-                archive->counts.files_changed++;
-        } else {
-                archive->counts.files_new++;
-        }
-        (void)pthread_mutex_unlock(&archive->mutex);
-        if (unchanged)
+                archive_count(&counts->files_unmodified, 1);
+                archive_count(&counts->bytes, node->size);
                 return;
+        }
+        archive_count(old ? &counts->files_changed : &counts->files_new, 1);
         atomic_fetch_add(&dir->pending, 1);
-        if (!archive_queue_file(archive, dir, slot))
-                dir_release(dir);
+        archive_take_file(dir->archive, dir, slot);
 }
 
 /* Something that is there. */
 static int take(Dir *dir, size_t slot, const Place *place, const struct stat *st, Dir **ret_child) {
         const Wanted *wanted = dir_find_wanted(dir, slot);
         Node *node = &dir->nodes[slot];
-        int r = node_from_stat(dir->archive, &dir->arena, node->name, st, node);
+        int r = 0;
 
-        if (r < 0)
-                return r;
+        node_from_stat(dir->archive, node->name, st, node);
         if (node->type == NODE_DIR)
                 return enter_found(dir, slot, place, st, ret_child);
         if (wanted && !wanted->asked && wanted->n > 0)
@@ -333,7 +277,7 @@ static bool is_late(const Dir *dir, size_t slot) {
         return name && !dir->parent && strcmp(dir->nodes[slot].name, name) == 0;
 }
 
-/* One entry. Return: the directory to go on in. */
+/* One entry. Return: the directory to go on in, NULL for the same. */
 static Dir *do_entry(Dir *dir) {
         size_t slot = dir->next++;
         const Wanted *wanted = dir_find_wanted(dir, slot);
@@ -344,7 +288,7 @@ static Dir *do_entry(Dir *dir) {
         int r;
 
         if (is_late(dir, slot))
-                return dir;
+                return NULL;
         r = dir_find_place(dir, slot, &place);
         if (r == 0)
                 r = fstatat(place.fd, place.name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
@@ -356,39 +300,53 @@ static Dir *do_entry(Dir *dir) {
                 dir->nodes[slot].name = name;
                 dir_fail(dir, slot, r, r == -ENOENT ? "has gone" : "cannot be read");
         }
-        return child ?: dir;
+        return child;
 }
 
-static void walk(Archive *archive, Dir *root) {
-        uint64_t shown = now_usec();
-        Dir *dir = root;
+/* What is in it now, and what stood there in the parent; without that everything is new. */
+static void look_into(Dir *dir) {
+        Archive *archive = dir->archive;
+        int r = dir_list_names(dir);
 
-        while (dir) {
-                Dir *parent = dir->parent;
-                bool ended;
-
-                (void)pthread_mutex_lock(&archive->mutex);
-                archive->current = dir->path;
-                if (now_usec() - shown > WAIT_MS * USEC_PER_MSEC) {
-                        shown = now_usec();
-                        report_progress(archive);
-                }
-                ended = archive->error != 0;
-                if (ended || dir->next >= dir->n)
-                        archive->current = NULL;
-                (void)pthread_mutex_unlock(&archive->mutex);
-                if (!ended && dir->next < dir->n) {
-                        dir = do_entry(dir);
-                        continue;
-                }
-                /* Ours is the last look at it, unless threads are still at work in it. */
-                dir_release(dir);
-                dir = parent;
+        if (r < 0) {
+                dir->failed = true;
+                dir->next = dir->n;
+                if (dir->parent)
+                        dir_fail(dir->parent, dir->slot, r, r == -ENOENT ? "has gone" : "cannot be read");
+                else
+                        archive_fail(archive, r, &(Why){ .text = "/: cannot be read." });
+                return;
         }
+        if (dir->has_old)
+                (void)repo_load_tree(archive->repo, &dir->old_id, &dir->old, NULL);
         (void)pthread_mutex_lock(&archive->mutex);
-        while (archive->busy > 0 || archive->n_files > 0 || archive->n_chunks > 0)
-                archive_wait(archive);
+        (void)snprintf(archive->current, sizeof(archive->current), "%s", dir->path);
         (void)pthread_mutex_unlock(&archive->mutex);
+}
+
+void dir_walk(Dir *dir) {
+        Archive *archive = dir->archive;
+        const Dir *top = dir;
+        bool done = false;
+
+        look_into(dir);
+        while (!done) {
+                Dir *next = NULL;
+
+                if (!archive_has_ended(archive) && dir->next < dir->n) {
+                        next = do_entry(dir);
+                        if (!next || archive_offer_dir(archive, next))
+                                continue;
+                        look_into(next);
+                } else {
+                        /* Ours is the last look at it, unless threads are still at work in it. The one above
+                         * is still ours, but for that of the first. */
+                        next = dir->parent;
+                        done = dir == top;
+                        dir_release(dir);
+                }
+                dir = next;
+        }
 }
 
 /* What joins the root last: it may say how everything else went. */
@@ -400,24 +358,21 @@ static int walk_late(Archive *archive, Dir *root) {
         Dir *dir = NULL;
         int fd = -1, r;
 
-        (void)pthread_mutex_lock(&archive->mutex);
-        counts = archive->counts;
-        (void)pthread_mutex_unlock(&archive->mutex);
+        archive_get_counts(archive, &counts);
         r = options->late(options->userdata, &counts, &fd);
         if (r < 0)
                 return r;
         while (!is_late(root, slot))
                 slot++;
-        r = fstat(fd, &st) < 0
-                    ? -errno
-                    : node_from_stat(archive, &root->arena, options->late_name, &st, &root->nodes[slot]);
-        if (r < 0) {
+        if (fstat(fd, &st) < 0) {
+                r = -errno;
                 (void)close(fd);
                 return r;
         }
+        node_from_stat(archive, options->late_name, &st, &root->nodes[slot]);
         r = enter(root, slot, fd, 0, &dir);
         if (r == 0)
-                walk(archive, dir);
+                archive_do_all(archive, dir);
         return r;
 }
 
@@ -434,7 +389,7 @@ static int make_root(Archive *archive, Wanted *wanted, Dir **ret_root) {
                 return r;
         if (wanted->whole)
                 root->device = st.st_dev;
-        load_old(root, archive->options->parent ? &archive->options->parent->tree : NULL);
+        set_old(root, archive->options->parent ? &archive->options->parent->tree : NULL);
         *ret_root = root;
         return 0;
 }
@@ -452,6 +407,7 @@ static void archive_clear(Archive *archive) {
         (void)pthread_cond_destroy(&archive->work);
         (void)pthread_cond_destroy(&archive->room);
         (void)pthread_mutex_destroy(&archive->mutex);
+        (void)pthread_mutex_destroy(&archive->names);
         free(archive);
 }
 
@@ -472,7 +428,7 @@ static int walk_all(Archive *archive, Wanted *wanted) {
                 return r;
         if (late)
                 atomic_fetch_add(&root->pending, 1);
-        walk(archive, root);
+        archive_do_all(archive, root);
         if (!late)
                 return 0;
         r = archive_has_ended(archive) ? -ECANCELED : walk_late(archive, root);
@@ -521,13 +477,14 @@ int archive_run(Repository *repo, Store *store, const ArchiveOptions *options, W
         archive->chunk_queue_size = archive->n_threads > 1 ? MIN(archive->n_threads - 1, CHUNK_QUEUE_MAX)
                                                            : 1;
         (void)pthread_mutex_init(&archive->mutex, NULL);
+        (void)pthread_mutex_init(&archive->names, NULL);
         (void)pthread_cond_init(&archive->work, NULL);
         (void)pthread_condattr_init(&attributes);
         (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
         (void)pthread_cond_init(&archive->room, &attributes);
         (void)pthread_condattr_destroy(&attributes);
         r = run(archive);
-        *ret_counts = archive->counts;
+        archive_get_counts(archive, ret_counts);
         if (r == 0)
                 *ret_tree = archive->root;
         else

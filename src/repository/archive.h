@@ -4,10 +4,10 @@
 /*
  * Reading directories into a repository
  *
- * One thread walks; others read, cut, hash, compress and seal. A directory's tree is written when all in it
- * is done. What has not changed since a parent, by size, times and inode, is not read again. Mount points
- * of other volumes are kept as empty directories and not crossed. What cannot be read is told and left out;
- * the rest goes on.
+ * Threads walk, read, cut, hash, compress and seal, whatever there is to do. A directory's tree is written
+ * when all in it is done. What has not changed since a parent, by size, times and inode, is not read again.
+ * Mount points of other volumes are kept as empty directories and not crossed. What cannot be read is told
+ * and left out; the rest goes on.
  */
 
 #include "repository/store.h"
@@ -54,7 +54,7 @@ typedef struct ArchiveOptions {
         bool all_device_ids;
         unsigned threads; /* 0: one for each processor */
 
-        /* Asked of what is found in directories; from the caller's thread. May be NULL. */
+        /* Asked of what is found in directories; from the threads, one at a time. May be NULL. */
         bool (*leave_out)(void *userdata, const char *directory, const char *name, bool is_directory);
         /*
          * A directory of this name joins the root when everything else has been read: what @late opens then.
