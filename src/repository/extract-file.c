@@ -1,107 +1,61 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Putting files below a directory: one entry
+ * Putting files below a directory: regular files
  *
- * A large file is written by several threads, a run of its chunks each. Zeros are not written: where they
+ * Small files of a directory go to the pool together, so that their blobs can be read together; a large one
+ * is written by several threads, a run of its chunks each. Long runs of zeros are not written: where they
  * were there are holes.
  */
 
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/xattr.h>
 #include "repository/extract-internal.h"
 
-#define RUN 16u /* chunks of one piece of work */
 #define BLOCK 4096u
+/* Zeros that become a hole: shorter ones cost more calls than room. */
+#define HOLE_MIN (4 * BLOCK)
+#define BATCH_FILES 64u
+#define BATCH_BYTES (1u << 20)
+
+/* Small files of one directory. */
+typedef struct Batch {
+        Job job;
+        Place *place; /* held */
+        size_t n;
+        uint64_t bytes;
+        const Node *nodes[BATCH_FILES];
+} Batch;
 
 typedef struct Target {
         Place *place;
         const Node *node;
-        int fd;
-        char temporary[TEMPORARY_NAME_SIZE];
+        Slot slot;
+        ExtractFate fate;
         uint64_t size;
         atomic_size_t pending;
         atomic_bool failed;
 } Target;
 
 typedef struct Piece {
+        Job job;
         Target *target;
         size_t from, to; /* chunks */
         uint64_t offset;
 } Piece;
 
-int extract_temporary_name(char name[static TEMPORARY_NAME_SIZE]) {
-        uint64_t random;
-        int r = crypto_random(&random, sizeof(random));
+/* A file that is compared by its content first: all of it by one thread. */
+typedef struct Whole {
+        Job job;
+        Place *place; /* held */
+        const Node *node;
+} Whole;
 
-        (void)snprintf(name, TEMPORARY_NAME_SIZE, ".vss-%016" PRIx64, random);
-        return r;
-}
-
-/* Attributes that only root can set are no failure of anybody else's restore. */
-static bool is_for_root(const char *name) {
-        return strncmp(name, "trusted.", 8) == 0 || strncmp(name, "security.", 9) == 0;
-}
-
-void extract_metadata(Place *place, const Node *node, int fd) {
-        const Extract *extract = place->extract;
-        const struct timespec times[2] = { node->atime, node->mtime };
-        uint32_t mode = node->mode;
-
-        /* The owner first: changing it takes set-id bits and capabilities away. */
-        if (extract->owner && fchown(fd, node->uid, node->gid) < 0)
-                extract_tell(place, node->name, "its owner cannot be set: %s", strerror(errno));
-        if (!extract->owner && node->uid != geteuid())
-                mode &= ~(uint32_t)(S_ISUID | S_ISGID);
-        for (size_t i = 0; i < node->n_xattrs; i++) {
-                const NodeXattr *xattr = &node->xattrs[i];
-
-                if (!extract->owner && is_for_root(xattr->name))
-                        continue;
-                if (fsetxattr(fd, xattr->name, xattr->value, xattr->size, 0) < 0)
-                        extract_tell(place, node->name, "its attribute %s cannot be set: %s", xattr->name,
-                                     strerror(errno));
-        }
-        if (fchmod(fd, mode) < 0 || futimens(fd, times) < 0)
-                extract_tell(place, node->name, "its mode and times cannot be set: %s", strerror(errno));
-}
-
-int extract_rename(Place *place, const char *temporary, const char *name) {
-        if (renameat(place->fd, temporary, place->fd, name) < 0) {
-                int error = -errno;
-
-                (void)unlinkat(place->fd, temporary, 0);
-                return error;
-        }
-        return 0;
-}
-
-static void target_release(Target *target) {
-        Place *place = target->place;
-        int r = 0;
-
-        if (atomic_fetch_sub(&target->pending, 1) > 1)
-                return;
-        if (target->failed) {
-                (void)unlinkat(place->fd, target->temporary, 0);
-        } else {
-                extract_metadata(place, target->node, target->fd);
-                r = extract_rename(place, target->temporary, target->node->name);
-                if (r < 0)
-                        extract_tell(place, target->node->name, "cannot be put there: %s", strerror(-r));
-                else
-                        extract_count(place->extract, &place->extract->counts.files, 1);
-        }
-        (void)close(target->fd);
-        free(target);
-        place_release(place);
-}
+/* ---- writing ---- */
 
 static bool is_zero(const uint8_t *data, size_t size) {
-        return data[0] == 0 && memcmp(data, data + 1, size - 1) == 0;
+        return data[0] == 0 && data[size - 1] == 0 && memcmp(data, data + 1, size - 1) == 0;
 }
 
 static int write_at(int fd, const uint8_t *data, size_t size, uint64_t offset) {
@@ -119,76 +73,56 @@ static int write_at(int fd, const uint8_t *data, size_t size, uint64_t offset) {
         return 0;
 }
 
-/* Blocks of the file that are zero are left out; it is as long as it has to be already. */
-static int write_sparse(int fd, const uint8_t *data, size_t size, uint64_t offset) {
-        size_t from = 0, at = 0;
+/* Bytes of zeros at @at, in whole blocks of the file. */
+static size_t measure_zeros(const uint8_t *data, size_t size, uint64_t offset, size_t at) {
+        size_t from = at;
 
         while (at < size) {
                 size_t n = MIN(size - at, (size_t)(BLOCK - (offset + at) % BLOCK));
 
-                if (is_zero(data + at, n)) {
+                if (!is_zero(data + at, n))
+                        break;
+                at += n;
+        }
+        return at - from;
+}
+
+/* Long zeros are left out. */
+static int write_sparse(int fd, const uint8_t *data, size_t size, uint64_t offset) {
+        size_t from = 0, at = 0;
+
+        while (at < size) {
+                size_t zeros = measure_zeros(data, size, offset, at);
+
+                if (zeros >= HOLE_MIN || (zeros > 0 && zeros == size)) {
                         int r = write_at(fd, data + from, at - from, offset + from);
 
                         if (r < 0)
                                 return r;
-                        from = at + n;
+                        from = at + zeros;
                 }
-                at += n;
+                at += zeros;
+                if (at < size)
+                        at += MIN(size - at, (size_t)(BLOCK - (offset + at) % BLOCK));
         }
         return write_at(fd, data + from, size - from, offset + from);
 }
 
-void extract_work(void *userdata, void *item) {
-        Extract *extract = userdata;
-        Piece *piece = item;
-        Target *target = piece->target;
-        _cleanup_bytes_ Bytes plain = {};
-        uint64_t offset = piece->offset, before = offset;
-
-        for (size_t i = piece->from; i < piece->to && !target->failed; i++) {
-                Why why = {};
-                int r = extract->stopped ? -ECANCELED
-                                         : repo_load_blob(extract->repo, BLOB_DATA,
-                                                          &target->node->content[i], &plain, &why);
-
-                if (r == 0)
-                        r = write_sparse(target->fd, plain.data, plain.size, offset);
-                if (r < 0) {
-                        if (!atomic_exchange(&target->failed, true) && r != -ECANCELED)
-                                extract_tell(target->place, target->node->name,
-                                             "not restored: at byte %" PRIu64 ": %s", offset,
-                                             *why.text ? why.text : strerror(-r));
-                        break;
-                }
-                offset += plain.size;
-        }
-        extract_count(extract, &extract->counts.bytes, offset - before);
-        target_release(target);
-        free(piece);
+static void tell_blob(Place *place, const Node *node, uint64_t offset, int error, const Why *why) {
+        if (error == -ECANCELED)
+                return;
+        if (error == -ENOSPC || error == -EDQUOT)
+                extract_fail(place, node->name, "not restored", error);
+        else
+                extract_tell(place, node->name, "not restored: at byte %" PRIu64 ": %s", offset,
+                             *why->text ? why->text : strerror(-error));
 }
 
-static int open_target(Target *target) {
-        int r = extract_temporary_name(target->temporary);
-
-        if (r < 0)
-                return r;
-        target->fd = openat(target->place->fd, target->temporary,
-                            O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (target->fd < 0)
-                return -errno;
-        if (ftruncate(target->fd, (off_t)target->size) < 0) {
-                r = -errno;
-                (void)unlinkat(target->place->fd, target->temporary, 0);
-                (void)close(target->fd);
-                return r;
-        }
-        return 0;
-}
-
-/* The sum of its chunks; which is missing. */
-static int measure(const Extract *extract, const Node *node, uint64_t *ret_size, size_t *ret_missing) {
+int extract_measure(const Extract *extract, const Node *node, uint64_t *ret_size, size_t *ret_missing) {
         uint64_t size = 0, more;
 
+        if (node->content_missing)
+                return -EBADMSG;
         for (size_t i = 0; i < node->n_content; i++) {
                 *ret_missing = i;
                 if (repo_blob_size(extract->repo, BLOB_DATA, &node->content[i], &more) < 0)
@@ -196,104 +130,394 @@ static int measure(const Extract *extract, const Node *node, uint64_t *ret_size,
                 if (__builtin_add_overflow(size, more, &size) || size > INT64_MAX)
                         return -EFBIG;
         }
+        *ret_missing = node->n_content;
         *ret_size = size;
         return 0;
 }
 
-static void put_pieces(Target *target) {
+/* Fails for what cannot be whole. */
+static int check_content(Place *place, const Node *node, uint64_t *ret_size) {
+        char id[BLOB_ID_TEXT];
+        size_t missing = 0;
+        int r = extract_measure(place->extract, node, ret_size, &missing);
+
+        if (r == 0 && *ret_size != node->size)
+                extract_tell(place, node->name, "is of %" PRIu64 " bytes, not of %" PRIu64, *ret_size,
+                             node->size);
+        else if (r == -ENOENT && missing < node->n_content)
+                extract_tell(place, node->name,
+                             "not restored: its data blob %.10s is missing in the repository",
+                             blob_id_text(&node->content[missing], id));
+        else if (r < 0)
+                extract_tell(place, node->name, "not restored: %s", strerror(-r));
+        return r;
+}
+
+/* A slot for the file, whatever comes there meanwhile. Return: 0; 1 if it stays as it is; or a negative
+ * errno. */
+static int open_slot(Place *place, const Node *node, Decision decision, Slot *ret_slot) {
+        int r = slot_open(place, node, decision != DECIDE_MAKE, ret_slot);
+
+        if (r != -EEXIST)
+                return r;
+        return place->extract->options->overwrite == EXTRACT_NEVER ? 1
+                                                                   : slot_open(place, node, true, ret_slot);
+}
+
+static ExtractFate fate_of(Decision decision) {
+        return decision == DECIDE_MAKE ? EXTRACT_MADE : EXTRACT_REPLACED;
+}
+
+/* ---- what is there stays ---- */
+
+static void set_attributes(Place *place, const Node *node) {
+        _cleanup_(closep) int fd = openat(place->fd, node->name,
+                                          O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        struct stat st;
+
+        if (fd < 0 || fstat(fd, &st) < 0) {
+                extract_fail(place, node->name, "its attributes are not set", -errno);
+        } else if (!S_ISREG(st.st_mode) || st.st_nlink != 1) {
+                extract_tell(place, node->name,
+                             "its attributes are not set: somebody has changed what is there");
+        } else {
+                extract_metadata(place, node, fd, false);
+                extract_settle_inode(place, node, &st);
+                extract_done(place, node, EXTRACT_SET);
+                return;
+        }
+        extract_settle_inode(place, node, NULL);
+}
+
+/* Nothing is written. Return: true if that is all. */
+static bool leave(Place *place, const Node *node, Decision decision) {
+        struct stat st;
+
+        switch (decision) {
+        case DECIDE_MAKE:
+        case DECIDE_REPLACE:
+                if (place->extract->mode == MODE_WRITE)
+                        return false;
+                extract_need_room(place, extract_stored_size(place->extract, node));
+                extract_done(place, node, fate_of(decision));
+                return true;
+        case DECIDE_SET:
+                if (place->extract->mode == MODE_WRITE)
+                        set_attributes(place, node);
+                else
+                        extract_done(place, node, EXTRACT_SET);
+                return true;
+        case DECIDE_LEAVE:
+                if (node->links > 1 && fstatat(place->fd, node->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+                        extract_settle_inode(place, node, &st);
+                extract_done(place, node, EXTRACT_LEFT);
+                return true;
+        case DECIDE_KEEP:
+                extract_count(place->extract, &place->extract->counts.kept, 1);
+                extract_settle_inode(place, node, NULL);
+                extract_done(place, node, EXTRACT_LEFT);
+                return true;
+        default:
+                extract_settle_inode(place, node, NULL);
+                return true;
+        }
+}
+
+/* ---- small files ---- */
+
+typedef struct Small {
+        Batch *batch;
+        Decision decisions[BATCH_FILES];
+} Small;
+
+static void write_small(Place *place, const Node *node, Decision decision, const Bytes *plain) {
+        Extract *extract = place->extract;
+        uint64_t size = plain ? plain->size : 0;
+        Slot slot;
+        int r;
+
+        if (size != node->size)
+                extract_tell(place, node->name, "is of %" PRIu64 " bytes, not of %" PRIu64, size,
+                             node->size);
+        r = open_slot(place, node, decision, &slot);
+        if (r != 0) {
+                if (r < 0)
+                        extract_fail(place, node->name, "not restored", r);
+                extract_settle_inode(place, node, NULL);
+                return;
+        }
+        r = size > 0 ? write_sparse(slot.fd, plain->data, size, 0) : 0;
+        if (r == 0 && size >= HOLE_MIN && ftruncate(slot.fd, (off_t)size) < 0)
+                r = -errno;
+        if (r == 0 && size > 0 && size < HOLE_MIN && plain->data[0] == 0 && is_zero(plain->data, size) &&
+            ftruncate(slot.fd, (off_t)size) < 0)
+                r = -errno;
+        if (r < 0) {
+                extract_fail(place, node->name, "not restored", r);
+                slot_abandon(place, node, &slot);
+                return;
+        }
+        extract_count(extract, &extract->counts.bytes, size);
+        slot_finish(place, node, &slot, fate_of(decision));
+}
+
+static bool take_small(void *userdata, size_t number, const Bytes *plain, int error, const Why *why) {
+        Small *small = userdata;
+        Place *place = small->batch->place;
+        const Node *node = small->batch->nodes[number];
+
+        if (error == 0)
+                write_small(place, node, small->decisions[number], plain);
+        else {
+                tell_blob(place, node, 0, error, why);
+                extract_settle_inode(place, node, NULL);
+        }
+        return true;
+}
+
+static void do_batch(Extract *extract, Batch *batch, Scratch *scratch) {
+        Small small = { .batch = batch };
+        Place *place = batch->place;
+        Want wants[BATCH_FILES];
+        char id[BLOB_ID_TEXT];
+        size_t n = 0;
+
+        for (size_t i = 0; i < batch->n && !extract->stopped; i++) {
+                const Node *node = batch->nodes[i];
+
+                small.decisions[i] = place->fresh
+                                             ? DECIDE_MAKE
+                                             : extract_decide(place, node,
+                                                              extract->options->verify ? scratch : NULL);
+                if (leave(place, node, small.decisions[i]))
+                        continue;
+                if (node->n_content == 0)
+                        write_small(place, node, small.decisions[i], NULL);
+                else if (extract_locate(extract, &node->content[0], i, &wants[n]) == 0)
+                        n++;
+                else {
+                        extract_tell(place, node->name,
+                                     "not restored: its data blob %.10s is missing in the repository",
+                                     blob_id_text(&node->content[0], id));
+                        extract_settle_inode(place, node, NULL);
+                }
+        }
+        extract_fetch(extract, scratch, wants, n, take_small, &small);
+        place_release(place);
+        free(batch);
+}
+
+void extract_flush_batch(Place *place) {
+        Batch *batch = place->batch;
+
+        place->batch = NULL;
+        if (batch)
+                pool_put(place->extract->pool, batch);
+}
+
+/* false without memory. */
+static bool gather(Place *place, const Node *node) {
+        Batch *batch = place->batch;
+
+        if (!batch) {
+                batch = malloc(sizeof(*batch));
+                if (!batch)
+                        return false;
+                batch->job.kind = JOB_BATCH;
+                batch->place = place;
+                batch->n = 0;
+                batch->bytes = 0;
+                place->batch = batch;
+                place_hold(place);
+        }
+        batch->nodes[batch->n++] = node;
+        batch->bytes += node->size;
+        if (batch->n == BATCH_FILES || batch->bytes >= BATCH_BYTES)
+                extract_flush_batch(place);
+        return true;
+}
+
+/* ---- large files ---- */
+
+static void target_release(Target *target) {
+        Place *place = target->place;
+
+        if (atomic_fetch_sub(&target->pending, 1) > 1)
+                return;
+        if (target->failed || place->extract->stopped)
+                slot_abandon(place, target->node, &target->slot);
+        else
+                slot_finish(place, target->node, &target->slot, target->fate);
+        free(target);
+        place_release(place);
+}
+
+typedef struct Writing {
+        Target *target;
+        size_t from;
+        const uint64_t *offsets;
+        uint64_t written;
+} Writing;
+
+static bool take_large(void *userdata, size_t number, const Bytes *plain, int error, const Why *why) {
+        Writing *writing = userdata;
+        Target *target = writing->target;
+        uint64_t offset = writing->offsets[number - writing->from];
+
+        if (target->failed)
+                return false;
+        if (error == 0)
+                error = write_sparse(target->slot.fd, plain->data, plain->size, offset);
+        if (error == 0) {
+                writing->written += plain->size;
+                return true;
+        }
+        if (!atomic_exchange(&target->failed, true))
+                tell_blob(target->place, target->node, offset, error, why);
+        return false;
+}
+
+static void do_chunks(Extract *extract, Scratch *scratch, Target *target, size_t from, size_t to,
+                      uint64_t offset) {
+        uint64_t offsets[EXTRACT_RUN];
+        Writing writing = { .target = target, .from = from, .offsets = offsets };
+        Want wants[EXTRACT_RUN];
+
+        for (size_t i = from; i < to; i++) {
+                /* Known to be there, when the file was measured. */
+                (void)extract_locate(extract, &target->node->content[i], i, &wants[i - from]);
+                offsets[i - from] = offset;
+                offset += pack_blob_plain_size(wants[i - from].blob.length,
+                                               wants[i - from].blob.plain_length);
+        }
+        extract_fetch(extract, scratch, wants, to - from, take_large, &writing);
+        extract_count(extract, &extract->counts.bytes, writing.written);
+}
+
+static uint64_t measure_chunks(const Extract *extract, const Node *node, size_t from, size_t to) {
+        uint64_t size = 0, more;
+
+        for (size_t i = from; i < to; i++)
+                if (repo_blob_size(extract->repo, BLOB_DATA, &node->content[i], &more) == 0)
+                        size += more;
+        return size;
+}
+
+/* By the pool, or one after the other by who is here already. */
+static void put_pieces(Target *target, Scratch *scratch) {
         Extract *extract = target->place->extract;
         const Node *node = target->node;
         uint64_t offset = 0;
 
-        for (size_t from = 0; from < node->n_content; from += RUN) {
-                size_t to = MIN(from + RUN, node->n_content);
-                Piece *piece = malloc(sizeof(*piece));
+        for (size_t from = 0; from < node->n_content && !target->failed; from += EXTRACT_RUN) {
+                size_t to = MIN(from + EXTRACT_RUN, node->n_content);
+                Piece *piece = scratch ? NULL : malloc(sizeof(*piece));
 
-                if (!piece) {
-                        if (!atomic_exchange(&target->failed, true))
-                                extract_tell(target->place, node->name, "not restored: out of memory");
-                        break;
+                if (scratch) {
+                        do_chunks(extract, scratch, target, from, to, offset);
+                } else if (piece) {
+                        *piece = (Piece){ { JOB_PIECE }, target, from, to, offset };
+                        atomic_fetch_add(&target->pending, 1);
+                        pool_put(extract->pool, piece);
+                } else if (!atomic_exchange(&target->failed, true)) {
+                        extract_tell(target->place, node->name, "not restored: out of memory");
                 }
-                *piece = (Piece){ .target = target, .from = from, .to = to, .offset = offset };
-                for (size_t i = from; i < to; i++) {
-                        uint64_t more = 0;
-
-                        (void)repo_blob_size(extract->repo, BLOB_DATA, &node->content[i], &more);
-                        offset += more;
-                }
-                atomic_fetch_add(&target->pending, 1);
-                pool_put(extract->pool, piece);
+                offset += measure_chunks(extract, node, from, to);
         }
 }
 
-void extract_file(Place *place, const Node *node) {
+/* @scratch: NULL for the walker, which has the pool do it. */
+static void write_large(Place *place, const Node *node, Decision decision, Scratch *scratch) {
         Target *target = calloc(1, sizeof(*target));
-        char id[BLOB_ID_TEXT];
-        size_t missing = 0;
-        int r;
+        int r = target ? check_content(place, node, &target->size) : -ENOMEM;
 
-        if (!target) {
+        if (!target)
                 extract_tell(place, node->name, "not restored: out of memory");
-                return;
+        if (r == 0) {
+                r = open_slot(place, node, decision, &target->slot);
+                if (r == 0 && ftruncate(target->slot.fd, (off_t)target->size) < 0) {
+                        r = -errno;
+                        slot_abandon(place, node, &target->slot);
+                }
+                if (r < 0)
+                        extract_fail(place, node->name, "not restored", r);
         }
-        *target = (Target){ .place = place, .node = node, .fd = -1 };
-        atomic_init(&target->pending, 1);
-        r = node->content_missing ? -EBADMSG : measure(place->extract, node, &target->size, &missing);
-        if (r == 0 && target->size != node->size)
-                extract_tell(place, node->name, "is of %" PRIu64 " bytes, not of %" PRIu64, target->size,
-                             node->size);
-        if (r == 0)
-                r = open_target(target);
-        if (r < 0) {
-                if (r == -ENOENT && missing < node->n_content)
-                        extract_tell(place, node->name,
-                                     "not restored: its data blob %.10s is missing in the repository",
-                                     blob_id_text(&node->content[missing], id));
-                else
-                        extract_tell(place, node->name, "not restored: %s", strerror(-r));
+        if (r != 0) {
+                extract_settle_inode(place, node, NULL);
                 free(target);
                 return;
         }
+        target->place = place;
+        target->node = node;
+        target->fate = fate_of(decision);
+        atomic_init(&target->pending, 1);
         place_hold(place);
-        put_pieces(target);
+        put_pieces(target, scratch);
         target_release(target);
 }
 
-static int make_other(Place *place, const Node *node, const char *temporary) {
-        if (node->type == NODE_SYMLINK)
-                return symlinkat(node->target ?: "", place->fd, temporary) < 0 ? -errno : 0;
-        return mknodat(place->fd, temporary, node_type_mode(node->type) | 0600, node->device) < 0 ? -errno
-                                                                                                  : 0;
+static void do_whole(Extract *extract, Whole *whole, Scratch *scratch) {
+        Decision decision = extract_decide(whole->place, whole->node,
+                                           extract->options->verify ? scratch : NULL);
+
+        if (!extract->stopped && !leave(whole->place, whole->node, decision))
+                write_large(whole->place, whole->node, decision, scratch);
+        place_release(whole->place);
+        free(whole);
 }
 
-/* By name, which nobody else knows: what is no file cannot be opened for that. */
-static void set_other(Place *place, const Node *node, const char *temporary) {
-        const struct timespec times[2] = { node->atime, node->mtime };
-        char path[64 + TEMPORARY_NAME_SIZE];
+static bool put_whole(Place *place, const Node *node) {
+        Whole *whole = malloc(sizeof(*whole));
 
-        if (place->extract->owner &&
-            fchownat(place->fd, temporary, node->uid, node->gid, AT_SYMLINK_NOFOLLOW) < 0)
-                extract_tell(place, node->name, "its owner cannot be set: %s", strerror(errno));
-        (void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", place->fd, temporary);
-        for (size_t i = 0; i < node->n_xattrs; i++)
-                if ((place->extract->owner || !is_for_root(node->xattrs[i].name)) &&
-                    lsetxattr(path, node->xattrs[i].name, node->xattrs[i].value, node->xattrs[i].size, 0) <
-                            0)
-                        extract_tell(place, node->name, "its attribute %s cannot be set: %s",
-                                     node->xattrs[i].name, strerror(errno));
-        if ((node->type != NODE_SYMLINK && fchmodat(place->fd, temporary, node->mode, 0) < 0) ||
-            utimensat(place->fd, temporary, times, AT_SYMLINK_NOFOLLOW) < 0)
-                extract_tell(place, node->name, "its mode and times cannot be set: %s", strerror(errno));
+        if (!whole)
+                return false;
+        *whole = (Whole){ { JOB_WHOLE }, place, node };
+        place_hold(place);
+        pool_put(place->extract->pool, whole);
+        return true;
 }
 
-int extract_other(Place *place, const Node *node) {
-        char temporary[TEMPORARY_NAME_SIZE];
-        int r = extract_temporary_name(temporary);
+void extract_file(Place *place, const Node *node) {
+        const ExtractOptions *options = place->extract->options;
+        bool small = node->n_content <= 1 && node->size <= BATCH_BYTES && !node->content_missing;
+        Decision decision;
 
-        if (r == 0)
-                r = make_other(place, node, temporary);
-        if (r < 0)
-                return r;
-        set_other(place, node, temporary);
-        return extract_rename(place, temporary, node->name);
+        if (place->fd >= 0 && small && gather(place, node))
+                return;
+        if (place->fd >= 0 && options->verify && !place->fresh && put_whole(place, node))
+                return;
+        decision = place->fresh ? DECIDE_MAKE : extract_decide(place, node, NULL);
+        if (!leave(place, node, decision))
+                write_large(place, node, decision, NULL);
+}
+
+/* ---- the pool ---- */
+
+static void do_piece(Extract *extract, Piece *piece, Scratch *scratch) {
+        if (!piece->target->failed && !extract->stopped)
+                do_chunks(extract, scratch, piece->target, piece->from, piece->to, piece->offset);
+        target_release(piece->target);
+        free(piece);
+}
+
+void extract_work(void *userdata, void *item) {
+        Extract *extract = userdata;
+        Scratch *scratch = scratch_take(extract), none = {};
+        Job *job = item;
+
+        switch (job->kind) {
+        case JOB_BATCH:
+                do_batch(extract, item, scratch ?: &none);
+                break;
+        case JOB_PIECE:
+                do_piece(extract, item, scratch ?: &none);
+                break;
+        case JOB_WHOLE:
+                do_whole(extract, item, scratch ?: &none);
+                break;
+        case JOB_CHECK:
+                extract_check(extract, item, scratch ?: &none);
+                break;
+        }
+        scratch_give(extract, scratch);
 }

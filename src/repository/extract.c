@@ -3,24 +3,52 @@
 /*
  * Putting files below a directory: the walk
  *
- * Directories are made and opened one element at a time, by descriptors that no link leads astray; a
- * directory gets its owner, mode and times when all in it is done. Further names of a file are made last,
- * when the first has its content.
+ * Directories are made and opened one element at a time, by descriptors that no link leads astray; one that
+ * is made here can be entered by nobody else until it gets its owner, mode and times, when all in it is
+ * done. Of each directory first come the files and then the directories in it. The same walk plans, writes
+ * and verifies.
  */
 
 #include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/xattr.h>
 #include "files/beneath.h"
 #include "repository/extract-internal.h"
 #include "util/clock.h"
 
 #define PROGRESS_USEC (200 * USEC_PER_MSEC)
+#define DEFAULT_RULES "system.posix_acl_default"
+
+static void remember_told(Extract *extract, char *path) {
+        char **grown = reallocarray(extract->told, extract->n_told + 1, sizeof(*grown));
+
+        if (grown) {
+                extract->told = grown;
+                grown[extract->n_told++] = path;
+        } else {
+                free(path);
+        }
+}
+
+/* Takes @path over. What is found while room is counted is found again. */
+static void tell(Extract *extract, char *path, const char *name, const char *text) {
+        if (extract->mode == MODE_PLAN && !extract->options->dry_run) {
+                free(path);
+                return;
+        }
+        (void)pthread_mutex_lock(&extract->mutex);
+        extract->counts.errors++;
+        if (extract->options->told)
+                extract->options->told(extract->options->userdata, path ?: name, text);
+        if (path)
+                remember_told(extract, path);
+        (void)pthread_mutex_unlock(&extract->mutex);
+}
 
 void extract_tell(Place *place, const char *name, const char *format, ...) {
-        Extract *extract = place->extract;
-        _cleanup_(freep) char *path = NULL, *text = NULL;
+        _cleanup_(freep) char *text = NULL;
+        char *path;
         va_list args;
 
         va_start(args, format);
@@ -29,11 +57,7 @@ void extract_tell(Place *place, const char *name, const char *format, ...) {
         va_end(args);
         if (asprintf(&path, "%s/%s", place->path, name) < 0)
                 path = NULL;
-        (void)pthread_mutex_lock(&extract->mutex);
-        extract->counts.errors++;
-        if (extract->options->told)
-                extract->options->told(extract->options->userdata, path ?: name, text ?: "out of memory");
-        (void)pthread_mutex_unlock(&extract->mutex);
+        tell(place->extract, path, name, text ?: "out of memory");
 }
 
 void extract_count(Extract *extract, uint64_t *count, uint64_t more) {
@@ -41,6 +65,49 @@ void extract_count(Extract *extract, uint64_t *count, uint64_t more) {
         *count += more;
         (void)pthread_mutex_unlock(&extract->mutex);
 }
+
+static int compare_texts(const void *a, const void *b) {
+        return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+bool extract_was_told(const Extract *extract, const char *path) {
+        return extract->told &&
+               bsearch(&path, extract->told, extract->n_sorted, sizeof(*extract->told), compare_texts);
+}
+
+static void count_fate(Extract *extract, const Node *node, ExtractFate fate) {
+        ExtractCounts *counts = &extract->counts;
+        uint64_t bytes = node->type == NODE_FILE && extract->mode == MODE_PLAN ? node->size : 0;
+
+        if (fate == EXTRACT_LEFT || fate == EXTRACT_SET) {
+                counts->left += node->type != NODE_DIR;
+                counts->bytes_left += node->type == NODE_FILE ? node->size : 0;
+                return;
+        }
+        counts->replaced += fate == EXTRACT_REPLACED;
+        counts->bytes += bytes; /* what is written is counted as it is */
+        if (node->type == NODE_FILE)
+                counts->files++;
+        else if (node->type == NODE_DIR)
+                counts->directories++;
+        else
+                counts->others++;
+}
+
+void extract_done(Place *place, const Node *node, ExtractFate fate) {
+        Extract *extract = place->extract;
+        const ExtractOptions *options = extract->options;
+        _cleanup_(freep) char *path = NULL;
+
+        (void)pthread_mutex_lock(&extract->mutex);
+        count_fate(extract, node, fate);
+        if (extract->mode == MODE_PLAN && options->dry_run && options->planned &&
+            asprintf(&path, "%s/%s", place->path, node->name) >= 0)
+                options->planned(options->userdata, path, node, fate);
+        (void)pthread_mutex_unlock(&extract->mutex);
+}
+
+/* ---- places ---- */
 
 void place_hold(Place *place) {
         atomic_fetch_add(&place->pending, 1);
@@ -58,8 +125,8 @@ void place_release(Place *place) {
         while (place && atomic_fetch_sub(&place->pending, 1) == 1) {
                 Place *parent = place->parent;
 
-                if (place->node && !place->extract->stopped)
-                        extract_metadata(parent, place->node, place->fd);
+                if (place->unfinished && !place->extract->stopped)
+                        extract_metadata(parent, place->node, place->fd, place->fresh);
                 place_free(place);
                 place = parent;
         }
@@ -71,27 +138,38 @@ typedef enum Relation {
         WANTED,
 } Relation;
 
-static Relation relate(const ExtractOptions *options, const char *path) {
-        size_t n = strlen(path);
+/* Is @path @base, or below it? */
+static bool is_within(const char *path, const char *base) {
+        size_t m = strlen(base);
 
-        for (const char *const *wanted = options->paths; *wanted; wanted++) {
-                size_t m = strlen(*wanted);
-
-                while (m > 0 && (*wanted)[m - 1] == '/')
-                        m--;
-                if (n >= m && strncmp(path, *wanted, m) == 0 && (path[m] == '\0' || path[m] == '/'))
-                        return WANTED;
-                if (m > n && strncmp(path, *wanted, n) == 0 && (*wanted)[n] == '/')
-                        return ON_THE_WAY;
-        }
-        return NOT_WANTED;
+        while (m > 0 && base[m - 1] == '/')
+                m--;
+        return strncmp(path, base, m) == 0 && (path[m] == '\0' || path[m] == '/');
 }
 
-/* The directory, made if it is not there. */
-static int open_directory(const Place *place, const char *name) {
-        if (mkdirat(place->fd, name, 0700) < 0 && errno != EEXIST)
-                return -errno;
-        return beneath_open(place->fd, name, O_RDONLY | O_DIRECTORY, 0, 0);
+static bool is_hidden(const ExtractOptions *options, const char *path) {
+        if (!options->hidden || !is_within(path, options->hidden))
+                return false;
+        for (const char *const *wanted = options->paths; *wanted; wanted++)
+                if (is_within(*wanted, options->hidden))
+                        return false;
+        return true;
+}
+
+static Relation relate(Extract *extract, const char *path) {
+        const ExtractOptions *options = extract->options;
+        Relation relation = NOT_WANTED;
+
+        if (is_hidden(options, path))
+                return NOT_WANTED;
+        for (size_t i = 0; options->paths[i]; i++)
+                if (is_within(path, options->paths[i])) {
+                        extract->found[i] = true;
+                        relation = WANTED;
+                } else if (relation == NOT_WANTED && is_within(options->paths[i], path)) {
+                        relation = ON_THE_WAY;
+                }
+        return relation;
 }
 
 /* Takes @fd over. */
@@ -108,7 +186,8 @@ static int place_new(Extract *extract, Place *parent, const Node *node, const Bl
                 r = -ENOMEM;
         }
         if (r < 0) {
-                (void)close(fd);
+                if (fd >= 0)
+                        (void)close(fd);
                 if (place) {
                         place->fd = -1;
                         place_free(place);
@@ -124,133 +203,163 @@ static int place_new(Extract *extract, Place *parent, const Node *node, const Bl
         return 0;
 }
 
-static Place *enter(Place *place, const Node *node) {
+/* What is made in it inherits these, and it may not have been so. */
+static bool has_default_rules(int fd) {
+        return fgetxattr(fd, DEFAULT_RULES, NULL, 0) >= 0;
+}
+
+typedef struct Opened {
+        int fd;
+        bool fresh, unfinished, has_default, set_group;
+} Opened;
+
+/* The directory, made if it is not there. */
+static int open_directory(const Place *place, const char *name, Opened *ret_opened) {
+        bool write = place->extract->mode == MODE_WRITE;
+        struct stat st;
+
+        *ret_opened = (Opened){ .fd = -1 };
+        if (place->fd < 0)
+                return 0;
+        if (write && mkdirat(place->fd, name, EXTRACT_UNFINISHED | 0700) == 0)
+                ret_opened->fresh = true;
+        else if (write && errno != EEXIST)
+                return -errno;
+        ret_opened->fd = beneath_open(place->fd, name, O_RDONLY | O_DIRECTORY, 0, 0);
+        if (ret_opened->fd == -ENOENT && place->extract->mode == MODE_PLAN) {
+                ret_opened->fd = -1;
+                return 0;
+        }
+        if (ret_opened->fd < 0)
+                return ret_opened->fd;
+        if (ret_opened->fresh) {
+                ret_opened->unfinished = true;
+                ret_opened->set_group = place->set_group;
+                /* Not what it inherited. */
+                if (place->has_default)
+                        (void)fremovexattr(ret_opened->fd, DEFAULT_RULES);
+                return 0;
+        }
+        if (write && fstat(ret_opened->fd, &st) == 0) {
+                ret_opened->unfinished = extract_is_unfinished(&st);
+                ret_opened->set_group = st.st_mode & S_ISGID;
+        }
+        ret_opened->has_default = write && has_default_rules(ret_opened->fd);
+        return 0;
+}
+
+static void tell_directory(Place *place, const char *name, int error) {
+        if (error == -ELOOP)
+                extract_tell(place, name,
+                             "not restored, with all in it: a symbolic link stands there, which is not "
+                             "followed; take it "
+                             "away, or restore to another directory");
+        else if (error == -ENOTDIR)
+                extract_tell(place, name,
+                             "not restored, with all in it: what stands there is no directory; take it "
+                             "away, or restore to "
+                             "another directory");
+        else
+                extract_fail(place, name, "not restored, with all in it", error);
+}
+
+static Place *enter(Place *place, const Node *node, bool wanted) {
         Extract *extract = place->extract;
         Place *child;
+        Opened opened;
         Why why = {};
-        int fd, r;
+        int r;
 
         if (!node->has_subtree) {
                 extract_tell(place, node->name, "not restored: the repository has no tree for it");
                 return NULL;
         }
-        fd = open_directory(place, node->name);
-        if (fd < 0) {
-                extract_tell(place, node->name, "not restored, with all in it: %s",
-                             fd == -ELOOP ? "a symbolic link stands there" : strerror(-fd));
+        r = open_directory(place, node->name, &opened);
+        if (r < 0 && extract->mode == MODE_VERIFY)
+                extract_verify_missing(place, node, r);
+        else if (r < 0)
+                tell_directory(place, node->name, r);
+        if (r < 0)
                 return NULL;
-        }
-        r = place_new(extract, place, node, &node->subtree, fd, &why, &child);
+        r = place_new(extract, place, node, &node->subtree, opened.fd, &why, &child);
         if (r < 0) {
                 extract_tell(place, node->name, "not restored, with all in it: %s",
                              *why.text ? why.text : strerror(-r));
                 return NULL;
         }
+        child->wanted = wanted;
+        child->fresh = opened.fresh;
+        child->has_default = opened.has_default;
+        child->set_group = opened.set_group;
+        /* What only leads to something is left as it is, if it was there. */
+        child->unfinished = extract->mode == MODE_WRITE &&
+                            (opened.unfinished || (wanted && extract->options->overwrite != EXTRACT_NEVER));
         place_hold(place);
-        extract_count(extract, &extract->counts.directories, 1);
+        if (opened.fresh || opened.fd < 0)
+                extract_done(place, node, EXTRACT_MADE);
+        else if (extract->mode == MODE_VERIFY && wanted)
+                extract_verify_directory(place, node, opened.fd);
         return child;
 }
 
-static Inode *find_slot(Inode *inodes, size_t capacity, const Node *node) {
-        size_t i = (node->inode * UINT64_C(0x9e3779b97f4a7c15) ^ node->device_id) & (capacity - 1);
+/* ---- the walk ---- */
 
-        while (inodes[i].place && (inodes[i].inode != node->inode || inodes[i].device != node->device_id))
-                i = (i + 1) & (capacity - 1);
-        return &inodes[i];
+static void do_file(Place *place, const Node *node) {
+        if (node->type == NODE_SOCKET)
+                return;
+        if (node->type == NODE_UNKNOWN)
+                extract_tell(place, node->name, "not restored: of a type that is not known");
+        else if (extract_link_later(place, node))
+                return;
+        else if (place->extract->mode == MODE_VERIFY)
+                extract_verify_entry(place, node);
+        else if (node->type == NODE_FILE)
+                extract_file(place, node);
+        else
+                extract_other(place, node);
 }
 
-static int grow_inodes(Extract *extract) {
-        size_t capacity = MAX(extract->inodes_capacity * 2, (size_t)64);
-        Inode *inodes = calloc(capacity, sizeof(*inodes));
-
-        if (!inodes)
-                return -ENOMEM;
-        for (size_t i = 0; i < extract->inodes_capacity; i++) {
-                const Inode *old = &extract->inodes[i];
-                const Node node = { .inode = old->inode, .device_id = old->device };
-
-                if (old->place)
-                        *find_slot(inodes, capacity, &node) = *old;
-        }
-        free(extract->inodes);
-        extract->inodes = inodes;
-        extract->inodes_capacity = capacity;
-        return 0;
-}
-
-/* The first name of the same file that was restored; otherwise this one is remembered, as far as there is
- * memory. */
-static const Inode *find_inode(Place *place, const Node *node) {
-        Extract *extract = place->extract;
-        Inode *slot;
-
-        if (extract->n_inodes * 2 >= extract->inodes_capacity && grow_inodes(extract) < 0)
-                return NULL;
-        slot = find_slot(extract->inodes, extract->inodes_capacity, node);
-        if (slot->place)
-                return slot;
-        place_hold(place);
-        *slot = (Inode){ node->inode, node->device_id, place, node->name };
-        extract->n_inodes++;
-        return NULL;
-}
-
-/* true if it will be another name of a file that is there by then. */
-static bool link_later(Place *place, const Node *node) {
-        Extract *extract = place->extract;
-        const Inode *first;
-        Link *links;
-
-        if (node->links < 2 || node->inode == 0)
-                return false;
-        first = find_inode(place, node);
-        if (!first)
-                return false;
-        links = reallocarray(extract->links, extract->n_links + 1, sizeof(*links));
-        if (!links)
-                return false;
-        extract->links = links;
-        place_hold(place);
-        links[extract->n_links++] = (Link){ place, first->place, node->name, first->name };
-        return true;
-}
-
-static Place *do_entry(Place *place) {
-        const Node *node = &place->tree.nodes[place->next++];
-        Extract *extract = place->extract;
+static Place *do_entry(Place *place, const Node *node) {
         _cleanup_(freep) char *path = NULL;
-        Relation relation;
-        int r;
+        Relation relation = WANTED;
 
         if (!node_name_is_safe(node->name)) {
-                extract_tell(place, node->name, "not restored: no file can have this name");
+                if (!place->directories || node->type == NODE_DIR)
+                        extract_tell(place, node->name, "not restored: no file can have this name");
                 return place;
         }
-        if (asprintf(&path, "%s/%s", place->path, node->name) < 0) {
-                path = NULL;
-                extract_tell(place, node->name, "not restored: out of memory");
-                return place;
+        if (!place->wanted || (place->extract->options->hidden && !*place->path)) {
+                if (asprintf(&path, "%s/%s", place->path, node->name) < 0) {
+                        path = NULL;
+                        extract_tell(place, node->name, "not restored: out of memory");
+                        return place;
+                }
+                relation = relate(place->extract, path);
         }
-        relation = relate(extract->options, path);
         if (relation == NOT_WANTED)
                 return place;
-        extract->found |= relation == WANTED;
         if (node->type == NODE_DIR)
-                return enter(place, node) ?: place;
-        if (relation != WANTED || node->type == NODE_SOCKET || link_later(place, node))
-                return place;
-        if (node->type == NODE_FILE) {
-                extract_file(place, node);
-        } else if (node->type == NODE_UNKNOWN) {
-                extract_tell(place, node->name, "not restored: of a type that is not known");
-        } else {
-                r = extract_other(place, node);
-                if (r < 0)
-                        extract_tell(place, node->name, "not restored: %s", strerror(-r));
-                else
-                        extract_count(extract, &extract->counts.others, 1);
-        }
+                return enter(place, node, relation == WANTED) ?: place;
+        if (relation == WANTED)
+                do_file(place, node);
         return place;
+}
+
+/* The next entry: files first, so that what is gathered for the pool is given to it before others come. */
+static const Node *next_entry(Place *place) {
+        for (;;) {
+                if (place->next == place->tree.n) {
+                        if (place->directories)
+                                return NULL;
+                        extract_flush_batch(place);
+                        place->directories = true;
+                        place->next = 0;
+                        continue;
+                }
+                if ((place->tree.nodes[place->next].type == NODE_DIR) == place->directories)
+                        return &place->tree.nodes[place->next++];
+                place->next++;
+        }
 }
 
 static void report(Extract *extract, const char *path) {
@@ -268,79 +377,127 @@ static void walk(Extract *extract, Place *root) {
 
         while (place) {
                 Place *parent = place->parent;
+                const Node *node;
 
                 if (now_usec() - shown > PROGRESS_USEC) {
                         report(extract, place->path);
                         shown = now_usec();
                 }
-                if (place->next < place->tree.n && !extract->stopped) {
-                        place = do_entry(place);
+                node = extract->stopped ? NULL : next_entry(place);
+                if (node) {
+                        place = do_entry(place, node);
                         continue;
                 }
+                extract_flush_batch(place);
                 place_release(place);
                 place = parent;
         }
 }
 
-static int make_link(const Link *link) {
-        char temporary[TEMPORARY_NAME_SIZE];
-        int r = extract_temporary_name(temporary);
+/* Once over all of it, to plan, write or verify. */
+static int pass(Extract *extract, const BlobId *tree, ExtractMode mode, Why *why) {
+        bool missing = extract->options->dry_run && extract->options->target_missing;
+        int fd = missing ? -1 : fcntl(extract->options->target_fd, F_DUPFD_CLOEXEC, 0), r;
+        struct stat st;
+        Place *root;
 
+        if (fd < 0 && !missing)
+                return -errno;
+        extract->mode = mode;
+        r = place_new(extract, NULL, NULL, tree, fd, why, &root);
         if (r < 0)
                 return r;
-        if (linkat(link->target_place->fd, link->target, link->place->fd, temporary, 0) < 0)
-                return -errno;
-        r = extract_rename(link->place, temporary, link->name);
-        /* Nothing happens where both are the same file already, and the name stays. */
-        (void)unlinkat(link->place->fd, temporary, 0);
-        return r;
+        root->wanted = relate(extract, "") == WANTED;
+        root->has_default = mode == MODE_WRITE && has_default_rules(fd);
+        root->set_group = fstat(fd, &st) == 0 && (st.st_mode & S_ISGID);
+        walk(extract, root);
+        if (extract->pool)
+                pool_wait(extract->pool);
+        extract_make_links(extract);
+        extract_free_inodes(extract);
+        return 0;
 }
 
-static void make_links(Extract *extract) {
-        for (size_t i = 0; i < extract->n_links; i++) {
-                const Link *link = &extract->links[i];
-                int r = extract->stopped ? 0 : make_link(link);
+static int tell_missing(Extract *extract, Why *why) {
+        bool any = false;
 
-                if (r < 0)
-                        extract_tell(link->place, link->name, "not restored as another name of %s/%s: %s",
-                                     link->target_place->path, link->target, strerror(-r));
-                else
-                        extract_count(extract, &extract->counts.files, 1);
-                place_release(link->place);
+        for (size_t i = 0; extract->options->paths[i]; i++)
+                any |= extract->found[i];
+        if (!any)
+                return repo_fail(why, -ENOENT,
+                                 "The point has none of these paths; vss ls shows what it has.");
+        for (size_t i = 0; extract->options->paths[i]; i++)
+                if (!extract->found[i])
+                        tell(extract, strdup(extract->options->paths[i]), extract->options->paths[i],
+                             "the point has no such path; vss ls shows what it has");
+        return 0;
+}
+
+static int verify(Extract *extract, const BlobId *tree, Why *why) {
+        /* What is read again is to come from the disk. */
+        if (syncfs(extract->options->target_fd) < 0)
+                return repo_fail(why, -errno, "What was restored cannot be written to the disk: %s.",
+                                 strerror(errno));
+        if (extract->told)
+                qsort(extract->told, extract->n_told, sizeof(*extract->told), compare_texts);
+        extract->n_sorted = extract->n_told;
+        return pass(extract, tree, MODE_VERIFY, why);
+}
+
+static int run(Extract *extract, const BlobId *tree, Why *why) {
+        const ExtractOptions *options = extract->options;
+        bool enough = false;
+        int r = options->dry_run ? 0 : extract_expect_room(options, &enough);
+
+        if (r == 0 && !enough) {
+                r = pass(extract, tree, MODE_PLAN, why);
+                if (r == 0 && !extract->stopped)
+                        extract_judge_room(extract);
+                if (r == 0 && !options->dry_run)
+                        /* What was found then is found again. */
+                        extract->counts = (ExtractCounts){};
         }
-        for (size_t i = 0; i < extract->inodes_capacity; i++)
-                place_release(extract->inodes[i].place);
-        free(extract->links);
-        free(extract->inodes);
+        if (r == 0 && !options->dry_run && !extract->stopped)
+                r = pass(extract, tree, MODE_WRITE, why);
+        if (r == 0 && !extract->stopped)
+                r = tell_missing(extract, why);
+        if (r == 0 && !options->dry_run && options->verify && !extract->stopped)
+                r = verify(extract, tree, why);
+        if (r == 0 && extract->full)
+                return repo_fail(
+                        why, -ENOSPC,
+                        "There is no room left. Run it again when there is some: what is complete is not "
+                        "written again.");
+        if (r == 0 && extract->stopped)
+                return repo_fail(why, -ECANCELED,
+                                 "Interrupted. Run it again: what is complete is not written again.");
+        return r;
 }
 
 int extract_run(Repository *repo, const BlobId *tree, const ExtractOptions *options, Why *why,
                 ExtractCounts *ret_counts) {
-        Extract extract = { .repo = repo, .options = options, .owner = geteuid() == 0 };
-        int fd = fcntl(options->target_fd, F_DUPFD_CLOEXEC, 0), r;
-        Place *root;
+        Extract extract = {
+                .repo = repo, .options = options, .owner = geteuid() == 0, .uid = geteuid(), .gid = getegid()
+        };
+        size_t n = 0;
+        int r;
 
-        if (fd < 0)
-                return -errno;
+        while (options->paths[n])
+                n++;
+        extract.found = calloc(n + 1, sizeof(*extract.found));
+        if (!extract.found)
+                return -ENOMEM;
         (void)pthread_mutex_init(&extract.mutex, NULL);
-        r = place_new(&extract, NULL, NULL, tree, fd, why, &root);
-        if (r == 0) {
-                r = pool_new(options->threads, extract_work, &extract, &extract.pool);
-                if (r == 0)
-                        walk(&extract, root);
-                else
-                        place_release(root);
-                if (extract.pool)
-                        pool_wait(extract.pool);
-                make_links(&extract);
-                extract.pool = pool_free(extract.pool);
-        }
-        extract.found |= relate(options, "") == WANTED;
+        r = pool_new(options->threads, extract_work, &extract, &extract.pool);
+        if (r == 0)
+                r = run(&extract, tree, why);
+        extract.pool = pool_free(extract.pool);
+        scratches_free(&extract);
+        for (size_t i = 0; i < extract.n_told; i++)
+                free(extract.told[i]);
+        free(extract.told);
+        free(extract.found);
         (void)pthread_mutex_destroy(&extract.mutex);
         *ret_counts = extract.counts;
-        if (r == 0 && extract.stopped)
-                return repo_fail(why, -ECANCELED, "Interrupted.");
-        if (r == 0 && !extract.found)
-                return repo_fail(why, -ENOENT, "The point has none of these paths.");
         return r;
 }

@@ -50,25 +50,25 @@ int repo_load_index(Repository *repo, DamageHandler damaged, void *userdata, Why
         return r;
 }
 
-int repo_open_blob(const Repository *repo, const PackBlob *blob, const void *sealed, Bytes *plain) {
+int repo_open_blob_by(const Repository *repo, const PackBlob *blob, const void *sealed, Bytes *frame,
+                      Bytes *plain) {
         uint64_t size = pack_blob_plain_size(blob->length, blob->plain_length);
-        _cleanup_bytes_ Bytes frame = {};
         BlobId hash;
         int r;
 
-        plain->size = 0;
+        plain->size = frame->size = 0;
         if (blob->plain_length == 0) {
                 r = bytes_reserve(plain, blob->length);
                 if (r == 0)
                         r = crypto_open(&repo->key, sealed, blob->length, plain->data);
         } else {
-                r = bytes_reserve(&frame, blob->length);
+                r = bytes_reserve(frame, blob->length);
                 if (r == 0)
-                        r = crypto_open(&repo->key, sealed, blob->length, frame.data);
+                        r = crypto_open(&repo->key, sealed, blob->length, frame->data);
                 if (r == 0)
                         r = bytes_reserve(plain, size);
                 if (r == 0)
-                        r = decompress_blob(frame.data, blob->length - CRYPTO_OVERHEAD, plain->data, size);
+                        r = decompress_blob(frame->data, blob->length - CRYPTO_OVERHEAD, plain->data, size);
         }
         if (r == 0)
                 r = crypto_sha256(plain->data, size, &hash);
@@ -78,6 +78,12 @@ int repo_open_blob(const Repository *repo, const PackBlob *blob, const void *sea
                 return -EBADMSG;
         plain->size = size;
         return 0;
+}
+
+int repo_open_blob(const Repository *repo, const PackBlob *blob, const void *sealed, Bytes *plain) {
+        _cleanup_bytes_ Bytes frame = {};
+
+        return repo_open_blob_by(repo, blob, sealed, &frame, plain);
 }
 
 /* Where a blob is, as the index says: the one behind @skip others. */
@@ -108,6 +114,11 @@ static bool locate(Repository *repo, BlobType type, const BlobId *id, size_t ski
                    BlobId *ret_pack) {
         return look_up(repo, type, id, skip, ret_blob, ret_pack) ||
                (repo_salvage_once(repo) && look_up(repo, type, id, skip, ret_blob, ret_pack));
+}
+
+bool repo_locate_blob(Repository *repo, BlobType type, const BlobId *id, PackBlob *ret_blob,
+                      BlobId *ret_pack) {
+        return locate(repo, type, id, 0, ret_blob, ret_pack);
 }
 
 int repo_blob_size(Repository *repo, BlobType type, const BlobId *id, uint64_t *ret_size) {

@@ -76,6 +76,12 @@ int repo_load_tree(Repository *repo, const BlobId *id, Tree *ret_tree, Why *why)
 int repo_blob_size(Repository *repo, BlobType type, const BlobId *id, uint64_t *ret_size);
 /* Opens one that has been read: @sealed is the stored bytes. 0 or -EBADMSG. */
 int repo_open_blob(const Repository *repo, const PackBlob *blob, const void *sealed, Bytes *plain);
+/* The same for many: with memory that is kept in between. */
+int repo_open_blob_by(const Repository *repo, const PackBlob *blob, const void *sealed, Bytes *frame,
+                      Bytes *plain);
+/* A place of a blob, as the index has it. */
+bool repo_locate_blob(Repository *repo, BlobType type, const BlobId *id, PackBlob *ret_blob,
+                      BlobId *ret_pack);
 
 /* Header of a pack. *@ret_blobs is to be freed. */
 int repo_load_pack_header(Repository *repo, const BlobId *pack, uint64_t size, PackBlob **ret_blobs,

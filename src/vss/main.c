@@ -43,7 +43,7 @@ static const Verb verbs[] = {
         { "thaw", "[OPTION]... [TOKEN]", "Ends a freeze", verb_thaw },
         { "init", "[OPTION]... [REPOSITORY]", "Makes a repository for backups", verb_init },
         { "backup", "[OPTION]... PATH...", "Backs files up into a repository", verb_backup },
-        { "restore", "[OPTION]... POINT [PATH]... --target DIRECTORY", "Puts the files of a point below a directory",
+        { "restore", "[OPTION]... POINT [PATH]... --target DIRECTORY|--original", "Puts the files of a point below a directory, or back",
           verb_restore },
         { "points", "[OPTION]...", "Shows what can be restored from a repository", verb_points },
         { "ls", "[OPTION]... POINT [PATH]", "Shows what a point holds", verb_ls },

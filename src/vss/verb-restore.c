@@ -1,31 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * vss restore: the files of a point, below a directory
+ * vss restore: the files of a point, below a directory or where they were
  */
 
 #include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include "repository/extract.h"
 #include "util/clock.h"
 #include "util/utf8.h"
 #include "vss/output.h"
-#include "vss/progress.h"
-#include "vss/repository.h"
+#include "vss/restore.h"
 #include "vss/size.h"
 #include "vss/verb.h"
-
-typedef struct Restore {
-        Cli *cli;
-        RepoArgs repo_args;
-        const char *target;
-        uint64_t since;
-        Progress progress;
-        vss_value *failed;
-        ExtractCounts counts;
-} Restore;
 
 static void told(void *userdata, const char *path, const char *what) {
         Restore *restore = userdata;
@@ -40,35 +28,109 @@ static void told(void *userdata, const char *path, const char *what) {
                 (void)vss_value_append(restore->failed, entry);
 }
 
+static const char *fate_name(ExtractFate fate) {
+        static const char *const names[] = { [EXTRACT_MADE] = "make",
+                                             [EXTRACT_REPLACED] = "replace",
+                                             [EXTRACT_SET] = "set",
+                                             [EXTRACT_LEFT] = "leave" };
+
+        return names[fate];
+}
+
+static void planned(void *userdata, const char *path, const Node *node, ExtractFate fate) {
+        Restore *restore = userdata;
+        vss_value *entry;
+        _cleanup_(freep) char *name = strdup(path);
+        char size[SIZE_TEXT];
+
+        if (!restore->cli->json) {
+                printf("%-8s%12s  ", fate_name(fate),
+                       node->type == NODE_FILE ? format_size((int64_t)node->size, size) : "-");
+                print_text(stdout, path);
+                (void)putchar('\n');
+                return;
+        }
+        entry = vss_value_new_dict();
+        if (!entry || !name || vss_value_set_string(entry, "path", text_make_utf8(name)) < 0 ||
+            vss_value_set_string(entry, "type", node_type_name(node->type)) < 0 ||
+            vss_value_set_string(entry, "fate", fate_name(fate)) < 0 ||
+            vss_value_set_integer(entry, "size", (int64_t)node->size) < 0)
+                vss_value_free(entry);
+        else
+                (void)vss_value_append(restore->planned, entry);
+}
+
+static void short_of_room(void *userdata, uint64_t needed, uint64_t room) {
+        const Restore *restore = userdata;
+        char text[SIZE_TEXT], free_text[SIZE_TEXT];
+
+        cli_note("%s: there may be too little room: up to %s are written, and %s are free",
+                 restore->target ?: "/", format_size((int64_t)needed, text),
+                 format_size((int64_t)room, free_text));
+}
+
 static bool show_progress(void *userdata, const ExtractCounts *counts, const char *path) {
         Restore *restore = userdata;
 
-        return progress_update(&restore->progress, counts->files, counts->bytes, NULL, path);
+        /* What would be done is said line by line. */
+        if (restore->dry_run && !restore->cli->json)
+                return interrupt_pending();
+        return progress_update(&restore->progress, counts->files + counts->left,
+                               counts->bytes + counts->bytes_left, NULL, path);
+}
+
+/* ---- the report ---- */
+
+static int answer(Restore *restore, const Snapshot *point) {
+        _cleanup_value_ vss_value *value = vss_value_new_dict();
+        const ExtractCounts *counts = &restore->counts;
+        const struct {
+                const char *key;
+                uint64_t value;
+        } numbers[] = {
+                { "files", counts->files },           { "directories", counts->directories },
+                { "others", counts->others },         { "bytes", counts->bytes },
+                { "replaced", counts->replaced },     { "left", counts->left },
+                { "bytes-left", counts->bytes_left }, { "kept", counts->kept },
+                { "verified", counts->verified },     { "elapsed-usec", now_usec() - restore->since }
+        };
+        char id[BLOB_ID_TEXT];
+
+        FOREACH_ELEMENT (number, numbers)
+                if (vss_value_set_integer(value, number->key, (int64_t)number->value) < 0)
+                        return cli_out_of_memory(restore->cli);
+        if (vss_value_set_string(value, "point", blob_id_text(&point->id, id)) < 0 ||
+            vss_value_set_boolean(value, "dry-run", restore->dry_run) < 0 ||
+            vss_value_set(value, "failed", vss_value_copy(restore->failed)) < 0 ||
+            (restore->dry_run && vss_value_set(value, "entries", vss_value_copy(restore->planned)) < 0))
+                return cli_out_of_memory(restore->cli);
+        return progress_answer(&restore->progress, value);
 }
 
 static int report(Restore *restore, const Snapshot *point) {
         const ExtractCounts *counts = &restore->counts;
         char id[BLOB_ID_TEXT], size[SIZE_TEXT], took[DURATION_SIZE];
-        _cleanup_value_ vss_value *answer = NULL;
 
-        if (!restore->cli->json) {
-                printf("point %.8s restored below %s: %llu files, %s, in %s\n", blob_id_text(&point->id, id),
-                       restore->target, (unsigned long long)counts->files,
-                       format_size((int64_t)counts->bytes, size),
-                       format_duration((int64_t)(now_usec() - restore->since), took));
-                return EXIT_DONE;
-        }
-        answer = vss_value_new_dict();
-        if (vss_value_set_string(answer, "point", blob_id_text(&point->id, id)) < 0 ||
-            vss_value_set_integer(answer, "files", (int64_t)counts->files) < 0 ||
-            vss_value_set_integer(answer, "directories", (int64_t)counts->directories) < 0 ||
-            vss_value_set_integer(answer, "others", (int64_t)counts->others) < 0 ||
-            vss_value_set_integer(answer, "bytes", (int64_t)counts->bytes) < 0 ||
-            vss_value_set_integer(answer, "elapsed-usec", (int64_t)(now_usec() - restore->since)) < 0 ||
-            vss_value_set(answer, "failed", vss_value_copy(restore->failed)) < 0)
-                return cli_out_of_memory(restore->cli);
-        return progress_answer(&restore->progress, answer);
+        if (restore->cli->json)
+                return answer(restore, point);
+        printf("point %.8s %s %s%s: %llu files, %s, in %s\n", blob_id_text(&point->id, id),
+               restore->dry_run ? "would be restored" : "restored",
+               restore->original ? "where its files were" : "below ", restore->target ?: "",
+               (unsigned long long)counts->files, format_size((int64_t)counts->bytes, size),
+               format_duration((int64_t)(now_usec() - restore->since), took));
+        if (counts->left > 0 || counts->replaced > 0)
+                printf("%llu replaced what was there; %llu were there already, %s%s\n",
+                       (unsigned long long)counts->replaced, (unsigned long long)counts->left,
+                       format_size((int64_t)counts->bytes_left, size),
+                       counts->kept > 0 ? ", and stay as they are" : "");
+        if (restore->verify && !restore->dry_run)
+                printf("%llu read again and found as in the point, %s\n",
+                       (unsigned long long)counts->verified,
+                       format_size((int64_t)counts->bytes_verified, size));
+        return EXIT_DONE;
 }
+
+/* ---- files ---- */
 
 /* Directories are open while anything in them is not done. */
 static void raise_limit(void) {
@@ -80,55 +142,89 @@ static void raise_limit(void) {
         }
 }
 
-static int extract(Restore *restore, Repository *repo, const Snapshot *point, const char *const *paths) {
+int restore_open_target(Restore *restore, int *ret_fd) {
+        const char *target = restore->original ? "/" : restore->target;
+        int fd;
+
+        if (!restore->original && !restore->dry_run && mkdir(target, 0700) < 0 && errno != EEXIST)
+                return cli_error(restore->cli, VSS_E_ACCESSDENIED, target, "cannot be made: %s",
+                                 strerror(errno));
+        fd = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        /* A dry run looks at what is there, and there is nothing in what is not. */
+        if (fd < 0 && errno == ENOENT && restore->dry_run) {
+                restore->target_missing = true;
+                fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        }
+        if (fd < 0)
+                return cli_error(restore->cli, VSS_E_ACCESSDENIED, target, "cannot be opened: %s",
+                                 strerror(errno));
+        *ret_fd = fd;
+        return EXIT_DONE;
+}
+
+static bool is_everything(const char *const *paths) {
+        return strspn(paths[0], "/") == strlen(paths[0]);
+}
+
+static int extract(Restore *restore, const char *const *paths) {
         _cleanup_(closep) int fd = -1;
+        const Snapshot *point = restore->point;
         ExtractOptions options = {
-                .paths = paths, .told = told, .progress = show_progress, .userdata = restore
+                .paths = paths,
+                .hidden = RESTORE_HIDDEN,
+                .overwrite = restore->overwrite,
+                .dry_run = restore->dry_run,
+                .verify = restore->verify,
+                .expected = is_everything(paths) && point->summary.there ? point->summary.total_bytes : 0,
+                .told = told,
+                .planned = planned,
+                .short_of_room = short_of_room,
+                .progress = show_progress,
+                .userdata = restore,
         };
         Why why = {};
-        int r;
+        int status = restore_open_target(restore, &fd), r;
 
-        if (mkdir(restore->target, 0700) < 0 && errno != EEXIST)
-                return cli_error(restore->cli, VSS_E_ACCESSDENIED, restore->target, "cannot be made: %s",
-                                 strerror(errno));
-        fd = open(restore->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-                return cli_error(restore->cli, VSS_E_ACCESSDENIED, restore->target, "cannot be opened: %s",
-                                 strerror(errno));
-        raise_limit();
+        if (status != EXIT_DONE)
+                return status;
         options.target_fd = fd;
-        if (cli_load_index(restore->cli, repo) != EXIT_DONE)
-                return EXIT_FAILED;
+        options.target_missing = restore->target_missing;
         progress_begin(&restore->progress, restore->cli, "restoring");
-        if (strcmp(paths[0], "/") == 0 && point->summary.there)
+        if (options.expected > 0)
                 progress_expect(&restore->progress, point->summary.total_files, point->summary.total_bytes);
-        r = extract_run(repo, &point->tree, &options, &why, &restore->counts);
+        r = extract_run(restore->repo, &point->tree, &options, &why, &restore->counts);
         progress_end(&restore->progress);
-        cli_note_unnamed(repo);
+        cli_note_unnamed(restore->repo);
         if (r < 0)
                 return cli_fail_repository(restore->cli, r, &why);
         return report(restore, point);
 }
 
-static int run(Restore *restore, int argc, char **argv) {
-        static const char *const everything[] = { "/", NULL };
-        _cleanup_(repo_freep) Repository *repo = NULL;
-        _cleanup_(repo_unlockp) RepoLock *lock = NULL;
-        _cleanup_snapshots_ SnapshotList points = {};
-        const Snapshot *point;
+static int open_point(Restore *restore, const char *name, SnapshotList *points, RepoLock **ret_lock) {
         Why why = {};
-        int status = cli_open_repository(restore->cli, &restore->repo_args, &repo);
+        int status = cli_open_repository(restore->cli, &restore->repo_args, &restore->repo);
 
         if (status == EXIT_DONE)
-                status = cli_lock_repository(restore->cli, repo, false, NULL, &lock);
+                status = cli_lock_repository(restore->cli, restore->repo, false, NULL, ret_lock);
         if (status == EXIT_DONE)
-                status = cli_load_points(restore->cli, repo, &points);
+                status = cli_load_points(restore->cli, restore->repo, points);
         if (status != EXIT_DONE)
                 return status;
-        point = snapshot_list_find(&points, argv[0], &why);
-        if (!point)
+        restore->point = snapshot_list_find(points, name, &why);
+        if (!restore->point)
                 return cli_fail_repository(restore->cli, -ENOENT, &why);
-        status = extract(restore, repo, point, argc > 1 ? (const char *const *)argv + 1 : everything);
+        return cli_load_index(restore->cli, restore->repo);
+}
+
+static int run(Restore *restore, int argc, char **argv) {
+        static const char *const everything[] = { "/", NULL };
+        _cleanup_(repo_unlockp) RepoLock *lock = NULL;
+        _cleanup_snapshots_ SnapshotList points = {};
+        int status = open_point(restore, argv[0], &points, &lock);
+
+        raise_limit();
+        if (status == EXIT_DONE)
+                status = extract(restore, argc > 1 ? (const char *const *)argv + 1 : everything);
         if (status == EXIT_DONE && restore->counts.errors > 0) {
                 cli_note("%llu problems; they are named above", (unsigned long long)restore->counts.errors);
                 status = EXIT_PARTLY;
@@ -136,26 +232,62 @@ static int run(Restore *restore, int argc, char **argv) {
         return status;
 }
 
+/* ---- the command line ---- */
+
+static int check_args(Restore *restore, const char *overwrite, int argc, char **argv) {
+        Cli *cli = restore->cli;
+
+        if (argc < 1)
+                return cli_usage(cli, "name a point, or 'latest'");
+        if (restore->target && restore->original)
+                return cli_usage(cli, "--target and --original: the files can go to one place only");
+        if (!restore->target && !restore->original)
+                return cli_usage(
+                        cli,
+                        "say where the files go: --target DIRECTORY, or --original for where they were");
+        for (int i = 1; i < argc; i++)
+                if (argv[i][0] != '/')
+                        return cli_usage(cli, "'%s': paths of a point are absolute", argv[i]);
+        if (!overwrite || strcmp(overwrite, "changed") == 0)
+                restore->overwrite = EXTRACT_CHANGED;
+        else if (strcmp(overwrite, "always") == 0)
+                restore->overwrite = EXTRACT_ALWAYS;
+        else if (strcmp(overwrite, "never") == 0)
+                restore->overwrite = EXTRACT_NEVER;
+        else
+                return cli_usage(cli, "--overwrite %s: always, changed or never", overwrite);
+        return EXIT_DONE;
+}
+
 int verb_restore(Cli *cli, int argc, char **argv) {
         Restore restore = { .cli = cli, .since = now_usec() };
+        const char *overwrite = NULL;
         const Option options[] = {
                 REPO_OPTIONS(&restore.repo_args),
                 OPTION("target", OPTION_TEXT, "DIRECTORY", "where the files go, each with its whole path",
                        &restore.target),
+                OPTION("original", OPTION_FLAG, NULL, "put the files where they were", &restore.original),
+                OPTION("overwrite", OPTION_TEXT, "WHAT",
+                       "replace what is there: always, changed (default: of another size or time), never",
+                       &overwrite),
+                OPTION("dry-run", OPTION_FLAG, NULL, "only say what would be made, replaced and left",
+                       &restore.dry_run),
+                OPTION("verify", OPTION_FLAG, NULL,
+                       "compare what is there by its content, and read what was written again",
+                       &restore.verify),
         };
         int status = EXIT_DONE, index = options_parse(cli, options, ELEMENTS(options), argc, argv, &status);
 
         if (index < 0)
                 return status;
-        if (argc - index < 1)
-                return cli_usage(cli, "name a point, or 'latest'");
-        if (!restore.target)
-                return cli_usage(cli, "name the directory that the files go to: --target");
-        for (int i = index + 1; i < argc; i++)
-                if (argv[i][0] != '/')
-                        return cli_usage(cli, "'%s': paths of a point are absolute", argv[i]);
+        status = check_args(&restore, overwrite, argc - index, argv + index);
+        if (status != EXIT_DONE)
+                return status;
         restore.failed = vss_value_new_list();
+        restore.planned = vss_value_new_list();
         status = run(&restore, argc - index, argv + index);
+        restore.repo = repo_free(restore.repo);
         vss_value_free(restore.failed);
+        vss_value_free(restore.planned);
         return status;
 }
