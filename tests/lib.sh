@@ -18,6 +18,9 @@
 #                                                 written all the time, had three other contents; ends with the test
 #   list_traces                                   mounts, devices, subvolumes, control groups: compare
 
+# What lies in a repository is what counts, unless a test says otherwise.
+export VSS_CACHE=${VSS_CACHE-off}
+
 TAP_N=0
 TAP_FAILED=0
 TAP_ENDS=()

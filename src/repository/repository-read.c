@@ -9,6 +9,8 @@
 
 /* What a header of a usual pack fits into: one read instead of two. */
 #define TAIL_GUESS (16u * 1024)
+/* A larger one has much besides trees. */
+#define KEPT_PACK_MAX (64u << 20)
 
 typedef int (*DamageHandler)(void *userdata, const BlobId *id, const Why *why);
 
@@ -33,6 +35,26 @@ static int load_index_file(Repository *repo, const BlobId *id, Why *why) {
                      : 0;
 }
 
+/* Of what is kept here, what the repository does not have any more is deleted. */
+static void forget_files(Repository *repo, StoreKind kind, const StoreFile *files, size_t n) {
+        _cleanup_(freep) BlobId *ids = repo->cache ? calloc(n + 1, sizeof(*ids)) : NULL;
+
+        for (size_t i = 0; ids && i < n; i++)
+                ids[i] = files[i].id;
+        if (ids)
+                cache_keep_only(repo->cache, kind, ids, n);
+}
+
+static void forget_packs(Repository *repo) {
+        size_t n = repo->index.n_packs;
+        _cleanup_(freep) BlobId *ids = repo->cache ? calloc(n + 1, sizeof(*ids)) : NULL;
+
+        if (ids && n > 0)
+                memcpy(ids, repo->index.packs, n * sizeof(*ids));
+        if (ids)
+                cache_keep_only(repo->cache, STORE_PACK, ids, n);
+}
+
 int repo_load_index(Repository *repo, DamageHandler damaged, void *userdata, Why *why) {
         _cleanup_(freep) StoreFile *files = NULL;
         size_t n = 0;
@@ -45,6 +67,10 @@ int repo_load_index(Repository *repo, DamageHandler damaged, void *userdata, Why
                 r = load_index_file(repo, &files[i].id, &problem);
                 if (r < 0)
                         r = pass_over(damaged, userdata, &files[i].id, r, &problem, why);
+        }
+        if (r == 0) {
+                forget_files(repo, STORE_INDEX, files, n);
+                forget_packs(repo);
         }
         (void)pthread_rwlock_unlock(&repo->index_lock);
         return r;
@@ -131,6 +157,48 @@ int repo_blob_size(Repository *repo, BlobType type, const BlobId *id, uint64_t *
         return 0;
 }
 
+/* The whole pack, to be kept: 0 if that was done, and @sealed is the blob's. */
+static int fetch_pack(Repository *repo, const BlobId *pack, const PackBlob *blob, Bytes *sealed) {
+        _cleanup_bytes_ Bytes whole = {};
+        uint64_t size;
+        int r = repo->backend->ops->size(repo->backend, STORE_PACK, pack, &size, NULL);
+
+        if (r < 0 || size > KEPT_PACK_MAX || blob->offset > size || blob->length > size - blob->offset)
+                return -ENOENT;
+        r = backend_load_all(repo->backend, STORE_PACK, pack, &whole, NULL);
+        if (r < 0 || whole.size != size)
+                return -ENOENT;
+        cache_save(repo->cache, STORE_PACK, pack, whole.data, whole.size);
+        return bytes_append(sealed, whole.data + blob->offset, blob->length);
+}
+
+/* What is kept of trees' packs, and what is not kept yet. 0 if it is @plain. */
+static int load_kept(Repository *repo, const BlobId *pack, const PackBlob *blob, Bytes *plain) {
+        _cleanup_bytes_ Bytes sealed = {};
+        int r;
+
+        if (!repo->cache || blob->type != BLOB_TREE)
+                return -ENOENT;
+        r = cache_load_part(repo->cache, STORE_PACK, pack, blob->offset, blob->length, &sealed);
+        if (r == 0 && repo_open_blob(repo, blob, sealed.data, plain) == 0)
+                return 0;
+        /* One fetches it for all. */
+        (void)pthread_mutex_lock(&repo->cache_lock);
+        sealed.size = 0;
+        r = cache_load_part(repo->cache, STORE_PACK, pack, blob->offset, blob->length, &sealed);
+        if (r == 0)
+                r = repo_open_blob(repo, blob, sealed.data, plain);
+        if (r < 0) {
+                cache_remove(repo->cache, STORE_PACK, pack);
+                sealed.size = 0;
+                r = fetch_pack(repo, pack, blob, &sealed);
+                if (r == 0)
+                        r = repo_open_blob(repo, blob, sealed.data, plain);
+        }
+        (void)pthread_mutex_unlock(&repo->cache_lock);
+        return r;
+}
+
 int repo_load_blob(Repository *repo, BlobType type, const BlobId *id, Bytes *plain, Why *why) {
         const char *what = type == BLOB_TREE ? "tree" : "data";
         char text[BLOB_ID_TEXT], path[STORE_PATH_SIZE];
@@ -140,6 +208,8 @@ int repo_load_blob(Repository *repo, BlobType type, const BlobId *id, Bytes *pla
         BlobId pack;
 
         for (size_t i = 0; r < 0 && r != -ENOMEM && locate(repo, type, id, i, &blob, &pack); i++) {
+                if (load_kept(repo, &pack, &blob, plain) == 0)
+                        return 0;
                 sealed.size = 0;
                 r = repo->backend->ops->load(repo->backend, STORE_PACK, &pack, blob.offset, blob.length,
                                              &sealed, why);
@@ -259,6 +329,7 @@ int repo_load_snapshots(Repository *repo, DamageHandler damaged, void *userdata,
         }
         if (r < 0)
                 return r;
+        forget_files(repo, STORE_SNAPSHOT, files, n);
         qsort(list.items, list.n, sizeof(*list.items), compare_snapshots);
         *ret_list = list;
         list = (SnapshotList){};

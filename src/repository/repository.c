@@ -16,6 +16,8 @@ Repository *repo_free(Repository *repo) {
         if (!repo)
                 return NULL;
         repo->backend = backend_free(repo->backend);
+        repo->cache = cache_free(repo->cache);
+        (void)pthread_mutex_destroy(&repo->cache_lock);
         index_clear(&repo->index);
         (void)pthread_rwlock_destroy(&repo->index_lock);
         (void)pthread_mutex_destroy(&repo->salvage_lock);
@@ -32,6 +34,7 @@ static int repo_new(const RepoOptions *options, bool create, Why *why, Repositor
                 return -ENOMEM;
         (void)pthread_rwlock_init(&repo->index_lock, NULL);
         (void)pthread_mutex_init(&repo->salvage_lock, NULL);
+        (void)pthread_mutex_init(&repo->cache_lock, NULL);
         repo->location = options->location;
         r = backend_open(options->location, options->sftp_command, create, why, &repo->backend);
         if (r < 0)
@@ -57,17 +60,27 @@ static int fail_damaged(const Repository *repo, StoreKind kind, const BlobId *id
                          store_path(kind, id, path), store_kind_name(kind));
 }
 
+void repo_use_cache(Repository *repo, const char *place) {
+        _cleanup_(freep) char *usual = place ? NULL : cache_place();
+
+        if (!repo->cache && (place || usual))
+                repo->cache = cache_open(place ?: usual, &repo->config.id);
+}
+
 int repo_load_file(Repository *repo, StoreKind kind, const BlobId *id, Bytes *text, Why *why) {
         _cleanup_bytes_ Bytes sealed = {};
         _cleanup_(freep) uint8_t *plain = NULL;
         BlobId hash;
-        int r = backend_load_all(repo->backend, kind, id, &sealed, why);
+        bool kept = cache_load(repo->cache, kind, id, &sealed) == 0;
+        int r = kept ? 0 : backend_load_all(repo->backend, kind, id, &sealed, why);
 
         if (r < 0)
                 return r;
         r = crypto_sha256(sealed.data, sealed.size, &hash);
         if (r == 0 && ((id && !blob_id_equals(&hash, id)) || sealed.size < CRYPTO_OVERHEAD))
                 r = -EBADMSG;
+        if (r == 0 && !kept)
+                cache_save(repo->cache, kind, id, sealed.data, sealed.size);
         if (r == 0) {
                 plain = malloc(sealed.size);
                 r = plain ? crypto_open(&repo->key, sealed.data, sealed.size, plain) : -ENOMEM;
@@ -102,6 +115,8 @@ int repo_save_file(Repository *repo, StoreKind kind, const void *text, size_t si
                 return repo_fail(why, r, "A %s cannot be made: %s.", store_kind_name(kind), strerror(-r));
         r = repo->backend->ops->save(repo->backend, kind, kind == STORE_CONFIG ? NULL : &id, sealed.data,
                                      plain.size + CRYPTO_OVERHEAD, why);
+        if (r == 0)
+                cache_save(repo->cache, kind, &id, sealed.data, plain.size + CRYPTO_OVERHEAD);
         if (r == 0 && ret_id)
                 *ret_id = id;
         return r;

@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include "repository/backend.h"
+#include "repository/cache.h"
 #include "repository/chunker.h"
 #include "repository/compress.h"
 #include "repository/config.h"
@@ -29,6 +30,9 @@ typedef struct Repository {
         bool renewed; /* repo_init() found keys, and made the config that they lacked */
         Index index;
         pthread_rwlock_t index_lock;
+
+        Cache *cache; /* NULL: nothing is kept here */
+        pthread_mutex_t cache_lock;
 
         pthread_mutex_t salvage_lock; /* of what follows: packs that no index names, for who reads */
         bool salvaged;
@@ -55,6 +59,10 @@ int repo_init(const RepoOptions *options, Why *why, Repository **ret_repo);
 int repo_open(const RepoOptions *options, Why *why, Repository **ret_repo);
 Repository *repo_free(Repository *repo);
 DEFINE_CLEANUP(Repository *, repo_free)
+
+/* Keeps here what is read and written again and again; in cache_place() if @place is NULL. Not for who has
+ * to know what the repository itself has. */
+void repo_use_cache(Repository *repo, const char *place);
 
 /* Files of their own: config, index, snapshots, locks. Appended, plain. -EBADMSG for what is damaged. */
 int repo_load_file(Repository *repo, StoreKind kind, const BlobId *id, Bytes *text, Why *why);

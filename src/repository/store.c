@@ -100,6 +100,9 @@ static int upload(Store *store, Pack *pack, Why *why) {
                                      why);
         if (r < 0)
                 return r;
+        /* The next run reads the trees of this one. */
+        if (pack->n_blobs > 0 && pack->blobs[0].type == BLOB_TREE)
+                cache_save(repo->cache, STORE_PACK, &id, pack->bytes.data, pack->bytes.size);
         (void)pthread_rwlock_wrlock(&repo->index_lock);
         r = index_add_pack(&repo->index, &id, &number);
         for (size_t i = 0; r == 0 && i < pack->n_blobs; i++)

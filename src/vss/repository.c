@@ -124,8 +124,16 @@ static int open_with(Cli *cli, const RepoArgs *args, Opener opener, Repository *
         return r < 0 ? cli_fail_repository(cli, r, &why) : EXIT_DONE;
 }
 
-int cli_open_repository(Cli *cli, const RepoArgs *args, Repository **ret_repo) {
+int cli_open_repository_itself(Cli *cli, const RepoArgs *args, Repository **ret_repo) {
         return open_with(cli, args, repo_open, ret_repo);
+}
+
+int cli_open_repository(Cli *cli, const RepoArgs *args, Repository **ret_repo) {
+        int status = cli_open_repository_itself(cli, args, ret_repo);
+
+        if (status == EXIT_DONE)
+                repo_use_cache(*ret_repo, NULL);
+        return status;
 }
 
 int cli_init_repository(Cli *cli, const RepoArgs *args, Repository **ret_repo) {

@@ -36,6 +36,8 @@ int cli_new_password(const RepoArgs *args, char **ret_password, Why *why);
 
 /* Functions return EXIT_DONE, or another status after a message. */
 int cli_open_repository(Cli *cli, const RepoArgs *args, Repository **ret_repo);
+/* The same, for who has to read what the repository itself has, and nothing that is kept here. */
+int cli_open_repository_itself(Cli *cli, const RepoArgs *args, Repository **ret_repo);
 int cli_init_repository(Cli *cli, const RepoArgs *args, Repository **ret_repo);
 /* Who only reads (not @exclusive, and without @ret_settle) goes on without a lock where none can be written:
  * on what is read-only or full. */

@@ -202,7 +202,7 @@ static int extract(Restore *restore, const char *const *paths) {
 
 static int open_point(Restore *restore, const char *name, SnapshotList *points, RepoLock **ret_lock) {
         Why why = {};
-        int status = cli_open_repository(restore->cli, &restore->repo_args, &restore->repo);
+        int status = cli_open_repository_itself(restore->cli, &restore->repo_args, &restore->repo);
 
         if (status == EXIT_DONE)
                 status = cli_lock_repository(restore->cli, restore->repo, false, NULL, ret_lock);

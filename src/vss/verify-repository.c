@@ -138,7 +138,7 @@ int verify_repository(Cli *cli, const RepoArgs *args, bool read_data) {
         _cleanup_(repo_freep) Repository *repo = NULL;
         _cleanup_(repo_unlockp) RepoLock *lock = NULL;
         VerifyCounts counts = {};
-        int status = cli_open_repository(cli, args, &repo), r;
+        int status = cli_open_repository_itself(cli, args, &repo), r;
         Why why = {};
 
         if (status == EXIT_DONE)
