@@ -201,8 +201,7 @@ static void test_gap(void) {
         detach();
         p->abort_snapshots(&call, SET);
         expect_true("configure", test_write(CONFIG, "Copy=files\nGap=" ROOT "/none\n"));
-        expect_true("begin both",
-                    begin(ID_A, VOLUME) == VSS_S_OK && begin(ID_B, VOLUME "/dir") == VSS_S_OK);
+        expect_true("begin both", begin(ID_A, VOLUME) == VSS_S_OK && begin(ID_B, VOLUME "/dir") == VSS_S_OK);
         expect_int("what is not there", finish(results), VSS_E_UNEXPECTED_PROVIDER_ERROR);
         expect_true("is named", strstr(call.message, ROOT "/none") != NULL);
         p->abort_snapshots(&call, SET);
