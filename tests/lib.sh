@@ -9,11 +9,14 @@
 #   at_end COMMAND...            run at the end, last one first, also after a signal
 #   make_volume NAME TYPE SIZE [MKFS-OPTION...]   a file system of its own at $RIG_TMP/NAME; btrfs, ext4 or xfs
 #   make_xfs DEVICE              also of less than 300 MB, which mkfs.xfs makes for its own tests alone
+#   without_writers                               none is asked any more but those that the test itself installs: the others
+#                                                 take most of the time of a set in a guest
 #   timed_write FILE MILLISECONDS                 0 if a write and fsync got through in time
 #   is_held DIRECTORY                             0 if a write there does not get through
 #   wait_for SECONDS COMMAND...                   0 as soon as the command succeeds
 #   nap SECONDS                                   sleeps without a process of its own, which is dear in a guest
 #   wait_changes FILE N                           0 as soon as it had N other contents, if that is within ten seconds
+#   wait_lines FILE N                             0 as soon as it has N lines more, if that is within ten seconds
 #   mind_gaps FIFO FILE                           each gap that a null provider makes (Gap=FIFO) lasts until FILE, which is
 #                                                 written all the time, had three other contents; ends with the test
 #   list_traces                                   mounts, devices, subvolumes, control groups: compare
@@ -137,6 +140,13 @@ make_xfs() {
         TEST_DIR=/ TEST_DEV=/ QA_CHECK_FS=1 mkfs.xfs -q -f -d noalign "$1"
 }
 
+# The rig has a layer of its own over /usr.
+without_writers() {
+        [ -n "${RIG_TMP:-}" ] || return 1
+        rm -f /usr/share/linuxvss/writers/*.conf /usr/share/dbus-1/system-services/org.linuxvss.Writer.*.service
+        busctl --system call org.freedesktop.DBus / org.freedesktop.DBus ReloadConfig > /dev/null
+}
+
 # The child may hang, unkillably, until the volume goes on; the test does not.
 timed_write() {
         local file=$1 limit=$2 pid deadline
@@ -179,6 +189,12 @@ wait_changes() {
                 LC_ALL=C IFS= read -rd '' now < "$1"
                 [ "$now" = "$was" ] || { left=$((left - 1)) was=$now; }
         done 2> /dev/null
+}
+
+wait_lines() {
+        local wanted
+        wanted=$(($(wc -l < "$1") + $2))
+        wait_for 10 eval '[ "$(wc -l < '"$1"')" -ge '"$wanted"' ]'
 }
 
 # The next gap has a FIFO of its own: who still reads this one is not taken for it.

@@ -114,6 +114,7 @@ make_logical() {
 make_storage() {
         local disks name
         storage=("$@")
+        without_writers
         # Small volumes, of which most is overwritten.
         printf '[Storage]\nMaximum=75%%\n' > /etc/linuxvss/dm.conf
         read -ra disks <<< "$RIG_DISKS"
