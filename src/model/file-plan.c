@@ -5,6 +5,7 @@
  */
 
 #include <limits.h>
+#include <stdint.h>
 #include <string.h>
 #include "model/component-tree.h"
 #include "model/component.h"
@@ -114,7 +115,7 @@ static int add_set(FilePlan *plan, size_t group, const vss_value *component,
         uint32_t mask = (uint32_t)vss_value_get_integer(set, "backup-mask", VSS_FSBT_DEFAULT);
         FileJob job = {
                 .kind = FILE_JOB_SET,
-                .needed = backup_mask_needs_backup(mask, plan->type),
+                .needed = plan->rules.everything || backup_mask_needs_backup(mask, plan->type),
                 .from_snapshot = backup_mask_needs_snapshot(mask, plan->type),
                 .may_be_missing = !filespec_is_exact(file_set_filespec(set)),
                 .recursive = file_set_is_recursive(set),
@@ -177,7 +178,9 @@ static int add_differenced(FilePlan *plan, size_t group, const vss_value *explic
                 .recursive = file_set_is_recursive(entry),
                 .filespec = file_set_filespec(entry),
                 .reason = "Of these files those that were modified are taken.",
-                .modified_after_usec = after != 0 ? after : plan->rules.last_backup_usec,
+                .modified_after_usec = plan->rules.everything ? INT64_MIN
+                                       : after != 0           ? after
+                                                              : plan->rules.last_backup_usec,
                 .entry = entry,
                 .explicit_component = explicit_component,
         };
@@ -405,6 +408,7 @@ int file_plan_new(const vss_value *metadata, const vss_value *components, const 
         plan->rules = *rules;
         plan->type = backup_type_of_schema(rules->type,
                                            (uint32_t)vss_value_get_integer(metadata, "backup-schema", 0));
+        plan->rules.everything &= plan->type != VSS_BT_LOG;
         plan->problems = vss_value_new_list();
         plan->warnings = vss_value_new_list();
         if (!plan->problems || !plan->warnings)
@@ -543,6 +547,19 @@ void file_plan_decide(const FilePlan *plan, const FileJob *job, const char *belo
         ret_decision->partial = job->entry;
         BECAUSE("Its writer needs only ranges of it.");
 #undef BECAUSE
+}
+
+bool file_plan_excludes(const FilePlan *plan, const char *path, bool is_directory) {
+        Search search = { .path = path };
+
+        if (plan->n_excludes == 0)
+                return false;
+        if (is_directory)
+                file_index_walk(&plan->excludes_at, path, strlen(path), NULL, find_exclude_of_all, plan,
+                                &search);
+        else
+                search_above(plan, &plan->excludes_at, &search, find_exclude);
+        return search.exclude;
 }
 
 bool file_plan_excludes_directory(const FilePlan *plan, const FileJob *job, const char *below) {

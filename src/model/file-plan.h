@@ -40,6 +40,10 @@ typedef struct FilePlan FilePlan;
 typedef struct FilePlanRules {
         enum vss_backup_type type;
         bool partial_file_support;
+        /* Each backup is to be whole by itself: unless it is one of logs, its type and dates leave nothing
+         * out.
+         */
+        bool everything;
         int64_t last_backup_usec; /* the requester's own: for differenced files that name no date */
         FilespecLookup lookup;    /* variables; may be NULL */
         void *userdata;
@@ -74,3 +78,6 @@ void file_plan_decide(const FilePlan *plan, const FileJob *job, const char *belo
                       FileDecision *ret_decision);
 /* Are all files at and below this directory excluded, so that it need not be looked into? */
 bool file_plan_excludes_directory(const FilePlan *plan, const FileJob *job, const char *below);
+/* Does the writer exclude this file, or all that is at and below this directory? @path is absolute and
+ * normal. */
+bool file_plan_excludes(const FilePlan *plan, const char *path, bool is_directory);

@@ -151,9 +151,9 @@ static void set_old(Dir *dir, const BlobId *id) {
                 dir->old_id = *id;
 }
 
-static bool is_read(const Archive *archive, dev_t device) {
+static bool is_crossed(const Archive *archive, dev_t device) {
         for (size_t i = 0; i < archive->options->n_devices; i++)
-                if (archive->options->devices[i].device == device)
+                if (archive->options->devices[i].device == device && archive->options->devices[i].crossed)
                         return true;
         return false;
 }
@@ -165,7 +165,7 @@ static int enter(Dir *dir, size_t slot, int fd, dev_t device, Dir **ret_dir) {
         const Wanted *wanted = dir_find_wanted(dir, slot);
         const Node *old = tree_find(&dir->old, node->name);
         bool crossing = dir->device != 0 && device != dir->device && !(wanted && wanted->asked) &&
-                        !is_read(archive, device);
+                        !is_crossed(archive, device);
         /* Known empty: nothing of what is mounted there is looked at. */
         static const Wanted nothing = { .name = "" };
         Dir *child;

@@ -33,7 +33,8 @@ typedef struct ArchivePath {
 /* What stands for a device in the point. */
 typedef struct ArchiveDevice {
         dev_t device;
-        uint64_t id; /* the same whenever the same volume is read, also from a copy of it */
+        uint64_t id;  /* the same whenever the same volume is read, also from a copy of it */
+        bool crossed; /* its mount points are */
 } ArchiveDevice;
 
 typedef struct ArchiveOptions {

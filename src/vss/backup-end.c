@@ -44,26 +44,18 @@ void session_give_up(vss_session *session) {
         (void)vss_session_abort_backup(session, NULL);
 }
 
-int session_complete(Cli *cli, vss_session *session, const Selection *selection, const vss_value *set,
-                     bool succeeded) {
+static int set_succeeded(Cli *cli, vss_session *session, const char *writer, const char *logical_path,
+                         const char *name, bool succeeded) {
+        vss_result r = vss_session_set_backup_succeeded(session, writer, logical_path, name, succeeded);
+
+        return r < 0 ? cli_fail(cli, r) : EXIT_DONE;
+}
+
+static int end_session(Cli *cli, vss_session *session) {
         _cleanup_async_ vss_async *async = NULL;
         _cleanup_value_ vss_value *result = NULL;
-        vss_result r;
+        vss_result r = vss_session_backup_complete(session, &async);
 
-        if (!succeeded && selection->n == 0)
-                return abort_backup(cli, session);
-        for (size_t i = 0; i < selection->n; i++) {
-                const Chosen *chosen = &selection->items[i];
-                bool component_succeeded = succeeded &&
-                                           !report_component_failed(set, chosen->writer,
-                                                                    chosen->logical_path, chosen->name);
-
-                r = vss_session_set_backup_succeeded(session, chosen->writer, chosen->logical_path,
-                                                     chosen->name, component_succeeded);
-                if (r < 0)
-                        return cli_fail(cli, r);
-        }
-        r = vss_session_backup_complete(session, &async);
         if (r >= 0)
                 r = cli_wait(cli, async, "telling the writers", &result);
         if (r == VSS_E_SNAPSHOT_LOST) {
@@ -74,6 +66,35 @@ int session_complete(Cli *cli, vss_session *session, const Selection *selection,
         if (r != VSS_S_OK)
                 return cli_fail(cli, r);
         return tell_failed_writers(result);
+}
+
+int session_complete(Cli *cli, vss_session *session, const Selection *selection, const vss_value *set,
+                     bool succeeded) {
+        if (!succeeded && selection->n == 0)
+                return abort_backup(cli, session);
+        for (size_t i = 0; i < selection->n; i++) {
+                const Chosen *chosen = &selection->items[i];
+                bool component_succeeded = succeeded &&
+                                           !report_component_failed(set, chosen->writer,
+                                                                    chosen->logical_path, chosen->name);
+                int status = set_succeeded(cli, session, chosen->writer, chosen->logical_path, chosen->name,
+                                           component_succeeded);
+
+                if (status != EXIT_DONE)
+                        return status;
+        }
+        return end_session(cli, session);
+}
+
+int backup_set_succeeded(Backup *backup, const char *writer, const char *logical_path, const char *name,
+                         bool succeeded) {
+        return set_succeeded(backup->cli, backup->session, writer, logical_path, name, succeeded);
+}
+
+int backup_end(Backup *backup) {
+        if (backup->options->context & VSS_VOLSNAP_ATTR_NO_WRITERS)
+                return EXIT_DONE;
+        return end_session(backup->cli, backup->session);
 }
 
 int backup_complete(Backup *backup, bool succeeded) {

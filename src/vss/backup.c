@@ -36,6 +36,7 @@ void backup_clear(Backup *backup) {
         strings_clear(&backup->asked);
         strings_clear(&backup->wanted);
         strings_clear(&backup->system_live);
+        strings_clear(&backup->read_live);
         backup->writers = vss_value_free(backup->writers);
         selection_clear(&backup->selection);
         backup->plan = vss_value_free(backup->plan);
@@ -85,6 +86,7 @@ static ViewInput live_input(const Backup *backup) {
         return (ViewInput){
                 .wanted = backup->wanted,
                 .live = backup->options->live,
+                .read_live = backup->read_live,
                 .system_live = backup->system_live,
         };
 }
@@ -111,7 +113,7 @@ static int open_session(Backup *backup) {
                 r = vss_session_set_context(backup->session, o->context);
         if (r >= 0)
                 r = vss_session_set_backup_state(backup->session, backup_selects_components(backup), false,
-                                                 o->type, false);
+                                                 o->type, o->partial_files);
         return r < 0 ? cli_fail(backup->cli, r) : backup_check_interrupt(backup);
 }
 
@@ -201,6 +203,23 @@ bool backup_joins_set(const Backup *backup, const vss_value *volume) {
 
         return vss_value_get_boolean(volume, "supported", false) &&
                (volume_is_named(backup, volume) || !view_is_live(&view, plan_volume_target(volume)));
+}
+
+/* With "live_too": which of the volumes asked for will not be in the set, and whether any will. */
+static int find_live(Backup *backup) {
+        const vss_value *volumes = vss_value_get(backup->plan, "volumes");
+        bool any = false;
+
+        for (size_t i = 0; i < vss_value_count(volumes); i++) {
+                const vss_value *volume = vss_value_at(volumes, i);
+
+                any |= backup_joins_set(backup, volume);
+                if (!backup_joins_set(backup, volume) && volume_is_named(backup, volume) &&
+                    strings_add_once(&backup->read_live, plan_volume_target(volume)) < 0)
+                        return cli_out_of_memory(backup->cli);
+        }
+        backup->no_set = !any;
+        return EXIT_DONE;
 }
 
 static int add_left_out(Backup *backup, const char *what, const char *reason) {
@@ -297,10 +316,11 @@ static int add_volumes(Backup *backup) {
                 else {
                         _cleanup_(freep) char *reason = plan_volume_declined(volume);
 
-                        status = named ? cli_error(backup->cli, VSS_E_VOLUME_NOT_SUPPORTED, target,
-                                                   "no provider takes this volume: %s",
-                                                   reason ?: "out of memory")
-                                       : add_left_out(backup, target, reason ?: "out of memory");
+                        status = named && !backup->options->live_too
+                                         ? cli_error(backup->cli, VSS_E_VOLUME_NOT_SUPPORTED, target,
+                                                     "no provider takes this volume: %s",
+                                                     reason ?: "out of memory")
+                                         : add_left_out(backup, target, reason ?: "out of memory");
                 }
                 if (status == EXIT_DONE)
                         status = backup_check_interrupt(backup);
@@ -315,8 +335,8 @@ static int add_volumes(Backup *backup) {
                                                          : "the service found none");
 }
 
-/* What is copied file by file need not have more than was asked for. A volume that is also mounted elsewhere is
- * copied as a whole: what is wanted of it there has other names. */
+/* What is copied file by file need not have more than was asked for. A volume that is also mounted elsewhere
+ * is copied as a whole: what is wanted of it there has other names. */
 static int tell_wanted(Backup *backup) {
         const vss_value *volumes = vss_value_get(backup->plan, "volumes");
         bool parts = false;
@@ -406,10 +426,15 @@ static int run_flow(Backup *backup) {
                 status = collect_wanted(backup);
         if (status == EXIT_DONE && !backup->options->exact)
                 status = make_plan(backup);
-        if (status == EXIT_DONE)
-                status = backup_limit_components(backup);
+        if (status == EXIT_DONE && backup->options->live_too)
+                status = find_live(backup);
+        if (status != EXIT_DONE || backup->no_set)
+                return status;
+        status = backup_limit_components(backup);
         if (status == EXIT_DONE)
                 status = backup_add_components(backup);
+        if (status == EXIT_DONE && backup->options->chosen)
+                status = backup->options->chosen(backup->options->userdata, backup);
         if (status == EXIT_DONE)
                 status = start_set(backup);
         if (status == EXIT_DONE)
@@ -428,7 +453,7 @@ int backup_make(Backup *backup, Cli *cli, const BackupOptions *options) {
                 return cli_usage(cli, "name a path, a volume, or a --writer");
 
         status = run_flow(backup);
-        if (status != EXIT_DONE)
+        if (status != EXIT_DONE || backup->no_set)
                 backup_release(backup);
         else
                 backup->below_promise = report_has_failures(backup->set);

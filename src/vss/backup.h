@@ -22,6 +22,8 @@ typedef struct VerifiedWriter {
         unsigned line;      /* of the script that says so */
 } VerifiedWriter;
 
+typedef struct Backup Backup;
+
 typedef struct BackupOptions {
         Strings paths;    /* as given */
         Strings writers;  /* NAME[:/logical/path/component] */
@@ -33,6 +35,12 @@ typedef struct BackupOptions {
         Strings live;             /* --live, resolved: what lies there need not join the set */
         const ExactVolume *exact; /* these volumes, instead of the paths */
         size_t n_exact;
+        bool partial_files; /* parts of files may be named by their writers */
+        bool live_too;      /* what no provider takes is not in the set, and no failure */
+        /* Once the components are chosen, before the writers prepare; may be NULL. Return: an exit status.
+         */
+        int (*chosen)(void *userdata, Backup *backup);
+        void *userdata;
         const char *provider, *require, *label;
         uint32_t context;
         enum vss_backup_type type;
@@ -64,33 +72,40 @@ typedef struct BackupVolume {
         char snapshot[VSS_ID_SIZE];
 } BackupVolume;
 
-typedef struct Backup {
+struct Backup {
         Cli *cli;
         const BackupOptions *options;
         vss_session *session;
         Strings asked;       /* the paths that were given, resolved */
         Strings wanted;      /* these, and those of the components chosen */
         Strings system_live; /* /dev /proc /sys /run /tmp */
+        Strings read_live;   /* volumes that were asked for, and that no provider takes */
         vss_value *writers;  /* their metadata */
         Selection selection;
         vss_value *plan;
         BackupVolume *volumes;
         size_t n_volumes;
         vss_value *set;     /* the result of DoSnapshotSet; "left-out" completed by what the plan left out */
+        bool no_set;        /* with live_too: no provider takes any of the volumes */
         bool below_promise; /* something failed or is missing: exit status 3 */
-} Backup;
+};
 
 void backup_options_clear(BackupOptions *options);
 
 /*
  * backup_make() - everything up to and including DoSnapshotSet
- * Return: EXIT_DONE with the set standing and the session open, or another status after a message and with
- * the session released.
+ * Return: EXIT_DONE with the set standing and the session open (or, with "no_set", neither); or another
+ * status after a message and with the session released.
  */
 int backup_make(Backup *backup, Cli *cli, const BackupOptions *options);
 /* SetBackupSucceeded and BackupComplete. Return: EXIT_DONE; EXIT_PARTLY when it was done but a writer failed
  * at it; or another status after a message. */
 int backup_complete(Backup *backup, bool succeeded);
+/* The same in two steps, where the documents lie between: what became of a component is told, and then that
+ * the backup is complete. */
+int backup_set_succeeded(Backup *backup, const char *writer, const char *logical_path, const char *name,
+                         bool succeeded);
+int backup_end(Backup *backup);
 /*
  * backup_save_documents() - both kinds of documents, into a directory that is made for them (metadata.h)
  * @aliases: list of {name, value} for the index; may be NULL. Once the set stands.

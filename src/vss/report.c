@@ -156,7 +156,9 @@ static int append_left_out(vss_value *list, const vss_value *entry, const ViewIn
                         return 0;
         if (vss_value_set_string(copy, "what", what) < 0 ||
             vss_value_set_string(copy, "reason", vss_value_get_string(entry, "reason", "")) < 0 ||
-            vss_value_set_boolean(copy, "system", what[0] == '/' && view_is_live(live, what)) < 0)
+            vss_value_set_boolean(copy, "system",
+                                  what[0] == '/' && (view_is_live(live, what) ||
+                                                     strings_contain(&live->read_live, what))) < 0)
                 return -ENOMEM;
         return vss_value_append(list, TAKE_PTR(copy)) < 0 ? -ENOMEM : 0;
 }

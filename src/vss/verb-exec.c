@@ -8,13 +8,9 @@
  * is told to the writers as a failure.
  */
 
-#include <fcntl.h>
 #include <limits.h>
-#include <linux/capability.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include "vss/backup.h"
+#include "vss/backup-view.h"
 #include "vss/command.h"
 #include "vss/paths.h"
 #include "vss/report.h"
@@ -23,32 +19,18 @@
 typedef struct Exec {
         Backup backup;
         Command command;
-        View view;
-        Strings mounts;
-        ViewShadow *shadows;
-        int *fds;
-        size_t n, room;
-        Strings parts; /* where parts of copies lie */
+        BackupView view;
 } Exec;
 
 static void exec_clear(Exec *e) {
-        for (size_t i = 0; i < e->n; i++)
-                closep(&e->fds[i]);
-        free(e->fds);
-        free(e->shadows);
-        strings_clear(&e->parts);
-        view_clear(&e->view);
-        strings_clear(&e->mounts);
+        backup_view_clear(&e->view);
         closep(&e->command.signals);
         backup_clear(&e->backup);
 }
 
 /* Told before applications are stopped for a command that could not run anyway. */
 static int check_rights(Cli *cli) {
-        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-        struct __user_cap_data_struct data[2] = {};
-
-        if (syscall(SYS_capget, &header, data) == 0 && (data[0].effective & (1u << CAP_SYS_ADMIN)))
+        if (backup_view_is_possible())
                 return EXIT_DONE;
         return cli_error(cli, VSS_E_ACCESSDENIED, NULL,
                          "vss exec mounts the shadow copies for the command: that needs root, whatever "
@@ -82,19 +64,6 @@ static int check_command(Cli *cli, const char *name) {
         return 127;
 }
 
-/* Paths to be left out as the view sees them: only what is a path. */
-static int collect_left_out(const vss_value *set, Strings *ret_paths) {
-        const vss_value *left_out = vss_value_get(set, "left-out");
-
-        for (size_t i = 0; i < vss_value_count(left_out); i++) {
-                const char *what = vss_value_get_string(vss_value_at(left_out, i), "what", "");
-
-                if (what[0] == '/' && strings_add_once(ret_paths, what) < 0)
-                        return -ENOMEM;
-        }
-        return 0;
-}
-
 /* Where the command's own file lies; NULL if it cannot be found out. The caller frees it. */
 static char *locate_command(const char *name) {
         _cleanup_(freep) char *path = NULL;
@@ -113,20 +82,11 @@ static char *locate_command(const char *name) {
         return NULL;
 }
 
-static const vss_value *paths_of(const vss_value *set, const char *id) {
-        const vss_value *snapshots = vss_value_get(set, "snapshots");
-
-        for (size_t i = 0; i < vss_value_count(snapshots); i++)
-                if (strcmp(vss_value_get_string(vss_value_at(snapshots, i), "id", ""), id) == 0)
-                        return vss_value_get(vss_value_at(snapshots, i), "paths");
-        return NULL;
-}
-
 /* Would the command find itself gone, because a copy that has not all of its volume covers it? */
 static bool hides_command(const Exec *e, const BackupVolume *volume, const vss_value *paths) {
         _cleanup_(freep) char *command = locate_command(e->command.argv[0]);
 
-        if (vss_value_count(paths) == 0 || !command || !path_is_within(command, volume->target))
+        if (!command || !path_is_within(command, volume->target))
                 return false;
         for (size_t i = 0; i < vss_value_count(paths); i++)
                 if (path_is_within(command, vss_value_string(vss_value_at(paths, i), "")))
@@ -134,96 +94,14 @@ static bool hides_command(const Exec *e, const BackupVolume *volume, const vss_v
         return true;
 }
 
-/* Takes @fd over. */
-static int add_shadow(Exec *e, int fd, const char *target, const char *below) {
-        if (e->n == e->room) {
-                size_t room = e->room * 2 + 8;
-                int *fds = reallocarray(e->fds, room, sizeof(*fds));
-                ViewShadow *shadows = fds ? reallocarray(e->shadows, room, sizeof(*shadows)) : NULL;
-
-                e->fds = fds ?: e->fds;
-                e->shadows = shadows ?: e->shadows;
-                if (!fds || !shadows) {
-                        (void)close(fd);
-                        return cli_out_of_memory(e->backup.cli);
-                }
-                e->room = room;
-        }
-        e->fds[e->n] = fd;
-        e->shadows[e->n++] = (ViewShadow){ target, below };
-        return EXIT_DONE;
-}
-
-/* Each path by itself: what lies beside them stays live, and that is said. */
-static int add_parts(Exec *e, int fd, const BackupVolume *volume, const vss_value *paths) {
-        int status = EXIT_DONE;
-
-        for (size_t i = 0; i < vss_value_count(paths) && status == EXIT_DONE; i++) {
-                const char *path = vss_value_string(vss_value_at(paths, i), ""), *rest;
-                _cleanup_(freep) char *below = NULL;
-                int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-
-                rest = path_rest(path, volume->target);
-                if (own < 0 || !rest ||
-                    asprintf(&below, "%s%s%s", volume->below, *volume->below && *rest ? "/" : "", rest) < 0) {
-                        below = NULL;
-                        closep(&own);
-                        return cli_out_of_memory(e->backup.cli);
-                }
-                if (strings_add(&e->parts, below) < 0) {
-                        closep(&own);
-                        return cli_out_of_memory(e->backup.cli);
-                }
-                status = add_shadow(e, own, path, e->parts.items[e->parts.n - 1]);
-                cli_note("of %s only %s is from the shadow copy: the command itself lies beside it", volume->target,
-                         path);
-        }
-        return status;
-}
-
-static int open_mounts(Exec *e) {
-        Backup *b = &e->backup;
-        int status = EXIT_DONE;
-
-        for (size_t i = 0; i < b->n_volumes && status == EXIT_DONE; i++) {
-                const vss_value *paths = paths_of(b->set, b->volumes[i].snapshot);
-                _cleanup_(closep) int fd = -1;
-                vss_result r = vss_session_open_snapshot(b->session, b->volumes[i].snapshot, &fd);
-
-                if (r < 0)
-                        return cli_fail(b->cli, r);
-                status = hides_command(e, &b->volumes[i], paths)
-                                 ? add_parts(e, fd, &b->volumes[i], paths)
-                                 : add_shadow(e, TAKE_FD(fd), b->volumes[i].target, b->volumes[i].below);
-        }
-        return status;
-}
-
-static int plan_view(Exec *e) {
-        Backup *b = &e->backup;
-        _cleanup_(strings_clear) Strings left_out = {};
-        const char *conflict = NULL;
-        ViewInput input = {
-                .shadows = e->shadows,
-                .n_shadows = e->n,
-                .wanted = b->wanted,
-                .live = b->options->live,
-                .system_live = b->system_live,
-        };
-        int r = mounts_read(&e->mounts);
-
-        if (r < 0)
-                return cli_error(b->cli, VSS_E_UNEXPECTED, NULL, "the mounts cannot be read: %s",
-                                 strerror(-r));
-        if (collect_left_out(b->set, &left_out) < 0)
-                return cli_out_of_memory(b->cli);
-        input.mounts = e->mounts;
-        input.left_out = left_out;
-        r = view_plan(&input, &e->view, &conflict);
-        if (r == -EEXIST)
-                return cli_usage(b->cli, "--live would cover %s, which is to be read from its shadow copy",
-                                 conflict);
-        return r < 0 ? cli_out_of_memory(b->cli) : EXIT_DONE;
+/* Then each path by itself: what lies beside them stays live, and that is said. */
+static bool is_seen_by_parts(void *userdata, const BackupVolume *volume, const vss_value *paths) {
+        if (!hides_command(userdata, volume, paths))
+                return false;
+        for (size_t i = 0; i < vss_value_count(paths); i++)
+                cli_note("of %s only %s is from the shadow copy: the command itself lies beside it",
+                         volume->target, vss_value_string(vss_value_at(paths, i), ""));
+        return true;
 }
 
 static const char *device_object(const vss_value *set, const char *id) {
@@ -304,9 +182,7 @@ static int run(Exec *e, Cli *cli, const BackupOptions *o) {
         int r, status = backup_make(&e->backup, cli, o);
 
         if (status == EXIT_DONE)
-                status = open_mounts(e);
-        if (status == EXIT_DONE)
-                status = plan_view(e);
+                status = backup_view_make(&e->backup, is_seen_by_parts, e, &e->view);
         if (status == EXIT_DONE)
                 status = set_environment(e);
         if (status != EXIT_DONE)
@@ -320,11 +196,10 @@ static int run(Exec *e, Cli *cli, const BackupOptions *o) {
                                  strerror(-r));
         if (interrupt_pending())
                 return cli_fail(cli, VSS_S_ASYNC_CANCELLED);
-        status = command_start(&e->command, &e->view, e->fds, e->n);
+        status = command_start(&e->command, &e->view.view, e->view.fds, e->view.n);
         if (status != EXIT_DONE)
                 return status;
-        for (size_t i = 0; i < e->n; i++)
-                e->fds[i] = (close(e->fds[i]), -1);
+        backup_view_close(&e->view);
 
         e->command.is_alive = session_is_alive;
         e->command.userdata = e;

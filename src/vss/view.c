@@ -133,6 +133,11 @@ static int add_live(View *view, const ViewInput *input) {
                 if (r < 0)
                         return r;
         }
+        for (size_t i = 0; i < input->read_live.n; i++) {
+                r = add_step(view, VIEW_LIVE, input->read_live.items[i], 0, "");
+                if (r < 0)
+                        return r;
+        }
         for (size_t i = 0; i < input->system_live.n; i++) {
                 if (strings_contain(&input->wanted, input->system_live.items[i]))
                         continue;

@@ -49,6 +49,7 @@ typedef struct ViewInput {
         Strings wanted;      /* what was asked for */
         Strings left_out;    /* mount points, and other paths, that are not in the set */
         Strings live;        /* --live */
+        Strings read_live;   /* what was asked for, and has no shadow copy */
         Strings system_live; /* /dev /proc /sys /run /tmp, those that exist */
         Strings mounts;      /* every mount point there is */
 } ViewInput;
