@@ -227,9 +227,14 @@ int area_grow(int directory_fd, const char *id, uint64_t size, AreaMap *ret_map,
 
 int area_protect(int directory_fd, const char *id) {
         _cleanup_(closep) int fd = -1;
-        int r = open_area(directory_fd, id, O_RDONLY, &fd);
+        int flags, r;
 
-        return r == 0 ? set_immutable(fd, true) : r;
+        r = open_area(directory_fd, id, O_RDONLY, &fd);
+        if (r < 0)
+                return r;
+        if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+                return -errno;
+        return flags & FS_IMMUTABLE_FL ? 0 : set_immutable(fd, true);
 }
 
 int area_map(int directory_fd, const char *id, AreaMap *ret_map, const char **ret_reason) {

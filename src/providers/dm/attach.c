@@ -12,6 +12,7 @@
 #include "providers/dm/attached.h"
 #include "providers/dm/boot.h"
 #include "providers/dm/catalog.h"
+#include "providers/dm/lock.h"
 #include "providers/dm/mounts.h"
 #include "providers/dm/remount.h"
 #include "providers/dm/volume.h"
@@ -318,8 +319,17 @@ static vss_result attach_free(vss_provider_call *call, const Device *device, con
         return VSS_S_OK;
 }
 
+static vss_result others_are_at_it(vss_provider_call *call, const char *name) {
+        return vss_provider_call_fail(
+                call, VSS_E_PROVIDER_VETO,
+                "%s: another volume has been in the midst of being attached or detached for %u seconds. "
+                "See whether vss-dm-boot hangs, and try again.",
+                name, (unsigned)(LOCK_ATTACH_USEC / USEC_PER_SEC));
+}
+
 vss_result attach_device(vss_provider_call *call, const char *name, const vss_value *options,
                          vss_value *result) {
+        _cleanup_(closep) int lock = lock_take(LOCK_ATTACH_USEC);
         char volume_name[DEVMAP_NAME_SIZE];
         DeviceContent content;
         vss_result failure;
@@ -327,6 +337,8 @@ vss_result attach_device(vss_provider_call *call, const char *name, const vss_va
         Device device;
         int r;
 
+        if (lock == -EAGAIN)
+                return others_are_at_it(call, name);
         if (volume_find(name, &volume) == 0 && volume.table != VOLUME_FOREIGN)
                 return attach_again(call, &volume, options, result);
         r = device_open(name, &device);
@@ -360,18 +372,21 @@ static vss_result check_copies(vss_provider_call *call, const Volume *volume) {
         if (vss_value_count(ids) > 0)
                 return vss_provider_call_fail(
                         call, VSS_E_VOLUME_IN_USE,
-                        "%s: shadow copies need it (%zu; %s is one). Delete them first.",
-                        volume->path, vss_value_count(ids), vss_value_string(vss_value_at(ids, 0), "?"));
+                        "%s: shadow copies need it (%zu; %s is one). Delete them first.", volume->path,
+                        vss_value_count(ids), vss_value_string(vss_value_at(ids, 0), "?"));
         return VSS_S_OK;
 }
 
 vss_result attach_detach(vss_provider_call *call, const char *name, const vss_value *options,
                          vss_value *result) {
+        _cleanup_(closep) int lock = lock_take(LOCK_ATTACH_USEC);
         _cleanup_remount_ Remount remount = { 0 };
         vss_result failure;
         Volume volume;
         int r;
 
+        if (lock == -EAGAIN)
+                return others_are_at_it(call, name);
         r = volume_find(name, &volume);
         if (r < 0)
                 return vss_provider_call_fail(call, VSS_E_OBJECT_NOT_FOUND, "%s is no attached volume: %s",

@@ -28,8 +28,8 @@ int boot_lose(Remain *remain, const char *reason);
 /* A detached mount that replays nothing and writes nothing. */
 int probe_mount(const char *device, const char *type, int *ret_root);
 
-/* Where tests have the program killed: VSS_DM_STOP_AT=NAME[:N], at the Nth time. A release build has none of
- * it. */
+/* Where tests have the program killed, or stopped (VSS_DM_STOP_BY=STOP): VSS_DM_STOP_AT=NAME[:N], at the Nth
+ * time. A release build has none of it. */
 #if LINUXVSS_TEST_HOOKS
 void boot_stop(const char *name);
 bool boot_believes(void);

@@ -11,35 +11,14 @@
  * other init.
  */
 
-#include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "config.h"
 #include "providers/dm/attached.h"
 #include "providers/dm/boot.h"
+#include "providers/dm/lock.h"
 #include "util/macro.h"
-
-#define LOCK_PATH LINUXVSS_RUNDIR "/dm-boot.lock"
-
-/* Released by the kernel, whatever becomes of us. */
-static int lock_take(void) {
-        int fd;
-
-        if (mkdir(LINUXVSS_RUNDIR, 0755) < 0 && errno != EEXIST)
-                return -errno;
-        fd = open(LOCK_PATH, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (fd < 0)
-                return -errno;
-        if (flock(fd, LOCK_EX) < 0) {
-                int r = -errno;
-
-                (void)close(fd);
-                return r;
-        }
-        return fd;
-}
 
 static int attach(const char *name, BootReport *report) {
         char path[DEVMAP_PATH_SIZE];
@@ -99,9 +78,10 @@ int main(int argc, char *argv[]) {
                 return 2;
         }
         (void)umask(0022);
-        lock = lock_take();
+        lock = lock_take(LOCK_ATTACH_USEC);
         if (lock < 0)
-                fprintf(stderr, "%s: %s; going on without it\n", LOCK_PATH, strerror(-lock));
+                fprintf(stderr, "%s: others attach or detach, too, and are not waited for any longer: %s\n",
+                        argv[2], strerror(-lock));
         r = strcmp(argv[1], "attach") == 0 ? attach(argv[2], &report) : other(argv[1], argv[2], &report);
         for (size_t i = 0; i < report.n; i++)
                 if (report.notes[i].reason[0])

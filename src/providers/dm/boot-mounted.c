@@ -13,8 +13,11 @@
 #include "providers/dm/mounts.h"
 #include "providers/dm/store.h"
 #include "providers/dm/token.h"
+#include "util/clock.h"
 
 #define TOUCH_NAME ".touched"
+#define CLOSED_USEC (3 * USEC_PER_SEC)
+#define CLOSED_STEP_USEC (10 * USEC_PER_MSEC)
 
 static int set_immutable(int fd, bool immutable) {
         int flags;
@@ -190,6 +193,28 @@ static int refresh(const Volume *volume, const char *id, const Token *token) {
         return r;
 }
 
+static bool is_open(const Volume *volume) {
+        DevmapInfo info;
+
+        return devmap_info(volume->info.name, &info) < 0 || info.open_count > 0;
+}
+
+/* The kernel lets go of a device some moments after its last unmount, and others look into it. */
+static bool is_closed_soon(const char *name) {
+        uint64_t until = now_usec() + CLOSED_USEC;
+        DevmapInfo info;
+
+        for (;;) {
+                int r = devmap_info(name, &info);
+
+                if (r < 0 || info.open_count == 0)
+                        return r >= 0 || r == -ENXIO;
+                if (now_usec() > until)
+                        return false;
+                (void)usleep(CLOSED_STEP_USEC);
+        }
+}
+
 int boot_refresh(const Volume *volume) {
         _cleanup_value_ vss_value *ids = vss_value_new_list();
         int r = ids ? store_list(ids) : -ENOMEM;
@@ -211,10 +236,10 @@ int boot_refresh_copies(const Volume *volume, const vss_value *ids) {
         if (r < 0)
                 return r;
         /* Mounted for writing and clean is an XFS that has not written yet, or a file system that stands
-         * frozen. One that is not mounted and not clean has been left as a power cut leaves it: the token of
-         * its mount holds. */
-        if (vss_value_count(mounts) == 0 ? token.state.dirty
-                                         : !token.state.dirty && !mounts_are_read_only(mounts))
+         * frozen; and one that is mounted nowhere here may be so in another mount namespace. Asked behind
+         * the look at it: a mount between both is seen. */
+        if (!token.state.dirty &&
+            (vss_value_count(mounts) == 0 ? is_open(volume) : !mounts_are_read_only(mounts)))
                 return 0;
         token.kind = token.state.dirty ? TOKEN_MOUNTED : TOKEN_CLEAN;
         for (size_t i = 0; i < vss_value_count(ids); i++) {
@@ -235,31 +260,53 @@ int boot_record(const Volume *volume, BootReport *report) {
                 return boot_fail(report, r, "the mount table cannot be read: %s", strerror(-r));
         if (vss_value_count(mounts) > 0)
                 return settle_mounted(volume, mounts, report);
+        (void)is_closed_soon(volume->info.name);
         r = boot_refresh(volume);
         return r < 0 ? boot_fail(report, r, "%s: how it was left cannot be recorded: %s", volume->path,
                                  strerror(-r))
                      : 0;
 }
 
+/* A copy without its volume would be worth nothing, and keep the device from being attached again. */
+static int check_copies(const Volume *volume, BootReport *report) {
+        _cleanup_value_ vss_value *ids = vss_value_new_list();
+        int r = ids ? store_list(ids) : -ENOMEM;
+
+        for (size_t i = 0; r >= 0 && i < vss_value_count(ids); i++) {
+                const char *id = vss_value_string(vss_value_at(ids, i), "");
+                char name[DEVMAP_NAME_SIZE];
+                StoreState state;
+
+                store_name(id, STORE_COPY, name);
+                r = store_state(id, &state);
+                if (r >= 0 && state.live && state.origin == volume->origin.number && !is_closed_soon(name))
+                        return boot_fail(report, -EBUSY,
+                                         "%s: its shadow copy %s is in use, and it stays attached. Unmount "
+                                         "what is mounted from /dev/mapper/%s.",
+                                         volume->path, id, name);
+        }
+        return r < 0 ? boot_fail(report, r, "%s: its shadow copies cannot be listed: %s", volume->path,
+                                 strerror(-r))
+                     : 0;
+}
+
 int boot_detach(const Volume *volume, BootReport *report) {
-        DevmapInfo info;
         int r;
 
         *report = (BootReport){ 0 };
-        r = devmap_info(volume->info.name, &info);
-        if (r >= 0 && info.open_count > 0)
-                r = -EBUSY;
-        if (r < 0)
-                return boot_fail(
-                        report, r, "%s: %s", volume->path,
-                        r == -EBUSY ? "it is in use, and stays attached. Unmount what is mounted from it."
-                                    : strerror(-r));
+        if (!is_closed_soon(volume->info.name))
+                return boot_fail(report, -EBUSY,
+                                 "%s: it is in use, and stays attached. Unmount what is mounted from it.",
+                                 volume->path);
         /* It goes even if nothing can be recorded: the copies are lost then, and are found to be. */
         r = boot_refresh(volume);
         if (r < 0)
                 fprintf(stderr,
                         "%s: how it was left cannot be recorded (%s); its shadow copies will be lost\n",
                         volume->path, strerror(-r));
+        r = check_copies(volume, report);
+        if (r < 0)
+                return r;
         /* The volume first: as long as it is there, it copies into them. */
         r = boot_remove_device(volume->info.name);
         boot_stop("volume-removed");

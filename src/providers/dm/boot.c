@@ -69,7 +69,7 @@ void boot_stop(const char *name) {
         if (wanted && strncmp(wanted, name, length) == 0 &&
             (wanted[length] == '\0' || wanted[length] == ':') &&
             ++n >= (wanted[length] ? strtoul(wanted + length + 1, NULL, 10) : 1))
-                (void)kill(getpid(), SIGKILL);
+                (void)kill(getpid(), getenv("VSS_DM_STOP_BY") ? SIGSTOP : SIGKILL);
 }
 
 /* A test that its checks find a wrong copy needs one. */
@@ -193,8 +193,11 @@ static int copy_make(const Remain *remain, const Device *origin, const char **re
         if (chunk == 0)
                 return -EUCLEAN;
         store_name(remain->id, STORE_COPY, copy);
-        r = store_create_head(remain->id, &remain->device, header->extents, header->n_extents,
-                              header->root.size);
+        /* What a kill has left of them without a table names no device, so that it was not found before. */
+        r = store_remove(remain->id);
+        if (r >= 0)
+                r = store_create_head(remain->id, &remain->device, header->extents, header->n_extents,
+                                      header->root.size);
         if (r >= 0)
                 r = store_create_cow(remain->id, &remain->device, header->extents, header->n_extents,
                                      header->root.size);
@@ -251,6 +254,19 @@ static bool lies_on(const char *name, dev_t device) {
                below == device;
 }
 
+/* Somebody may just read one of its devices, to list it. */
+static int remove_when_unused(const char *id) {
+        uint64_t until = now_usec() + REMOVE_USEC;
+        int r;
+
+        for (;;) {
+                r = store_remove(id);
+                if (r != -EBUSY || now_usec() > until)
+                        return r;
+                (void)usleep(REMOVE_STEP_USEC);
+        }
+}
+
 int boot_remove_copies(const Device *device, BootReport *report) {
         _cleanup_value_ vss_value *ids = vss_value_new_list();
         int r;
@@ -267,7 +283,7 @@ int boot_remove_copies(const Device *device, BootReport *report) {
                  * nobody. */
                 if (r >= 0 && (state.copy && state.origin ? state.origin == device->number
                                                           : lies_on(head, device->number)))
-                        r = store_remove(id);
+                        r = remove_when_unused(id);
                 if (r < 0)
                         return boot_fail(report, r,
                                          "devices of shadow copy %s stand without their volume and cannot "

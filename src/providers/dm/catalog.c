@@ -12,6 +12,7 @@
 #include "providers/common/info.h"
 #include "providers/dm/area.h"
 #include "providers/dm/catalog.h"
+#include "providers/dm/lock.h"
 
 /* A block device with a mounted file system, through its volume where it is attached. */
 typedef struct Place {
@@ -101,7 +102,7 @@ int catalog_read_area(int directory_fd, const char *id, const Device *device, Ar
         if (r == 0)
                 r = area_map_part(map.extents, map.n, 0, root.size, &part, &n);
         if (r < 0)
-                return r;
+                return r == -EMEDIUMTYPE || r == -EPERM || r == -ELOOP || r == -ERANGE ? -EBADMSG : r;
         if (strcmp(root.id, id) != 0)
                 return -EBADMSG;
         data = malloc(root.size);
@@ -114,34 +115,41 @@ int catalog_read_area(int directory_fd, const char *id, const Device *device, Ar
 
 /* ---- one copy ---- */
 
-static int judge_volume(const AreaHeader *header, const StoreState *state, const char **ret_reason) {
+/* -ENOENT: it is not attached. */
+static int find_volume(const AreaHeader *header, Volume *ret_volume) {
         const char *uuid = vss_value_get_string(vss_value_get(header->info, "dm"), "origin", "");
-        Volume volume;
-        int r;
 
-        *ret_reason = "its volume is attached no more";
-        if (!info_id_is_valid(uuid))
-                return 0;
-        r = volume_by_filesystem(uuid, &volume);
-        if (r < 0)
-                return r == -ENOENT ? 0 : r;
-        *ret_reason = "somebody else has replaced the table of its volume's device, and the volume was "
-                      "perhaps written past it";
-        if (volume.table == VOLUME_ORIGIN && volume.origin.number == state->origin)
-                *ret_reason = NULL;
-        return 0;
+        return info_id_is_valid(uuid) ? volume_by_filesystem(uuid, ret_volume) : -ENOENT;
 }
 
-int catalog_judge(const char *id, const AreaHeader *header, const StoreState *state,
-                  const char **ret_reason) {
+int catalog_judge(const char *id, const AreaHeader *header, const StoreState *state, const char **ret_reason,
+                  bool *ret_lost) {
+        Volume volume;
+        int r = 0;
+
+        *ret_lost = true;
+        *ret_reason = "it was lost";
         if (strcmp(vss_value_get_string(header->info, "state", ""), "lost") == 0)
-                *ret_reason = "it was lost";
-        else if (!state->copy || !state->live)
-                *ret_reason = CATALOG_LOST_BOOT;
-        else if (state->status.invalid)
-                *ret_reason = CATALOG_LOST_FULL;
-        else
-                return judge_volume(header, state, ret_reason);
+                return 0;
+        *ret_reason = CATALOG_LOST_FULL;
+        if (state->live && state->status.invalid)
+                return 0;
+        *ret_reason = CATALOG_LOST_BOOT;
+        if (state->head || state->live)
+                r = find_volume(header, &volume);
+        if (r == -ENOENT) {
+                *ret_reason = CATALOG_AWAY;
+                *ret_lost = false;
+                return 0;
+        }
+        if (r < 0 || !state->live)
+                return r;
+        *ret_reason = "somebody else has replaced the table of its volume's device, and the volume was "
+                      "perhaps written past it";
+        if (volume.table == VOLUME_ORIGIN && volume.origin.number == state->origin) {
+                *ret_reason = NULL;
+                *ret_lost = false;
+        }
         return 0;
 }
 
@@ -168,50 +176,81 @@ int catalog_set_device(vss_value *properties, const char *id, const vss_value *i
         return !hidden || value_append_string(hidden, AREA_DIRECTORY) < 0 ? -ENOMEM : 0;
 }
 
-/* From its header on: what is told of it. */
-static int append(const char *id, AreaHeader *header, const StoreState *state, const char *set_under_way,
-                  const char *trouble, vss_value *list) {
-        _cleanup_value_ vss_value *info = NULL;
-        const char *stage, *reason = NULL;
-        int r = 0;
-
-        if (header->info)
-                info = TAKE_PTR(header->info);
-        else
-                info = vss_value_new_dict();
-        if (!info || vss_value_set_string(info, "id", id) < 0)
-                return -ENOMEM;
-        stage = vss_value_get_string(info, "state", "");
-        header->info = info;
-        if (strcmp(stage, "created") == 0 || strcmp(stage, "lost") == 0) {
-                r = catalog_judge(id, header, state, &reason);
-                if (r == 0)
-                        r = reason ? set_lost(info, reason) : catalog_set_device(info, id, info);
-        } else if (set_under_way && strcmp(vss_value_get_string(info, "set", ""), set_under_way) == 0) {
-                r = vss_value_set_string(info, "state", "preparing") < 0 ? -ENOMEM : 0;
-                if (r == 0 && state->live)
-                        r = catalog_set_device(info, id, info);
-        } else
-                r = copies_set_incomplete(info, trouble ? trouble
-                                                : strcmp(stage, "deleting") == 0
-                                                        ? "its deletion was not finished"
-                                                        : "it was never finished");
-        header->info = NULL;
-        if (r < 0)
-                return r;
-        return vss_value_append(list, TAKE_PTR(info)) < 0 ? -ENOMEM : 0;
-}
-
 typedef struct Listing {
         const char *set_under_way;
         const vss_value *mapped; /* ids with devices */
+        bool changing; /* somebody attaches or detaches: what is not there may be there again soon */
         vss_value *list;
 } Listing;
+
+static int set_unknown(vss_value *info, const char *reason) {
+        return vss_value_set_string(info, "state", "unknown") < 0 ||
+                               vss_value_set_string(info, "state-reason", reason) < 0
+                       ? -ENOMEM
+                       : 0;
+}
+
+/* One whose header says that it was made. */
+static int describe_made(const Listing *listing, const char *id, const AreaHeader *header,
+                         const StoreState *state) {
+        bool lost, said = strcmp(vss_value_get_string(header->info, "state", ""), "lost") == 0;
+        const char *reason;
+        int r;
+
+        r = catalog_judge(id, header, state, &reason, &lost);
+        if (r < 0)
+                return r == -ENOMEM ? r : set_unknown(header->info, strerror(-r));
+        if (!reason)
+                return catalog_set_device(header->info, id, header->info);
+        if (lost && (said || state->status.invalid || !listing->changing))
+                return set_lost(header->info, reason);
+        return set_unknown(header->info, lost ? "its volume is just being attached or detached" : reason);
+}
+
+/* One that was not, as far as is known: the remains of a crash, if it is of no set that is being made. */
+static int describe_unmade(const Listing *listing, const char *id, const AreaHeader *header,
+                           const StoreState *state) {
+        bool deleting = strcmp(vss_value_get_string(header->info, "state", ""), "deleting") == 0;
+        int r;
+
+        if (!listing->set_under_way ||
+            strcmp(vss_value_get_string(header->info, "set", ""), listing->set_under_way) != 0)
+                return copies_set_incomplete(header->info, deleting ? "its deletion was not finished"
+                                                                    : "it was never finished");
+        r = vss_value_set_string(header->info, "state", "preparing") < 0 ? -ENOMEM : 0;
+        return r == 0 && state->live ? catalog_set_device(header->info, id, header->info) : r;
+}
+
+/* From its header on: what is told of it. @error: why there is none; only what is there, and is no header,
+ * is the remains of a crash. */
+static int append(const Listing *listing, const char *id, AreaHeader *header, const StoreState *state,
+                  int error) {
+        const char *stage;
+        int r;
+
+        if (!header->info)
+                header->info = vss_value_new_dict();
+        if (!header->info || vss_value_set_string(header->info, "id", id) < 0)
+                return -ENOMEM;
+        stage = vss_value_get_string(header->info, "state", "");
+        if (error == -EPROTONOSUPPORT)
+                r = set_unknown(header->info, "it was made by a newer version of this program");
+        else if (error == -EBADMSG)
+                r = copies_set_incomplete(header->info, "its area has no header that is known here");
+        else if (error < 0)
+                r = set_unknown(header->info, strerror(-error));
+        else if (strcmp(stage, "created") == 0 || strcmp(stage, "lost") == 0)
+                r = describe_made(listing, id, header, state);
+        else
+                r = describe_unmade(listing, id, header, state);
+        if (r < 0)
+                return r;
+        return vss_value_append(listing->list, TAKE_PTR(header->info)) < 0 ? -ENOMEM : 0;
+}
 
 static int list_mapped(const Listing *listing, const char *id) {
         _cleanup_area_header_ AreaHeader header = { 0 };
         StoreState state = { 0 };
-        const char *trouble = NULL;
         int r;
 
         r = store_state(id, &state);
@@ -220,11 +259,7 @@ static int list_mapped(const Listing *listing, const char *id) {
         if (!state.head)
                 return 0;
         r = store_read_header(id, &header);
-        if (r == -ENOMEM)
-                return r;
-        if (r < 0)
-                trouble = "its header cannot be read";
-        return append(id, &header, &state, listing->set_under_way, trouble, listing->list);
+        return r == -ENOMEM ? r : append(listing, id, &header, &state, r);
 }
 
 static int list_areas(void *userdata, const Place *place, int directory_fd) {
@@ -241,7 +276,6 @@ static int list_areas(void *userdata, const Place *place, int directory_fd) {
         for (size_t i = 0; r == 0 && i < vss_value_count(ids); i++) {
                 const char *id = vss_value_string(vss_value_at(ids, i), "");
                 _cleanup_area_header_ AreaHeader header = { 0 };
-                const char *trouble = NULL;
                 StoreState none = { 0 };
 
                 if (value_contains(listing->mapped, id) > 0)
@@ -249,16 +283,16 @@ static int list_areas(void *userdata, const Place *place, int directory_fd) {
                 r = catalog_read_area(directory_fd, id, &place->device, &header);
                 if (r == -ENOMEM)
                         return r;
-                if (r < 0)
-                        trouble = "its area has no header that can be read";
-                r = append(id, &header, &none, listing->set_under_way, trouble, listing->list);
+                /* It went while the others were looked at. */
+                r = r == -ENOENT ? 0 : append(listing, id, &header, &none, r);
         }
         return r;
 }
 
 int catalog_list(const char *set_under_way, vss_value *list) {
         _cleanup_value_ vss_value *mapped = vss_value_new_list();
-        Listing listing = { set_under_way, mapped, list };
+        _cleanup_(closep) int lock = lock_take(LOCK_LIST_USEC);
+        Listing listing = { set_under_way, mapped, lock == -EAGAIN, list };
         int r;
 
         r = mapped ? store_list(mapped) : -ENOMEM;

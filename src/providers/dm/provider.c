@@ -327,6 +327,7 @@ static vss_result delete_snapshot(vss_provider_call *call, const char *snapshot_
 /* The header of a copy that stands, and why it cannot be used if it cannot. */
 static vss_result read_copy(vss_provider_call *call, const char *id, AreaHeader *ret_header) {
         const char *reason = NULL;
+        bool lost = false;
         StoreState state;
         int r;
 
@@ -339,11 +340,16 @@ static vss_result read_copy(vss_provider_call *call, const char *id, AreaHeader 
         if (r == 0 && !ret_header->info)
                 r = -EBADMSG;
         if (r == 0 && strcmp(vss_value_get_string(ret_header->info, "state", ""), "preparing") != 0)
-                r = catalog_judge(id, ret_header, &state, &reason);
-        if (r == 0 && strcmp(vss_value_get_string(ret_header->info, "state", ""), "deleting") == 0)
+                r = catalog_judge(id, ret_header, &state, &reason, &lost);
+        if (r == 0 && strcmp(vss_value_get_string(ret_header->info, "state", ""), "deleting") == 0) {
                 reason = "its deletion was not finished";
+                lost = true;
+        }
         if (r < 0)
                 return fail(call, id, "its header cannot be read", NULL, r);
+        if (reason && !lost)
+                return vss_provider_call_fail(call, VSS_E_PROVIDER_VETO,
+                                              "shadow copy %s cannot be used: %s. Attach it.", id, reason);
         if (reason)
                 return vss_provider_call_fail(call, VSS_E_OBJECT_NOT_FOUND,
                                               "shadow copy %s is lost: %s. Delete it.", id,

@@ -161,6 +161,9 @@ int store_read_header(const char *id, AreaHeader *ret_header) {
         if (r < 0)
                 return r == -ENOENT ? -ENXIO : r;
         size = device.sectors * DEVMAP_SECTOR;
+        /* Just being made, or left so by a kill: it has no table yet. */
+        if (device.sectors == 0)
+                return -ENXIO;
         if (device.sectors > AREA_HEADER_MAX / DEVMAP_SECTOR || size < AREA_HEADER_MIN)
                 return -EBADMSG;
         data = malloc(size);

@@ -10,6 +10,7 @@
 #include "providers/common/info.h"
 #include "providers/dm/area.h"
 #include "providers/dm/boot.h"
+#include "providers/dm/lock.h"
 #include "providers/dm/remains.h"
 #include "providers/dm/remove.h"
 #include "providers/dm/storage.h"
@@ -216,11 +217,33 @@ static int note_standing(Watch *watch, const char *id, const StoreState *state) 
         return 0;
 }
 
+/* The first time that a copy is looked at: whoever did so before may have been killed while its area grew.
+ * Not again and again, whatever comes of it: while the directory is open, its file system cannot be
+ * unmounted. */
+static int protect(Watch *watch, const Watched *w) {
+        _cleanup_(closep) int directory_fd = -1;
+        Device device;
+        int r;
+
+        if (vss_value_get(watch->told, w->id))
+                return 0;
+        r = catalog_open_directory(w->header->root.filesystem, false, &directory_fd, &device);
+        if (r == -ENOENT)
+                return 0;
+        if (r == 0)
+                r = area_protect(directory_fd, w->id);
+        if (r < 0 && r != -EROFS)
+                fprintf(stderr, "%s: the area of its shadow copy %s cannot be protected: %s\n", w->volume,
+                        w->id, strerror(-r));
+        return vss_value_set_integer(watch->told, w->id, 0) < 0 ? -ENOMEM : 0;
+}
+
 static int look_at(Watch *watch, const char *id) {
         _cleanup_area_header_ AreaHeader header = { 0 };
         Watched w = { .id = id, .header = &header };
         const char *reason, *origin;
         Volume volume;
+        bool lost;
         int r;
 
         r = store_state(id, &w.state);
@@ -235,12 +258,17 @@ static int look_at(Watch *watch, const char *id) {
         w.volume = vss_value_get_string(header.info, "volume", "?");
         w.used = w.state.status.used * DEVMAP_SECTOR;
         w.total = w.state.status.total * DEVMAP_SECTOR;
-        r = catalog_judge(id, &header, &w.state, &reason);
+        r = catalog_judge(id, &header, &w.state, &reason, &lost);
         if (r < 0)
                 return r;
-        if (reason)
+        if (lost)
                 return lose(watch, &w, reason);
         watch->again = true;
+        if (reason)
+                return 0;
+        r = protect(watch, &w);
+        if (r < 0)
+                return r;
         origin = vss_value_get_string(vss_value_get(header.info, "dm"), "origin", "");
         if (policy_is_low(&watch->policy, w.used, w.total) && volume_by_filesystem(origin, &volume) == 0)
                 return look_low(watch, &w, &volume);
@@ -323,6 +351,7 @@ static int look_at_copies(Watch *watch) {
 }
 
 int watch_check(vss_value *told, const vss_value *suspended, vss_value *results) {
+        _cleanup_(closep) int lock = lock_take(0);
         Watch watch = { .told = told,
                         .events = value_require(results, "events", VSS_KIND_LIST),
                         .suspended = value_require(results, "suspended", VSS_KIND_LIST) };
@@ -334,8 +363,11 @@ int watch_check(vss_value *told, const vss_value *suspended, vss_value *results)
                 if (vss_value_append(watch.suspended, vss_value_copy(vss_value_at(suspended, i))) < 0)
                         return -ENOMEM;
         storage_read_policy(&watch.policy);
-        r = look_at_copies(&watch);
-        if (r == 0)
+        /* In the midst of an attach or a detach nothing can be said of copies, nor of how a volume is. */
+        if (lock == -EAGAIN)
+                watch.again = true;
+        r = lock == -EAGAIN ? 0 : look_at_copies(&watch);
+        if (r == 0 && lock != -EAGAIN)
                 r = look_at_volumes(&watch);
         free(watch.standing);
         if (r == -EOPNOTSUPP)
