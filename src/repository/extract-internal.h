@@ -95,6 +95,13 @@ struct Extract {
 };
 
 /* extract.c */
+/* What a run needs, and to give it back. */
+int extract_begin(Extract *extract, Repository *repo, const ExtractOptions *options);
+void extract_end(Extract *extract);
+/* What was told so far is found by extract_was_told(). */
+void extract_sort_told(Extract *extract);
+int extract_conclude(const Extract *extract, Why *why);
+int place_new(Extract *extract, Place *parent, const char *path, int fd, Place **ret_place);
 void place_hold(Place *place);
 void place_release(Place *place);
 void extract_tell(Place *place, const char *name, const char *format, ...) _printf_(3, 4);

@@ -70,6 +70,12 @@ static int compare_texts(const void *a, const void *b) {
         return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+void extract_sort_told(Extract *extract) {
+        if (extract->told)
+                qsort(extract->told, extract->n_told, sizeof(*extract->told), compare_texts);
+        extract->n_sorted = extract->n_told;
+}
+
 bool extract_was_told(const Extract *extract, const char *path) {
         return extract->told &&
                bsearch(&path, extract->told, extract->n_sorted, sizeof(*extract->told), compare_texts);
@@ -173,33 +179,48 @@ static Relation relate(Extract *extract, const char *path) {
 }
 
 /* Takes @fd over. */
-static int place_new(Extract *extract, Place *parent, const Node *node, const BlobId *tree, int fd, Why *why,
-                     Place **ret_place) {
+int place_new(Extract *extract, Place *parent, const char *path, int fd, Place **ret_place) {
         Place *place = calloc(1, sizeof(*place));
-        int r = place ? 0 : -ENOMEM;
 
-        if (r == 0)
-                r = repo_load_tree(extract->repo, tree, &place->tree, why);
-        if (r == 0 && asprintf(&place->path, "%s%s%s", parent ? parent->path : "", parent ? "/" : "",
+        if (place)
+                place->path = strdup(path);
+        if (!place || !place->path) {
+                if (fd >= 0)
+                        (void)close(fd);
+                free(place);
+                return -ENOMEM;
+        }
+        place->extract = extract;
+        place->parent = parent;
+        place->fd = fd;
+        atomic_init(&place->pending, 1);
+        *ret_place = place;
+        return 0;
+}
+
+/* The same for a directory of the tree. */
+static int place_load(Extract *extract, Place *parent, const Node *node, const BlobId *id, int fd, Why *why,
+                      Place **ret_place) {
+        _cleanup_tree_ Tree tree = {};
+        _cleanup_(freep) char *path = NULL;
+        int r = repo_load_tree(extract->repo, id, &tree, why);
+
+        if (r == 0 && asprintf(&path, "%s%s%s", parent ? parent->path : "", parent ? "/" : "",
                                node ? node->name : "") < 0) {
-                place->path = NULL;
+                path = NULL;
                 r = -ENOMEM;
         }
         if (r < 0) {
                 if (fd >= 0)
                         (void)close(fd);
-                if (place) {
-                        place->fd = -1;
-                        place_free(place);
-                }
                 return r;
         }
-        place->extract = extract;
-        place->parent = parent;
-        place->node = node;
-        place->fd = fd;
-        atomic_init(&place->pending, 1);
-        *ret_place = place;
+        r = place_new(extract, parent, path, fd, ret_place);
+        if (r < 0)
+                return r;
+        (*ret_place)->node = node;
+        (*ret_place)->tree = tree;
+        tree = (Tree){};
         return 0;
 }
 
@@ -281,7 +302,7 @@ static Place *enter(Place *place, const Node *node, bool wanted) {
                 tell_directory(place, node->name, r);
         if (r < 0)
                 return NULL;
-        r = place_new(extract, place, node, &node->subtree, opened.fd, &why, &child);
+        r = place_load(extract, place, node, &node->subtree, opened.fd, &why, &child);
         if (r < 0) {
                 extract_tell(place, node->name, "not restored, with all in it: %s",
                              *why.text ? why.text : strerror(-r));
@@ -404,7 +425,7 @@ static int pass(Extract *extract, const BlobId *tree, ExtractMode mode, Why *why
         if (fd < 0 && !missing)
                 return -errno;
         extract->mode = mode;
-        r = place_new(extract, NULL, NULL, tree, fd, why, &root);
+        r = place_load(extract, NULL, NULL, tree, fd, why, &root);
         if (r < 0)
                 return r;
         root->wanted = relate(extract, "") == WANTED;
@@ -438,9 +459,7 @@ static int verify(Extract *extract, const BlobId *tree, Why *why) {
         if (syncfs(extract->options->target_fd) < 0)
                 return repo_fail(why, -errno, "What was restored cannot be written to the disk: %s.",
                                  strerror(errno));
-        if (extract->told)
-                qsort(extract->told, extract->n_told, sizeof(*extract->told), compare_texts);
-        extract->n_sorted = extract->n_told;
+        extract_sort_told(extract);
         return pass(extract, tree, MODE_VERIFY, why);
 }
 
@@ -463,41 +482,53 @@ static int run(Extract *extract, const BlobId *tree, Why *why) {
                 r = tell_missing(extract, why);
         if (r == 0 && !options->dry_run && options->verify && !extract->stopped)
                 r = verify(extract, tree, why);
-        if (r == 0 && extract->full)
+        return r < 0 ? r : extract_conclude(extract, why);
+}
+
+int extract_conclude(const Extract *extract, Why *why) {
+        if (extract->full)
                 return repo_fail(
                         why, -ENOSPC,
                         "There is no room left. Run it again when there is some: what is complete is not "
                         "written again.");
-        if (r == 0 && extract->stopped)
+        if (extract->stopped)
                 return repo_fail(why, -ECANCELED,
                                  "Interrupted. Run it again: what is complete is not written again.");
-        return r;
+        return 0;
+}
+
+int extract_begin(Extract *extract, Repository *repo, const ExtractOptions *options) {
+        *extract = (Extract){
+                .repo = repo, .options = options, .owner = geteuid() == 0, .uid = geteuid(), .gid = getegid()
+        };
+        (void)pthread_mutex_init(&extract->mutex, NULL);
+        return pool_new(options->threads, extract_work, extract, &extract->pool);
+}
+
+void extract_end(Extract *extract) {
+        extract->pool = pool_free(extract->pool);
+        scratches_free(extract);
+        for (size_t i = 0; i < extract->n_told; i++)
+                free(extract->told[i]);
+        free(extract->told);
+        free(extract->found);
+        (void)pthread_mutex_destroy(&extract->mutex);
 }
 
 int extract_run(Repository *repo, const BlobId *tree, const ExtractOptions *options, Why *why,
                 ExtractCounts *ret_counts) {
-        Extract extract = {
-                .repo = repo, .options = options, .owner = geteuid() == 0, .uid = geteuid(), .gid = getegid()
-        };
+        Extract extract;
         size_t n = 0;
-        int r;
+        int r = extract_begin(&extract, repo, options);
 
         while (options->paths[n])
                 n++;
         extract.found = calloc(n + 1, sizeof(*extract.found));
         if (!extract.found)
-                return -ENOMEM;
-        (void)pthread_mutex_init(&extract.mutex, NULL);
-        r = pool_new(options->threads, extract_work, &extract, &extract.pool);
+                r = -ENOMEM;
         if (r == 0)
                 r = run(&extract, tree, why);
-        extract.pool = pool_free(extract.pool);
-        scratches_free(&extract);
-        for (size_t i = 0; i < extract.n_told; i++)
-                free(extract.told[i]);
-        free(extract.told);
-        free(extract.found);
-        (void)pthread_mutex_destroy(&extract.mutex);
+        extract_end(&extract);
         *ret_counts = extract.counts;
         return r;
 }

@@ -60,3 +60,23 @@ typedef struct ExtractOptions {
 /* Return: 0, also with errors that were told; -ENOENT if there is none of the paths; -ENOSPC; -ECANCELED. */
 int extract_run(Repository *repo, const BlobId *tree, const ExtractOptions *options, Why *why,
                 ExtractCounts *ret_counts);
+
+/* One entry of the tree, and where it goes: below the target, whatever it is called there. */
+typedef struct ExtractItem {
+        const char *path;  /* absolute, in the tree */
+        const char *place; /* relative to the target, without a slash before it */
+} ExtractItem;
+
+/*
+ * extract_items() - put these, and nothing that is in them
+ * Directories that are missing on the way are made, with what the tree says of them where it has the same
+ * path. Items of one directory that stand together are put together. "paths" and "hidden" of the options do
+ * not count.
+ */
+int extract_items(Repository *repo, const BlobId *tree, const ExtractOptions *options,
+                  const ExtractItem *items, size_t n, Why *why, ExtractCounts *ret_counts);
+/* The content of one file. -ENOENT if the tree has none there. */
+int extract_content(Repository *repo, const BlobId *tree, const char *path, int fd, Why *why);
+/* What is there: -ENOENT. Borrowed from @ret_tree, which is to be cleared. */
+int extract_find(Repository *repo, const BlobId *tree, const char *path, Tree *ret_tree,
+                 const Node **ret_node, Why *why);

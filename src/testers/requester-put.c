@@ -17,7 +17,7 @@
 #include "files/put.h"
 #include "model/component.h"
 #include "model/path.h"
-#include "model/ranges.h"
+#include "restore/place.h"
 #include "testers/requester-restore.h"
 
 /* ---- what was saved
@@ -73,29 +73,9 @@ const SavedFile *restore_find_file(const WriterRestore *restore, const char *pat
         return NULL;
 }
 
-static bool is_named(const char *full_name, const vss_value *component) {
-        const char *logical_path = component_logical_path(component), *name = component_name(component);
-        size_t n = strlen(logical_path);
-
-        if (!full_name)
-                return false;
-        if (n == 0)
-                return strcmp(full_name, name) == 0;
-        return strncmp(full_name, logical_path, n) == 0 && full_name[n] == '/' &&
-               strcmp(full_name + n + 1, name) == 0;
-}
-
 static bool is_of_set(const ListEntry *entry, const vss_value *set) {
         return entry->set && entry->filespec &&
                file_set_is(set, entry->set, entry->filespec, entry->recursive);
-}
-
-/* Where a file that was saved from @source goes. Allocated. */
-static char *find_destination(const char *path, const char *source, const char *destination) {
-        const char *below = path_relative(path, source);
-        char *joined = NULL;
-
-        return below && locate_join(destination, below, &joined) == 0 ? joined : NULL;
 }
 
 RestoreFacts restore_look(void *userdata, const vss_value *component, const vss_value *set,
@@ -110,9 +90,9 @@ RestoreFacts restore_look(void *userdata, const vss_value *component, const vss_
                 PutFacts now;
 
                 if (entry->kind == WALK_DIRECTORY || entry->kind == WALK_MOUNT_POINT ||
-                    !is_named(entry->component, component) || !is_of_set(entry, set))
+                    !place_is_of(entry->component, component) || !is_of_set(entry, set))
                         continue;
-                place = find_destination(entry->path, vss_value_get_string(set, "path", ""), real);
+                place = place_below(entry->path, vss_value_get_string(set, "path", ""), real);
                 if (!place || put_examine(restore->root_fd, place + 1, &now) < 0)
                         continue;
                 facts.exists = facts.exists || now.exists;
@@ -157,39 +137,12 @@ static void _printf_(3, 4) fail_file(Put *put, const char *path, const char *for
         requester_complain(put->requester, "%s: %s: %s", put->writer, path, why);
 }
 
-/* "a:b, c:d" of the source go to the ranges of the destination, in order; each pair is of one length. */
-static int parse_pair(const char *from, const char *to, PutRange **ret_ranges, uint64_t **ret_offsets,
-                      size_t *ret_n) {
-        _cleanup_(freep) Range *source = NULL, *target = NULL;
-        _cleanup_(freep) PutRange *ranges = NULL;
-        _cleanup_(freep) uint64_t *offsets = NULL;
-        size_t n = 0, k = 0;
-
-        if (ranges_parse(from, &source, &n, NULL) < 0 ||
-            ranges_parse(*to ? to : from, &target, &k, NULL) < 0)
-                return -EBADMSG;
-        ranges = calloc(n + 1, sizeof(*ranges));
-        offsets = calloc(n + 1, sizeof(*offsets));
-        if (!ranges || !offsets)
-                return -ENOMEM;
-        for (size_t i = 0; i < n; i++) {
-                if (n != k || source[i].length != target[i].length)
-                        return -EBADMSG;
-                ranges[i] = (PutRange){ .offset = target[i].offset, .length = target[i].length };
-                offsets[i] = source[i].offset;
-        }
-        *ret_ranges = TAKE_PTR(ranges);
-        *ret_offsets = TAKE_PTR(offsets);
-        *ret_n = n;
-        return 0;
-}
-
 /* Parts of a file into one that is there. */
 static int put_parts(Put *put, int from, const char *ranges, const char *to_ranges, const char *place) {
         _cleanup_(freep) PutRange *parts = NULL;
         _cleanup_(freep) uint64_t *offsets = NULL;
         size_t n = 0;
-        int r = parse_pair(ranges, to_ranges, &parts, &offsets, &n);
+        int r = place_pair_ranges(ranges, to_ranges, &parts, &offsets, &n);
 
         if (r == -EBADMSG)
                 fail_file(put, place, "its ranges \"%.100s\" and \"%.100s\" do not fit together", ranges,
@@ -286,24 +239,10 @@ static const RestoreAction *find_set_action(const RestorePlan *plan, const Resto
                 const RestoreAction *action = restore_plan_action(plan, i);
 
                 if (action->place != RESTORE_PLACE_DIRECTED && is_of_set(entry, action->set) &&
-                    is_named(entry->component, action->component))
+                    place_is_of(entry->component, action->component))
                         return action;
         }
         return NULL;
-}
-
-static char *find_place(const ListEntry *entry, const RestoreAction *action) {
-        _cleanup_(freep) char *real = locate_resolve(action->destination), *place = NULL, *slash = NULL;
-        char *renamed = NULL;
-
-        place = real ? find_destination(entry->path, action->source, real) : NULL;
-        if (!place || action->place != RESTORE_PLACE_DIRECTED)
-                return TAKE_PTR(place);
-        slash = strdup(place);
-        if (!slash)
-                return NULL;
-        *strrchr(slash, '/') = '\0';
-        return locate_join(slash, action->destination_filespec, &renamed) < 0 ? NULL : renamed;
 }
 
 static void put_directories(Put *put, const WriterRestore *restore, const RestorePlan *plan,
@@ -315,10 +254,10 @@ static void put_directories(Put *put, const WriterRestore *restore, const Restor
                 int r;
 
                 if (file->entry.kind != WALK_DIRECTORY ||
-                    !is_named(file->stored->component, step->component))
+                    !place_is_of(file->stored->component, step->component))
                         continue;
                 action = find_set_action(plan, step, &file->entry);
-                place = action ? find_place(&file->entry, action) : NULL;
+                place = action ? place_find(file->entry.path, action) : NULL;
                 /* What was a mount point is one again some day. */
                 if (!place || (file->entry.kind == WALK_MOUNT_POINT && access(place, F_OK) == 0))
                         continue;
@@ -335,7 +274,7 @@ static void put_file_everywhere(Put *put, const RestorePlan *plan, const Restore
         for (;;) {
                 ssize_t index = restore_plan_find(plan, step, file->entry.path, from);
                 const RestoreAction *action = index < 0 ? NULL : restore_plan_action(plan, (size_t)index);
-                _cleanup_(freep) char *place = action ? find_place(&file->entry, action) : NULL;
+                _cleanup_(freep) char *place = action ? place_find(file->entry.path, action) : NULL;
 
                 if (!action)
                         return;
@@ -377,7 +316,7 @@ void restore_put_step(WriterRestore *restore, const RestorePlan *plan, const Res
                 const SavedFile *file = &restore->files[i];
 
                 if (file->entry.kind != WALK_DIRECTORY && file->entry.kind != WALK_MOUNT_POINT &&
-                    is_named(file->stored->component, step->component))
+                    place_is_of(file->stored->component, step->component))
                         put_file_everywhere(&put, plan, step, file);
         }
         put_directories(&put, restore, plan, step, true);

@@ -9,18 +9,14 @@
  */
 
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include "model/backup-components.h"
 #include "model/component.h"
 #include "model/selection.h"
+#include "restore/unit-control.h"
 #include "testers/requester-restore.h"
-#include "util/clock.h"
-
-#define UNIT_LIMIT_USEC (300 * USEC_PER_SEC)
 
 DEFINE_CLEANUP(RestorePlan *, restore_plan_free)
 
@@ -453,29 +449,9 @@ static int post_restore(Restore *restore) {
 /* ---- units
  * --------------------------------------------------------------------------------------------------- */
 
-static int run_systemctl(const char *verb, const char *unit) {
-        uint64_t until = now_usec() + UNIT_LIMIT_USEC;
-        int status = 0;
-        pid_t pid = fork();
-
-        if (pid < 0)
-                return -errno;
-        if (pid == 0) {
-                (void)execlp("systemctl", "systemctl", verb, "--", unit, (char *)NULL);
-                _exit(127);
-        }
-        while (waitpid(pid, &status, WNOHANG) == 0) {
-                if (now_usec() > until) {
-                        (void)kill(pid, SIGKILL);
-                        (void)waitpid(pid, &status, 0);
-                        return -ETIMEDOUT;
-                }
-                (void)usleep(20000);
-        }
-        return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
-}
-
 static void control_unit(WriterRestore *w, const char *verb, const char *unit) {
+        int r;
+
         if (!unit || !*unit)
                 return;
         if (w->requester->conf->dry_run) {
@@ -486,10 +462,10 @@ static void control_unit(WriterRestore *w, const char *verb, const char *unit) {
                 requester_complain(w->requester,
                                    "%s: %s %s: its descriptor (Units=) does not have this unit; it is left alone",
                                    w->name, verb, unit);
-        else if (access("/run/systemd/system", F_OK) < 0)
+        else if ((r = unit_control(verb, unit)) == -ENOENT)
                 requester_complain(w->requester, "%s: %s %s by hand: systemd does not run here", w->name,
                                    verb, unit);
-        else if (run_systemctl(verb, unit) < 0)
+        else if (r < 0)
                 requester_complain(w->requester, "%s: systemctl %s %s has failed", w->name, verb, unit);
         else
                 requester_say(w->requester, "%s: systemctl %s %s", w->name, verb, unit);

@@ -8,7 +8,7 @@
 #include "model/restore-plan.h"
 #include "testers/requester.h"
 #include "testers/store.h"
-#include "testers/vouch.h"
+#include "restore/vouch.h"
 
 /* A saved file, and the component of the store that it is in. */
 typedef struct SavedFile {

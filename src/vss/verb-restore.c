@@ -102,6 +102,8 @@ static int answer(Restore *restore, const Snapshot *point) {
         if (vss_value_set_string(value, "point", blob_id_text(&point->id, id)) < 0 ||
             vss_value_set_boolean(value, "dry-run", restore->dry_run) < 0 ||
             vss_value_set(value, "failed", vss_value_copy(restore->failed)) < 0 ||
+            (restore->writers.n > 0 &&
+             vss_value_set(value, "components", vss_value_copy(restore->components)) < 0) ||
             (restore->dry_run && vss_value_set(value, "entries", vss_value_copy(restore->planned)) < 0))
                 return cli_out_of_memory(restore->cli);
         return progress_answer(&restore->progress, value);
@@ -166,38 +168,100 @@ static bool is_everything(const char *const *paths) {
         return strspn(paths[0], "/") == strlen(paths[0]);
 }
 
-static int extract(Restore *restore, const char *const *paths) {
-        _cleanup_(closep) int fd = -1;
-        const Snapshot *point = restore->point;
-        ExtractOptions options = {
-                .paths = paths,
-                .hidden = RESTORE_HIDDEN,
+ExtractOptions restore_extract_options(Restore *restore) {
+        return (ExtractOptions){
                 .overwrite = restore->overwrite,
                 .dry_run = restore->dry_run,
                 .verify = restore->verify,
-                .expected = is_everything(paths) && point->summary.there ? point->summary.total_bytes : 0,
+                .target_missing = restore->target_missing,
                 .told = told,
                 .planned = planned,
                 .short_of_room = short_of_room,
                 .progress = show_progress,
                 .userdata = restore,
         };
+}
+
+static int extract(Restore *restore, const char *const *paths) {
+        _cleanup_(closep) int fd = -1;
+        const Snapshot *point = restore->point;
+        ExtractOptions options;
         Why why = {};
         int status = restore_open_target(restore, &fd), r;
 
         if (status != EXIT_DONE)
                 return status;
+        options = restore_extract_options(restore);
+        options.paths = paths;
+        options.hidden = RESTORE_HIDDEN;
         options.target_fd = fd;
-        options.target_missing = restore->target_missing;
-        progress_begin(&restore->progress, restore->cli, "restoring");
+        options.expected = is_everything(paths) && point->summary.there ? point->summary.total_bytes : 0;
         if (options.expected > 0)
                 progress_expect(&restore->progress, point->summary.total_files, point->summary.total_bytes);
         r = extract_run(restore->repo, &point->tree, &options, &why, &restore->counts);
-        progress_end(&restore->progress);
-        cli_note_unnamed(restore->repo);
-        if (r < 0)
-                return cli_fail_repository(restore->cli, r, &why);
-        return report(restore, point);
+        return r < 0 ? cli_fail_repository(restore->cli, r, &why) : EXIT_DONE;
+}
+
+/* ---- points on top of each other ---- */
+
+static const char *tag_value(const Snapshot *point, const char *prefix) {
+        size_t n = strlen(prefix);
+
+        for (size_t i = 0; i < point->tags.n; i++)
+                if (strncmp(point->tags.items[i], prefix, n) == 0)
+                        return point->tags.items[i] + n;
+        return NULL;
+}
+
+static bool is_log(const Snapshot *point) {
+        const char *type = tag_value(point, "vss-type:");
+
+        return type && strcmp(type, "log") == 0;
+}
+
+/* Does the point stand on @base, and come before @last? */
+static bool is_between(const Snapshot *point, const Snapshot *last, const char *base) {
+        const char *own = tag_value(point, "vss-base:");
+
+        return is_log(point) && own && strcmp(own, base) == 0 &&
+               strcmp(point->hostname, last->hostname) == 0 &&
+               (point->time.tv_sec < last->time.tv_sec ||
+                (point->time.tv_sec == last->time.tv_sec && point->time.tv_nsec < last->time.tv_nsec));
+}
+
+static int restore_one(Restore *restore, const Snapshot *point, bool additional) {
+        char id[BLOB_ID_TEXT];
+
+        restore->point = point;
+        if (additional && !restore->cli->json)
+                printf("point %.8s first, which others stand on\n", blob_id_text(&point->id, id));
+        return restore_components(restore, additional);
+}
+
+/* A point of logs holds what was written since: what it stands on comes first, and those in between. */
+static int restore_chain(Restore *restore, const SnapshotList *points) {
+        const Snapshot *last = restore->point, *first;
+        const char *base = is_log(last) ? tag_value(last, "vss-base:") : NULL;
+        Why why = {};
+        int status;
+
+        if (!base || !restore->original)
+                return restore_one(restore, last, false);
+        first = snapshot_list_find(points, base, &why);
+        if (!first)
+                return cli_error_remedy(
+                        restore->cli, VSS_E_OBJECT_NOT_FOUND, base,
+                        "Restore another point; this one's files can be looked at with --target.",
+                        "the point holds logs only, and the full one that they belong to is not there");
+        status = restore_one(restore, first, true);
+        for (size_t i = 0; status == EXIT_DONE && !restore->partly && i < points->n; i++)
+                if (is_between(&points->items[i], last, base))
+                        status = restore_one(restore, &points->items[i], true);
+        if (status == EXIT_DONE && restore->partly && !restore->dry_run)
+                return cli_error(
+                        restore->cli, VSS_E_BAD_STATE, NULL,
+                        "what the point stands on could not be restored wholly, so its logs are not");
+        return status == EXIT_DONE ? restore_one(restore, last, false) : status;
 }
 
 static int open_point(Restore *restore, const char *name, SnapshotList *points, RepoLock **ret_lock) {
@@ -222,14 +286,20 @@ static int run(Restore *restore, int argc, char **argv) {
         _cleanup_snapshots_ SnapshotList points = {};
         int status = open_point(restore, argv[0], &points, &lock);
 
+        if (status != EXIT_DONE)
+                return status;
         raise_limit();
+        progress_begin(&restore->progress, restore->cli, "restoring");
+        status = restore->writers.n > 0
+                         ? restore_chain(restore, &points)
+                         : extract(restore, argc > 1 ? (const char *const *)argv + 1 : everything);
+        progress_end(&restore->progress);
+        cli_note_unnamed(restore->repo);
         if (status == EXIT_DONE)
-                status = extract(restore, argc > 1 ? (const char *const *)argv + 1 : everything);
-        if (status == EXIT_DONE && restore->counts.errors > 0) {
+                status = report(restore, restore->point);
+        if (status == EXIT_DONE && restore->counts.errors > 0)
                 cli_note("%llu problems; they are named above", (unsigned long long)restore->counts.errors);
-                status = EXIT_PARTLY;
-        }
-        return status;
+        return status == EXIT_DONE && (restore->counts.errors > 0 || restore->partly) ? EXIT_PARTLY : status;
 }
 
 /* ---- the command line ---- */
@@ -248,6 +318,23 @@ static int check_args(Restore *restore, const char *overwrite, int argc, char **
         for (int i = 1; i < argc; i++)
                 if (argv[i][0] != '/')
                         return cli_usage(cli, "'%s': paths of a point are absolute", argv[i]);
+        for (size_t i = 0; i < restore->options.n; i++)
+                if (!strchr(restore->options.items[i], '='))
+                        return cli_usage(cli, "--option %s: NAME=VALUE", restore->options.items[i]);
+        for (size_t i = 0; i < restore->new_targets.n; i++)
+                if (!strstr(restore->new_targets.items[i], "=/"))
+                        return cli_usage(cli, "--new-target %s: PATH=DIRECTORY",
+                                         restore->new_targets.items[i]);
+        if (restore->writers.n > 0 && argc > 1)
+                return cli_usage(
+                        cli,
+                        "--writer and paths: what belongs to writers and what does not are restored one "
+                        "after the other");
+        if (restore->writers.n == 0 &&
+            (restore->options.n > 0 || restore->new_targets.n > 0 || restore->staging))
+                return cli_usage(
+                        cli,
+                        "--option, --new-target and --staging are about components: name them by --writer");
         if (!overwrite || strcmp(overwrite, "changed") == 0)
                 restore->overwrite = EXTRACT_CHANGED;
         else if (strcmp(overwrite, "always") == 0)
@@ -275,6 +362,21 @@ int verb_restore(Cli *cli, int argc, char **argv) {
                 OPTION("verify", OPTION_FLAG, NULL,
                        "compare what is there by its content, and read what was written again",
                        &restore.verify),
+                OPTION("writer", OPTION_LIST, "NAME[:/PATH]",
+                       "restore this writer's components, or one of them; may be given again",
+                       &restore.writers),
+                OPTION("option", OPTION_LIST, "NAME=VALUE",
+                       "a restore option for the writers; may be given again", &restore.options),
+                OPTION("new-target", OPTION_LIST, "PATH=DIRECTORY",
+                       "put the file sets of this path there, if their writer takes that",
+                       &restore.new_targets),
+                OPTION("staging", OPTION_TEXT, "DIRECTORY",
+                       "where files go that can only be put in place at the next start", &restore.staging),
+                OPTION("without-writers", OPTION_FLAG, NULL, "restore components by their documents alone",
+                       &restore.without_writers),
+                OPTION("trust-documents", OPTION_FLAG, NULL,
+                       "also to places that no writer and no descriptor vouches for",
+                       &restore.trust_documents),
         };
         int status = EXIT_DONE, index = options_parse(cli, options, ELEMENTS(options), argc, argv, &status);
 
@@ -285,9 +387,14 @@ int verb_restore(Cli *cli, int argc, char **argv) {
                 return status;
         restore.failed = vss_value_new_list();
         restore.planned = vss_value_new_list();
+        restore.components = vss_value_new_list();
         status = run(&restore, argc - index, argv + index);
         restore.repo = repo_free(restore.repo);
         vss_value_free(restore.failed);
         vss_value_free(restore.planned);
+        vss_value_free(restore.components);
+        strings_clear(&restore.writers);
+        strings_clear(&restore.options);
+        strings_clear(&restore.new_targets);
         return status;
 }

@@ -11,7 +11,7 @@
 #include "files/locate.h"
 #include "model/path.h"
 #include "model/unit.h"
-#include "testers/vouch.h"
+#include "restore/vouch.h"
 #include "util/conf.h"
 #include "util/value.h"
 
@@ -127,8 +127,8 @@ const char *vouch_refuse(Vouch *vouch, const char *directory) {
 }
 
 bool vouch_has_unit(const Vouch *vouch, const char *unit) {
-        /* Those of a writer as the service tells it are its descriptor's, or of a document in a directory of root's. What the
-         * writer itself says may be a hijacker's. */
+        /* Those of a writer as the service tells it are its descriptor's, or of a document in a directory of
+         * root's. What the writer itself says may be a hijacker's. */
         const vss_value *const lists[] = { vouch->units, vss_value_get(vouch->running, "units") };
 
         if (!unit_is_valid(unit))
