@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "providers/btrfs/set.h"
 #include "providers/btrfs/store.h"
 #include "providers/btrfs/volume.h"
@@ -17,7 +18,7 @@
 #include "util/clock.h"
 
 /* How long a snapshot waits for the others of its file system to be ready. */
-#define MEET_USEC (2 * USEC_PER_MSEC)
+#define MEET_USEC (5 * USEC_PER_MSEC)
 
 Set *set_new(const char *id) {
         Set *set = calloc(1, sizeof(*set));
@@ -167,13 +168,19 @@ int set_prepare(Set *set, const Copy **ret_copy) {
 
 /*
  * What one thread cuts. Snapshots of one file system that are asked for at the same moment become one
- * transaction, and with it one instant, which the transaction numbers tell afterwards. That takes a
- * processor for each; more of them than processors never meet and only wait for each other. File systems do
- * not wait for each other.
+ * transaction, and with it one instant, which the transaction numbers tell afterwards. File systems do not
+ * wait for each other.
+ *
+ * The moment is some ten microseconds wide, so that as many meet as there are processors. Where there are
+ * more, a transaction is begun to be committed just before: the one behind it takes in whoever comes until
+ * that is done, which is milliseconds. So there are two commits, however many copies there are; without it
+ * each copy would have one of its own.
  */
 typedef struct Meeting {
         atomic_uint arrived;
+        atomic_bool open;
         unsigned expected;
+        int ahead_fd; /* where a transaction is committed ahead; -1: none is */
 } Meeting;
 
 typedef struct Job {
@@ -185,13 +192,22 @@ typedef struct Job {
         Meeting *meeting; /* NULL: there is nobody to wait for */
 } Job;
 
-/* The moment is some ten microseconds wide, and waking a thread takes longer: each looks out for the others.
- */
+/* There must be something in it: without a transaction under way none would be committed. */
+static void commit_ahead(int fd) {
+        (void)futimens(fd, NULL);
+        (void)btrfs_util_start_sync_fd(fd, NULL);
+}
+
+/* Waking a thread takes longer than the moment: each looks out for the others. */
 static void meet(Meeting *meeting) {
         uint64_t until = now_usec() + MEET_USEC;
 
-        (void)atomic_fetch_add(&meeting->arrived, 1);
-        while (atomic_load(&meeting->arrived) < meeting->expected && now_usec() < until)
+        if (atomic_fetch_add(&meeting->arrived, 1) + 1 == meeting->expected) {
+                if (meeting->ahead_fd >= 0)
+                        commit_ahead(meeting->ahead_fd);
+                atomic_store(&meeting->open, true);
+        }
+        while (!atomic_load(&meeting->open) && now_usec() < until)
                 (void)sched_yield();
 }
 
@@ -222,12 +238,14 @@ static size_t make_jobs(Set *set, Meeting meetings[static VSS_VOLUMES_MAX],
         for (size_t f = 0; f < set->n_filesystems; f++) {
                 const SetFilesystem *on = &set->filesystems[f];
 
-                if (on->n_copies < 2 || (long)on->n_copies > processors) {
+                if (on->n_copies < 2) {
                         jobs[n++] = (Job){ .set = set, .on = on };
                         continue;
                 }
                 atomic_init(&meetings[f].arrived, 0);
+                atomic_init(&meetings[f].open, false);
                 meetings[f].expected = (unsigned)on->n_copies;
+                meetings[f].ahead_fd = (long)on->n_copies > processors ? on->store_fd : -1;
                 for (size_t i = 0; i < set->n_copies; i++)
                         if (set->copies[i].on == on)
                                 jobs[n++] = (Job){ .set = set,
