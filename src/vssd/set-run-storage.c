@@ -95,10 +95,27 @@ static void on_synced(void *userdata, int error, WorkerAnswer *answer) {
         calls_drop(&run->calls);
 }
 
+/* Is it of the same file system as one before it? To write that back once is enough, and each time costs
+ * those who write. What is not known to be the same is another one. */
+static bool is_synced_with_another(const Set *set, size_t index) {
+        const vss_value *facts = set->volumes[index].volume->facts;
+        const char *source = vss_value_get_string(facts, "source", "");
+
+        if (strncmp(source, "/dev/", strlen("/dev/")) != 0)
+                return false;
+        for (size_t i = 0; i < index; i++)
+                if (strcmp(vss_value_get_string(set->volumes[i].volume->facts, "source", ""), source) == 0)
+                        return true;
+        return false;
+}
+
 void set_run_sync(SetRun *run) {
         for (size_t i = 0; i < run->set->n_volumes; i++) {
-                StepWork *work = set_run_work_new(run, i);
+                StepWork *work;
 
+                if (is_synced_with_another(run->set, i))
+                        continue;
+                work = set_run_work_new(run, i);
                 if (work)
                         set_run_work_start(work, volume_sync_main, &run->set->volumes[i].volume->fd,
                                            SYNC_USEC, on_synced);
