@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (size > FUZZ_SIZE_MAX || conf_parse((const char *)data, size, &error, &conf) < 0 ||
             service_list_from_conf("services.conf", conf, &list) < 0)
                 return 0;
-        fuzz_require(list.n <= SERVICES_MAX && list.n_warnings <= SERVICES_WARNINGS_MAX);
+        fuzz_require(list.n <= SERVICES_MAX && list.warnings.n <= WARNINGS_MAX);
         for (size_t i = 0; i < list.n; i++) {
                 check_service(&list.items[i]);
                 for (size_t j = 0; j < i; j++)

@@ -8,9 +8,14 @@
 #include "util/macro.h"
 #include "writers/common/event.h"
 
-uint64_t event_deadline(const vss_writer_call *call, uint64_t at_most_usec) {
+uint32_t event_budget_ms(const vss_writer_call *call) {
         uint32_t left = vss_writer_call_time_left_ms(call);
-        uint64_t usec = left > EVENT_MARGIN_MS ? (left - EVENT_MARGIN_MS) * USEC_PER_MSEC : 0;
+
+        return left > EVENT_MARGIN_MS ? left - EVENT_MARGIN_MS : 0;
+}
+
+uint64_t event_deadline(const vss_writer_call *call, uint64_t at_most_usec) {
+        uint64_t usec = event_budget_ms(call) * USEC_PER_MSEC;
 
         return now_usec() + MIN(usec, at_most_usec);
 }

@@ -10,6 +10,9 @@
 /* What an event leaves of its time for the answer. */
 #define EVENT_MARGIN_MS 500u
 
+/* The time that an event has, without the margin. */
+uint32_t event_budget_ms(const vss_writer_call *call);
+
 /* When what an event waits for must be over: in @at_most_usec, or when the event has no more time. */
 uint64_t event_deadline(const vss_writer_call *call, uint64_t at_most_usec);
 

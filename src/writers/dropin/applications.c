@@ -9,11 +9,6 @@
 #include "writers/dropin/applications.h"
 
 #define JUDGE_USEC (500 * USEC_PER_MSEC)
-uint32_t applications_budget_ms(vss_writer_call *call) {
-        uint32_t left = vss_writer_call_time_left_ms(call);
-
-        return left > MARGIN_MS ? left - MARGIN_MS : 0;
-}
 
 uint32_t application_limit_ms(const DropIn *dropin, uint32_t budget) {
         return MIN(dropin->timeout_seconds * 1000, budget);
@@ -318,5 +313,5 @@ void applications_run(DropInWriter *writer, DropInCommand command, uint32_t budg
                         application_order(application, &order);
         }
         /* A command gives up at the limit by itself; its answer needs a moment. */
-        applications_collect(writer, deadline + MARGIN_MS / 2 * USEC_PER_MSEC);
+        applications_collect(writer, deadline + EVENT_MARGIN_MS / 2 * USEC_PER_MSEC);
 }

@@ -5,12 +5,9 @@
  * The applications of the drop-in files during an event: who takes part, and orders to all their guardians
  */
 
+#include "writers/common/event.h"
 #include "writers/dropin/writer.h"
 
-/* What an event leaves of its time for the answer. */
-#define MARGIN_MS 500u
-
-uint32_t applications_budget_ms(vss_writer_call *call);
 /* The time of one command of @dropin. */
 uint32_t application_limit_ms(const DropIn *dropin, uint32_t budget);
 bool dropin_has_files(const DropIn *dropin, size_t component);

@@ -4,7 +4,6 @@
  * Drop-in files: from sections and keys to an application
  */
 
-#include <stdarg.h>
 #include <string.h>
 #include "writers/common/child.h"
 #include "writers/dropin/dropin.h"
@@ -51,22 +50,6 @@ DropIn *dropin_free(DropIn *dropin) {
         return NULL;
 }
 
-static int _printf_(3, 4) fail(ConfError *error, unsigned line, const char *format, ...) {
-        va_list args;
-
-        va_start(args, format);
-        (void)vsnprintf(error->message, sizeof(error->message), format, args);
-        va_end(args);
-        error->line = line;
-        return -EBADMSG;
-}
-
-static int set_string(char **string, const char *value) {
-        free(*string);
-        *string = strdup(value);
-        return *string ? 0 : -ENOMEM;
-}
-
 bool path_is_below(const char *path, const char *root) {
         size_t n = strlen(root);
 
@@ -77,20 +60,9 @@ bool path_is_below(const char *path, const char *root) {
         return strncmp(path, root, n) == 0 && (path[n] == '\0' || path[n] == '/');
 }
 
-/* Absolute, and the same text for the same place: no "..", no "." and no empty elements. */
+/* Here also / itself. */
 static bool is_plain_path(const char *path) {
-        if (path[0] != '/' || !text_is_clean(path))
-                return false;
-        if (path[1] == '\0')
-                return true;
-        for (const char *p = path; *p;) {
-                size_t n = strcspn(p + 1, "/");
-
-                if (n == 0 || (n == 1 && p[1] == '.') || (n == 2 && p[1] == '.' && p[2] == '.'))
-                        return false;
-                p += n + 1;
-        }
-        return true;
+        return strcmp(path, "/") == 0 || settings_path_is_plain(path);
 }
 
 static bool is_element(const char *name) {
@@ -105,28 +77,10 @@ static int check_keys(const ConfSection *section, const char *const *known, size
                 for (size_t j = 0; j < n && !found; j++)
                         found = strcmp(entry->key, known[j]) == 0;
                 if (!found)
-                        return fail(error, entry->line, "[%s] knows no %.100s=", section->name, entry->key);
+                        return settings_fail(error, entry->line, "[%s] knows no %.100s=", section->name,
+                                             entry->key);
         }
         return 0;
-}
-
-static int parse_level(const ConfEntry *entry, enum vss_application_level *ret_level, ConfError *error) {
-        static const struct {
-                const char *name;
-                enum vss_application_level level;
-        } levels[] = {
-                { "front-end", VSS_APP_FRONT_END },
-                { "back-end", VSS_APP_BACK_END },
-                { "system", VSS_APP_SYSTEM },
-        };
-
-        FOREACH_ELEMENT (level, levels)
-                if (strcmp(entry->value, level->name) == 0) {
-                        *ret_level = level->level;
-                        return 0;
-                }
-        return fail(error, entry->line, "Level= is front-end, back-end or system, not \"%.100s\"",
-                    entry->value);
 }
 
 static int parse_words(const ConfEntry *entry, char ***words, ConfError *error) {
@@ -137,15 +91,6 @@ static int parse_words(const ConfEntry *entry, char ***words, ConfError *error) 
         if (r < 0)
                 error->line = entry->line;
         return r;
-}
-
-/* As systemctl(1) takes it, and never an option of it. */
-static bool is_unit(const char *name) {
-        const char *dot = strrchr(name, '.');
-
-        return dot && dot != name && dot[1] && name[0] != '-' && strlen(name) <= 255 &&
-               strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:-_.\\@") ==
-                       strlen(name);
 }
 
 static int parse_writer(DropIn *dropin, const ConfSection *section, ConfError *error) {
@@ -159,19 +104,19 @@ static int parse_writer(DropIn *dropin, const ConfSection *section, ConfError *e
         if (r < 0)
                 return r;
         if (!is_element(name))
-                return fail(error, section->line, "[Writer] wants Name=, without '/'");
+                return settings_fail(error, section->line, "[Writer] wants Name=, without '/'");
         if (!is_element(user))
-                return fail(error, section->line,
-                            "[Writer] wants User=: whose rights the commands and files have");
-        if (set_string(&dropin->name, name) < 0 || set_string(&dropin->user, user) < 0)
+                return settings_fail(error, section->line,
+                                     "[Writer] wants User=: whose rights the commands and files have");
+        if (settings_set_string(&dropin->name, name) < 0 || settings_set_string(&dropin->user, user) < 0)
                 return -ENOMEM;
-        if (unit && !is_unit(unit->value))
-                return fail(error, unit->line, "RestoreUnit= is a unit with its ending, not \"%.100s\"",
-                            unit->value);
-        if (unit && set_string(&dropin->restore_unit, unit->value) < 0)
+        if (unit && !settings_is_unit(unit->value))
+                return settings_fail(error, unit->line,
+                                     "RestoreUnit= is a unit with its ending, not \"%.100s\"", unit->value);
+        if (unit && settings_set_string(&dropin->restore_unit, unit->value) < 0)
                 return -ENOMEM;
         if (level) {
-                r = parse_level(level, &dropin->level, error);
+                r = settings_take_level(level, &dropin->level, error);
                 if (r < 0)
                         return r;
         }
@@ -181,8 +126,8 @@ static int parse_writer(DropIn *dropin, const ConfSection *section, ConfError *e
                         return r;
                 for (char **root = dropin->roots; *root; root++)
                         if (!is_plain_path(*root))
-                                return fail(error, roots->line,
-                                            "Roots= wants absolute paths, not \"%.100s\"", *root);
+                                return settings_fail(error, roots->line,
+                                                     "Roots= wants absolute paths, not \"%.100s\"", *root);
         }
         return 0;
 }
@@ -195,9 +140,9 @@ static int find_component(DropIn *dropin, const ConfSection *section, ConfError 
         DropInComponent *components;
 
         if (!is_element(name))
-                return fail(error, section->line, "[Component] wants Name= without '/'");
+                return settings_fail(error, section->line, "[Component] wants Name= without '/'");
         if (below[0] == '/' || !text_is_clean(below))
-                return fail(error, section->line, "LogicalPath= has no leading '/'");
+                return settings_fail(error, section->line, "LogicalPath= has no leading '/'");
         if (asprintf(&logical_path, "%s%s%s", dropin->name, below[0] ? "/" : "", below) < 0) {
                 logical_path = NULL;
                 return -ENOMEM;
@@ -210,7 +155,7 @@ static int find_component(DropIn *dropin, const ConfSection *section, ConfError 
                 }
 
         if (dropin->n_components == DROPIN_COMPONENTS_MAX)
-                return fail(error, section->line, "more than %u components", DROPIN_COMPONENTS_MAX);
+                return settings_fail(error, section->line, "more than %u components", DROPIN_COMPONENTS_MAX);
         copy = strdup(name);
         components = reallocarray(dropin->components, dropin->n_components + 1, sizeof(*components));
         if (!components)
@@ -244,14 +189,16 @@ static int parse_dependency(DropIn *dropin, const ConfEntry *entry, size_t compo
         if (r < 0)
                 return r;
         if (!words[0] || !words[1] || words[2] || !is_uuid(words[0]))
-                return fail(error, entry->line,
-                            "DependsOn= is the id of a writer, in small letters, and one of its components");
+                return settings_fail(
+                        error, entry->line,
+                        "DependsOn= is the id of a writer, in small letters, and one of its components");
         path = words[1];
         slash = strrchr(path, '/');
         if (path[0] == '/' || !is_element(slash ? slash + 1 : path) || !text_is_clean(path))
-                return fail(error, entry->line, "DependsOn= has no component \"%.100s\"", path);
+                return settings_fail(error, entry->line, "DependsOn= has no component \"%.100s\"", path);
         if (dropin->n_dependencies == DROPIN_DEPENDENCIES_MAX)
-                return fail(error, entry->line, "more than %u dependencies", DROPIN_DEPENDENCIES_MAX);
+                return settings_fail(error, entry->line, "more than %u dependencies",
+                                     DROPIN_DEPENDENCIES_MAX);
         all = reallocarray(dropin->dependencies, dropin->n_dependencies + 1, sizeof(*all));
         if (!all)
                 return -ENOMEM;
@@ -282,9 +229,9 @@ static int add_file_set(DropIn *dropin, DropInFileSet set, const char *path, con
         if (!sets)
                 return -ENOMEM;
         dropin->file_sets = sets;
-        if (set_string(&set.path, path) < 0)
+        if (settings_set_string(&set.path, path) < 0)
                 return -ENOMEM;
-        if (set_string(&set.filespec, filespec) < 0) {
+        if (settings_set_string(&set.filespec, filespec) < 0) {
                 free(set.path);
                 return -ENOMEM;
         }
@@ -305,15 +252,16 @@ static int parse_files(DropIn *dropin, const ConfSection *section, size_t compon
         if (r < 0)
                 return r;
         if (!is_plain_path(path))
-                return fail(error, section->line,
-                            "[%s] wants Path=, absolute and without \"..\", \".\" or \"//\"", section->name);
+                return settings_fail(error, section->line,
+                                     "[%s] wants Path=, absolute and without \"..\", \".\" or \"//\"",
+                                     section->name);
         if (!is_element(filespec))
-                return fail(error, section->line, "Filespec= is a name with * and ?, without '/'");
+                return settings_fail(error, section->line, "Filespec= is a name with * and ?, without '/'");
         if (recursive && conf_boolean(recursive->value, &set.recursive) < 0)
-                return fail(error, recursive->line, "Recursive= is yes or no, not \"%.100s\"",
-                            recursive->value);
+                return settings_fail(error, recursive->line, "Recursive= is yes or no, not \"%.100s\"",
+                                     recursive->value);
         if (dropin->n_file_sets == DROPIN_FILE_SETS_MAX)
-                return fail(error, section->line, "more than %u file sets", DROPIN_FILE_SETS_MAX);
+                return settings_fail(error, section->line, "more than %u file sets", DROPIN_FILE_SETS_MAX);
         if (!component) {
                 r = find_component(dropin, section, error, &set.component);
                 if (r >= 0)
@@ -333,22 +281,22 @@ static int parse_commands(DropIn *dropin, const ConfSection *section, ConfError 
 
                 if (strcmp(entry->key, "Timeout") == 0) {
                         if (conf_number(entry->value, DROPIN_TIMEOUT_MAX, &seconds) < 0 || seconds == 0)
-                                return fail(error, entry->line,
-                                            "Timeout= is a number of seconds from 1 to %u",
-                                            DROPIN_TIMEOUT_MAX);
+                                return settings_fail(error, entry->line,
+                                                     "Timeout= is a number of seconds from 1 to %u",
+                                                     DROPIN_TIMEOUT_MAX);
                         dropin->timeout_seconds = (unsigned)seconds;
                         continue;
                 }
                 while (command < DROPIN_COMMANDS && strcmp(entry->key, dropin_command_names[command]) != 0)
                         command++;
                 if (command == DROPIN_COMMANDS)
-                        return fail(error, entry->line, "[Commands] knows no %.100s=", entry->key);
+                        return settings_fail(error, entry->line, "[Commands] knows no %.100s=", entry->key);
                 r = parse_words(entry, &dropin->commands[command], error);
                 if (r < 0)
                         return r;
                 if (!dropin->commands[command][0] || !is_plain_path(dropin->commands[command][0]))
-                        return fail(error, entry->line, "%s= wants the absolute path of a program first",
-                                    entry->key);
+                        return settings_fail(error, entry->line,
+                                             "%s= wants the absolute path of a program first", entry->key);
         }
         return 0;
 }
@@ -357,12 +305,13 @@ static int check_whole(const DropIn *dropin, ConfError *error) {
         bool freeze = dropin->commands[DROPIN_FREEZE], thaw = dropin->commands[DROPIN_THAW];
 
         if (dropin->n_components == 0)
-                return fail(error, 0, "there is no [Component] in it");
+                return settings_fail(error, 0, "there is no [Component] in it");
         if (dropin->commands[DROPIN_HOLD] && (freeze || thaw))
-                return fail(error, 0, "it has Hold= and also Freeze= or Thaw=: one of the two ways only");
+                return settings_fail(error, 0,
+                                     "it has Hold= and also Freeze= or Thaw=: one of the two ways only");
         if (freeze != thaw)
-                return fail(error, 0, "it has %s= without %s=: they go together, or use Hold=",
-                            freeze ? "Freeze" : "Thaw", freeze ? "Thaw" : "Freeze");
+                return settings_fail(error, 0, "it has %s= without %s=: they go together, or use Hold=",
+                                     freeze ? "Freeze" : "Thaw", freeze ? "Thaw" : "Freeze");
         return 0;
 }
 
@@ -375,10 +324,10 @@ static int parse_section(DropIn *dropin, const ConfSection *section, ConfError *
                 return parse_files(dropin, section, DROPIN_EXCLUDE_FROM_SNAPSHOT, error);
         if (strcmp(section->name, "Commands") == 0)
                 return parse_commands(dropin, section, error);
-        return fail(error, section->line,
-                    "there is no section [%.100s]: known are Writer, Component, Exclude, "
-                    "ExcludeFromSnapshot, Commands",
-                    section->name);
+        return settings_fail(error, section->line,
+                             "there is no section [%.100s]: known are Writer, Component, Exclude, "
+                             "ExcludeFromSnapshot, Commands",
+                             section->name);
 }
 
 int dropin_from_conf(const Conf *conf, ConfError *error, DropIn **ret_dropin) {
@@ -391,7 +340,7 @@ int dropin_from_conf(const Conf *conf, ConfError *error, DropIn **ret_dropin) {
         dropin->level = VSS_APP_FRONT_END;
         dropin->timeout_seconds = DROPIN_TIMEOUT_DEFAULT;
         if (!writer)
-                return fail(error, 0, "there is no [Writer] in it");
+                return settings_fail(error, 0, "there is no [Writer] in it");
         /* First, wherever it stands: the components bear its name. */
         r = parse_writer(dropin, writer, error);
         if (r < 0)
@@ -402,8 +351,8 @@ int dropin_from_conf(const Conf *conf, ConfError *error, DropIn **ret_dropin) {
                 if (section == writer)
                         continue;
                 if (strcmp(section->name, "Writer") == 0)
-                        return fail(error, section->line,
-                                    "there is a second [Writer]: one application, one file");
+                        return settings_fail(error, section->line,
+                                             "there is a second [Writer]: one application, one file");
                 r = parse_section(dropin, section, error);
                 if (r < 0)
                         return r;

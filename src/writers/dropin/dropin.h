@@ -9,13 +9,12 @@
  */
 
 #include <linuxvss/types.h>
-#include "util/conf.h"
+#include "writers/common/settings.h"
 
 #define DROPIN_FILES_MAX 64u
 #define DROPIN_COMPONENTS_MAX 64u
 #define DROPIN_FILE_SETS_MAX 64u
 #define DROPIN_DEPENDENCIES_MAX 64u
-#define DROPIN_WARNINGS_MAX 64u
 #define DROPIN_TIMEOUT_DEFAULT 30u
 #define DROPIN_TIMEOUT_MAX 600u
 
@@ -87,12 +86,10 @@ bool path_is_below(const char *path, const char *root);
 typedef struct DropInSet {
         DropIn *items[DROPIN_FILES_MAX];
         size_t n;
-        char *warnings[DROPIN_WARNINGS_MAX];
-        size_t n_warnings;
+        Warnings warnings;
 } DropInSet;
 
 void dropin_set_clear(DropInSet *set);
-int dropin_set_warn(DropInSet *set, const char *format, ...) _printf_(2, 3);
 /*
  * dropin_set_load() - all drop-in files, in order of their names
  * A file in an earlier directory hides one of the same name in a later one; a link to /dev/null hides it for

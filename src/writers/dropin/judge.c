@@ -72,23 +72,23 @@ static int apply(DropInSet *set, size_t item, size_t index, uint32_t verdict) {
         case VERDICT_GOOD:
                 return 0;
         case VERDICT_OUTSIDE:
-                return dropin_set_warn(set, "%s, line %u: %s lies outside of Roots= and is left out",
-                                       dropin->path, files->line, files->path);
+                return warnings_add(&set->warnings, "%s, line %u: %s lies outside of Roots= and is left out",
+                                    dropin->path, files->line, files->path);
         case VERDICT_NOT_OWNED:
-                return dropin_set_warn(
-                        set,
+                return warnings_add(
+                        &set->warnings,
                         "%s, line %u: %s does not belong to %s and is left out; Roots= in [Writer] "
                         "allows it",
                         dropin->path, files->line, files->path, dropin->user);
         case VERDICT_MISSING:
-                return dropin_set_warn(set, "%s, line %u: there is no %s", dropin->path, files->line,
-                                       files->path);
+                return warnings_add(&set->warnings, "%s, line %u: there is no %s", dropin->path, files->line,
+                                    files->path);
         case VERDICT_NO_USER:
-                return dropin_set_warn(set, "%s, line %u: there is no user %s", dropin->path, files->line,
-                                       dropin->user);
+                return warnings_add(&set->warnings, "%s, line %u: there is no user %s", dropin->path,
+                                    files->line, dropin->user);
         default:
-                return dropin_set_warn(set, "%s, line %u: %s did not answer in time and is left out",
-                                       dropin->path, files->line, files->path);
+                return warnings_add(&set->warnings, "%s, line %u: %s did not answer in time and is left out",
+                                    dropin->path, files->line, files->path);
         }
 }
 

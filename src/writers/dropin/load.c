@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <string.h>
 #include "writers/common/child.h"
 #include "writers/dropin/dropin.h"
@@ -17,25 +16,8 @@
 void dropin_set_clear(DropInSet *set) {
         for (size_t i = 0; i < set->n; i++)
                 dropin_free(set->items[i]);
-        for (size_t i = 0; i < set->n_warnings; i++)
-                free(set->warnings[i]);
+        warnings_clear(&set->warnings);
         *set = (DropInSet){ 0 };
-}
-
-int dropin_set_warn(DropInSet *set, const char *format, ...) {
-        char *text = NULL;
-        va_list args;
-        int n;
-
-        if (set->n_warnings == DROPIN_WARNINGS_MAX)
-                return 0;
-        va_start(args, format);
-        n = vasprintf(&text, format, args);
-        va_end(args);
-        if (n < 0)
-                return -ENOMEM;
-        set->warnings[set->n_warnings++] = text;
-        return 0;
 }
 
 static int is_conf(const struct dirent *entry) {
@@ -78,18 +60,19 @@ static int load_file(DropInSet *set, const char *path) {
         if (r == -ENOMEM)
                 return r;
         if (r < 0 && error.line > 0)
-                return dropin_set_warn(set, "%s, line %u: %s; the file is left out", path, error.line,
-                                       error.message);
+                return warnings_add(&set->warnings, "%s, line %u: %s; the file is left out", path,
+                                    error.line, error.message);
         if (r < 0)
-                return dropin_set_warn(set, "%s: %s; the file is left out", path,
-                                       error.message[0] ? error.message : strerror(-r));
+                return warnings_add(&set->warnings, "%s: %s; the file is left out", path,
+                                    error.message[0] ? error.message : strerror(-r));
         for (size_t i = 0; i < set->n; i++)
                 if (strcmp(set->items[i]->name, dropin->name) == 0)
-                        return dropin_set_warn(set, "%s: Name=%s is taken by %s; the file is left out", path,
-                                               dropin->name, set->items[i]->path);
+                        return warnings_add(&set->warnings,
+                                            "%s: Name=%s is taken by %s; the file is left out", path,
+                                            dropin->name, set->items[i]->path);
         if (set->n == DROPIN_FILES_MAX)
-                return dropin_set_warn(set, "%s: more than %u drop-in files; the file is left out", path,
-                                       DROPIN_FILES_MAX);
+                return warnings_add(&set->warnings, "%s: more than %u drop-in files; the file is left out",
+                                    path, DROPIN_FILES_MAX);
         dropin->path = strdup(path);
         if (!dropin->path)
                 return -ENOMEM;
@@ -105,8 +88,8 @@ static int load_directory(DropInSet *set, const char *const *directories, size_t
         n = scandir(directories[index], &names, is_conf, alphasort);
         if (n < 0)
                 return errno == ENOENT ? 0
-                                       : dropin_set_warn(set, "%s cannot be read: %s", directories[index],
-                                                         strerror(errno));
+                                       : warnings_add(&set->warnings, "%s cannot be read: %s",
+                                                      directories[index], strerror(errno));
         for (int i = 0; i < n; i++) {
                 if (r == 0 && i < (int)NAMES_MAX && !is_hidden(directories, index, names[i]->d_name)) {
                         (void)snprintf(path, sizeof(path), "%s/%s", directories[index], names[i]->d_name);

@@ -113,7 +113,7 @@ static const char *restored(const vss_writer_call *call, const DropIn *dropin) {
 
 static vss_result pre_restore(DropInWriter *writer, vss_writer_call *call) {
         uint64_t start = now_usec();
-        uint32_t budget = applications_budget_ms(call), used;
+        uint32_t budget = event_budget_ms(call), used;
         vss_result result;
         int r;
 
@@ -129,7 +129,7 @@ static vss_result pre_restore(DropInWriter *writer, vss_writer_call *call) {
 
 static vss_result post_restore(DropInWriter *writer, vss_writer_call *call) {
         uint64_t start = now_usec();
-        uint32_t budget = applications_budget_ms(call), used;
+        uint32_t budget = event_budget_ms(call), used;
         vss_result result;
         int r = run_units(writer, "start", budget);
 

@@ -123,8 +123,8 @@ static void write_file(const char *directory, const char *name, const char *text
 }
 
 static bool warns(const DropInSet *set, const char *text) {
-        for (size_t i = 0; i < set->n_warnings; i++)
-                if (strstr(set->warnings[i], text))
+        for (size_t i = 0; i < set->warnings.n; i++)
+                if (strstr(set->warnings.items[i], text))
                         return true;
         return false;
 }
@@ -155,7 +155,7 @@ static void test_load(void) {
         expect_true("an error names file and line", warns(&set, "bad.conf, line 4"));
         expect_true("a file that others can write to is refused", warns(&set, "open.conf"));
         expect_true("a name that is taken is refused", warns(&set, "twin.conf: Name=a is taken"));
-        expect_int("and that is all", set.n_warnings, 3);
+        expect_int("and that is all", set.warnings.n, 3);
         dropin_set_clear(&set);
         (void)snprintf(path, sizeof(path), "rm -r %s %s", first, second);
         if (system(path) != 0)

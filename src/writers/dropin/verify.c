@@ -87,7 +87,7 @@ vss_result dropin_verify(vss_writer_call *call) {
                 own->context.clones = clones;
                 prepare(own, call);
                 result = applications_sort_out(own, call);
-                applications_run(own, DROPIN_VERIFY, applications_budget_ms(call));
+                applications_run(own, DROPIN_VERIFY, event_budget_ms(call));
                 if (result >= 0)
                         result = applications_sort_out(own, call);
         } else

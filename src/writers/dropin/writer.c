@@ -105,8 +105,8 @@ static vss_result describe(vss_metadata *metadata, const DropInSet *set) {
                 if (r < 0)
                         return r;
         }
-        for (size_t i = 0; i < set->n_warnings; i++) {
-                vss_result r = vss_metadata_add_warning(metadata, "%s", set->warnings[i]);
+        for (size_t i = 0; i < set->warnings.n; i++) {
+                vss_result r = vss_metadata_add_warning(metadata, "%s", set->warnings.items[i]);
 
                 if (r < 0)
                         return r;
@@ -141,7 +141,7 @@ static vss_result dropin_prepare_snapshot(vss_writer_call *call) {
                 applications_forget(writer);
                 return applications_fail_load(call, r);
         }
-        applications_run(writer, DROPIN_PREPARE, applications_budget_ms(call));
+        applications_run(writer, DROPIN_PREPARE, event_budget_ms(call));
         result = applications_sort_out(writer, call);
         if (result < 0)
                 applications_forget(writer);
@@ -202,7 +202,7 @@ static const Application *thaw_all(DropInWriter *writer, uint32_t budget) {
 
 static vss_result dropin_freeze(vss_writer_call *call) {
         DropInWriter *writer = vss_writer_call_userdata(call);
-        uint64_t deadline = now_usec() + applications_budget_ms(call) * USEC_PER_MSEC;
+        uint64_t deadline = now_usec() + event_budget_ms(call) * USEC_PER_MSEC;
         vss_result result;
 
         writer->frozen = true;
@@ -221,7 +221,7 @@ static vss_result dropin_freeze(vss_writer_call *call) {
                         application->frozen = true;
                         application_order(application, &order);
                 }
-                applications_collect(writer, deadline + MARGIN_MS / 2 * USEC_PER_MSEC);
+                applications_collect(writer, deadline + EVENT_MARGIN_MS / 2 * USEC_PER_MSEC);
         }
         /* Who failed to freeze has thawed itself. */
         for (size_t i = 0; i < writer->files.n; i++)
@@ -237,7 +237,7 @@ static vss_result dropin_freeze(vss_writer_call *call) {
 
 static vss_result dropin_thaw(vss_writer_call *call) {
         DropInWriter *writer = vss_writer_call_userdata(call);
-        const Application *failed = thaw_all(writer, applications_budget_ms(call));
+        const Application *failed = thaw_all(writer, event_budget_ms(call));
         vss_result result = VSS_S_OK;
 
         if (failed)
@@ -252,7 +252,7 @@ static vss_result dropin_abort(vss_writer_call *call) {
         /* The end of one session must not let go what is prepared or held for another. */
         if (!writer->session_id || strcmp(writer->session_id, vss_writer_call_session_id(call)) != 0)
                 return VSS_S_OK;
-        (void)thaw_all(writer, applications_budget_ms(call));
+        (void)thaw_all(writer, event_budget_ms(call));
         applications_forget(writer);
         return VSS_S_OK;
 }
@@ -273,7 +273,7 @@ static vss_result run_afterwards(DropInWriter *writer, vss_writer_call *call, Dr
                         application->in_set = application->in_set &&
                                               application_all_succeeded(call, application->dropin);
         }
-        applications_run(writer, command, applications_budget_ms(call));
+        applications_run(writer, command, event_budget_ms(call));
         for (size_t i = 0; i < writer->files.n; i++)
                 if (writer->applications[i].in_set && writer->applications[i].reply.code < 0 &&
                     n_failed++ == 0)

@@ -11,9 +11,9 @@
 typedef struct Application {
         const DropIn *dropin;
         Child guardian;
-        bool in_set;         /* it takes part, and has not failed */
-        bool frozen;         /* Freeze was ordered; cleared when it has thawed */
-        GuardianReply reply; /* the last one; code VSS_S_FALSE while it is awaited */
+        bool in_set;          /* it takes part, and has not failed */
+        bool frozen;          /* Freeze was ordered; cleared when it has thawed */
+        GuardianReply reply;  /* the last one; code VSS_S_FALSE while it is awaited */
         const char *restored; /* PostRestore: what has come back; else NULL */
         char scratch[128];    /* Verify: its directory; else "" */
 } Application;

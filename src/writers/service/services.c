@@ -4,7 +4,6 @@
  * services.conf: from sections and keys to services
  */
 
-#include <stdarg.h>
 #include <string.h>
 #include "writers/common/child.h"
 #include "writers/service/services.h"
@@ -28,62 +27,14 @@ void service_list_clear(ServiceList *list) {
         for (size_t i = 0; i < list->n; i++)
                 service_clear(&list->items[i]);
         free(list->items);
-        for (size_t i = 0; i < list->n_warnings; i++)
-                free(list->warnings[i]);
+        warnings_clear(&list->warnings);
         *list = (ServiceList){ 0 };
 }
 
-int service_list_warn(ServiceList *list, const char *format, ...) {
-        char *text = NULL;
-        va_list args;
-        int n;
-
-        if (list->n_warnings == SERVICES_WARNINGS_MAX)
-                return 0;
-        va_start(args, format);
-        n = vasprintf(&text, format, args);
-        va_end(args);
-        if (n < 0)
-                return -ENOMEM;
-        list->warnings[list->n_warnings++] = text;
-        return 0;
-}
-
-static int _printf_(3, 4) fail(ConfError *error, unsigned line, const char *format, ...) {
-        va_list args;
-
-        va_start(args, format);
-        (void)vsnprintf(error->message, sizeof(error->message), format, args);
-        va_end(args);
-        error->line = line;
-        return -EBADMSG;
-}
-
-static int set_string(char **string, const char *value) {
-        free(*string);
-        *string = strdup(value);
-        return *string ? 0 : -ENOMEM;
-}
-
-/* Absolute, and the same text for the same place: no "..", no "." and no empty elements. */
-static bool is_plain_path(const char *path) {
-        if (path[0] != '/' || path[1] == '\0' || !text_is_clean(path))
-                return false;
-        for (const char *p = path; *p;) {
-                size_t n = strcspn(p + 1, "/");
-
-                if (n == 0 || (n == 1 && p[1] == '.') || (n == 2 && p[1] == '.' && p[2] == '.'))
-                        return false;
-                p += n + 1;
-        }
-        return true;
-}
-
 static bool is_service_unit(const char *name) {
-        size_t n = strlen(name);
+        const char *dot = strrchr(name, '.');
 
-        return n > 8 && n <= 255 && strcmp(name + n - 8, ".service") == 0 && name[0] != '-' &&
-               strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:-_.\\@") == n;
+        return settings_is_unit(name) && strcmp(dot, ".service") == 0;
 }
 
 static bool is_name(const char *name) {
@@ -92,40 +43,43 @@ static bool is_name(const char *name) {
 
 static int take_unit(Service *service, const ConfEntry *entry, ConfError *error) {
         if (!is_service_unit(entry->value))
-                return fail(error, entry->line, "Unit= is the name of a service (x.service), not \"%.100s\"",
-                            entry->value);
-        return set_string(&service->unit, entry->value);
+                return settings_fail(error, entry->line,
+                                     "Unit= is the name of a service (x.service), not \"%.100s\"",
+                                     entry->value);
+        return settings_set_string(&service->unit, entry->value);
 }
 
 static int take_group(Service *service, const ConfEntry *entry, ConfError *error) {
-        if (!is_plain_path(entry->value))
-                return fail(error, entry->line,
-                            "Cgroup= is a control group as in /proc/PID/cgroup, below the root; \"%.100s\" "
-                            "is none",
-                            entry->value);
-        return set_string(&service->group, entry->value);
+        if (!settings_path_is_plain(entry->value))
+                return settings_fail(
+                        error, entry->line,
+                        "Cgroup= is a control group as in /proc/PID/cgroup, below the root; \"%.100s\" "
+                        "is none",
+                        entry->value);
+        return settings_set_string(&service->group, entry->value);
 }
 
 static int take_user(Service *service, const ConfEntry *entry, ConfError *error) {
         if (!is_name(entry->value))
-                return fail(error, entry->line, "User= is the name of a user");
-        return set_string(&service->user, entry->value);
+                return settings_fail(error, entry->line, "User= is the name of a user");
+        return settings_set_string(&service->user, entry->value);
 }
 
 static int take_name(Service *service, const ConfEntry *entry, ConfError *error) {
         if (!is_name(entry->value))
-                return fail(error, entry->line, "Name= has no '/' and is not empty");
-        return set_string(&service->name, entry->value);
+                return settings_fail(error, entry->line, "Name= has no '/' and is not empty");
+        return settings_set_string(&service->name, entry->value);
 }
 
 static int take_path(Service *service, const ConfEntry *entry, ConfError *error) {
         char *path;
 
-        if (!is_plain_path(entry->value))
-                return fail(error, entry->line,
-                            "Path= is an absolute directory without \"..\", \".\" or \"//\", and not /");
+        if (!settings_path_is_plain(entry->value))
+                return settings_fail(
+                        error, entry->line,
+                        "Path= is an absolute directory without \"..\", \".\" or \"//\", and not /");
         if (service->n_paths == SERVICE_PATHS_MAX)
-                return fail(error, entry->line, "more than %u Path=", SERVICE_PATHS_MAX);
+                return settings_fail(error, entry->line, "more than %u Path=", SERVICE_PATHS_MAX);
         path = strdup(entry->value);
         if (!path)
                 return -ENOMEM;
@@ -140,15 +94,16 @@ static int take_exclude(Service *service, const ConfEntry *entry, ConfError *err
         ServiceExclude exclude;
 
         /* Wildcards are for the last element only. */
-        if (!is_plain_path(entry->value) ||
+        if (!settings_path_is_plain(entry->value) ||
             (pattern && (slash == entry->value || strpbrk(entry->value, "*?") < slash)) ||
             (!pattern && strpbrk(entry->value, "*?")))
-                return fail(error, entry->line,
-                            "Exclude= is an absolute directory, or a pattern in one (/directory/*.tmp), not "
-                            "\"%.100s\"",
-                            entry->value);
+                return settings_fail(
+                        error, entry->line,
+                        "Exclude= is an absolute directory, or a pattern in one (/directory/*.tmp), not "
+                        "\"%.100s\"",
+                        entry->value);
         if (service->n_excludes == SERVICE_EXCLUDES_MAX)
-                return fail(error, entry->line, "more than %u Exclude=", SERVICE_EXCLUDES_MAX);
+                return settings_fail(error, entry->line, "more than %u Exclude=", SERVICE_EXCLUDES_MAX);
         exclude.path = pattern ? strndup(entry->value, (size_t)(slash - entry->value))
                                : strdup(entry->value);
         exclude.filespec = strdup(pattern ? slash + 1 : "*");
@@ -162,22 +117,7 @@ static int take_exclude(Service *service, const ConfEntry *entry, ConfError *err
 }
 
 static int take_level(Service *service, const ConfEntry *entry, ConfError *error) {
-        static const struct {
-                const char *name;
-                enum vss_application_level level;
-        } levels[] = {
-                { "front-end", VSS_APP_FRONT_END },
-                { "back-end", VSS_APP_BACK_END },
-                { "system", VSS_APP_SYSTEM },
-        };
-
-        FOREACH_ELEMENT (level, levels)
-                if (strcmp(entry->value, level->name) == 0) {
-                        service->level = level->level;
-                        return 0;
-                }
-        return fail(error, entry->line, "Level= is front-end, back-end or system, not \"%.100s\"",
-                    entry->value);
+        return settings_take_level(entry, &service->level, error);
 }
 
 static int take_verify(Service *service, const ConfEntry *entry, ConfError *error) {
@@ -188,8 +128,8 @@ static int take_verify(Service *service, const ConfEntry *entry, ConfError *erro
         if (r == -ENOMEM)
                 return r;
         if (r < 0 || !service->verify[0] || service->verify[0][0] != '/')
-                return fail(error, entry->line,
-                            "Verify= is the absolute path of a program and its arguments");
+                return settings_fail(error, entry->line,
+                                     "Verify= is the absolute path of a program and its arguments");
         return 0;
 }
 
@@ -206,7 +146,7 @@ static int take_entry(Service *service, const ConfEntry *entry, ConfError *error
         FOREACH_ELEMENT (key, keys)
                 if (strcmp(entry->key, key->key) == 0)
                         return key->take(service, entry, error);
-        return fail(error, entry->line, "[Service] knows no %.100s=", entry->key);
+        return settings_fail(error, entry->line, "[Service] knows no %.100s=", entry->key);
 }
 
 /* Without Name=: the unit's, or the last element of the control group. */
@@ -214,13 +154,14 @@ static int complete(Service *service, const ConfSection *section, ConfError *err
         const char *name = service->unit ?: service->group ? strrchr(service->group, '/') + 1 : NULL;
 
         if (!name)
-                return fail(error, section->line, "[Service] wants Unit= or Cgroup=: what to stop");
+                return settings_fail(error, section->line, "[Service] wants Unit= or Cgroup=: what to stop");
         if (service->unit && service->group)
-                return fail(error, section->line, "[Service] has either Unit= or Cgroup=, not both");
+                return settings_fail(error, section->line,
+                                     "[Service] has either Unit= or Cgroup=, not both");
         if (!service->user)
-                return fail(error, section->line, "[Service] wants User=: whose files these are");
+                return settings_fail(error, section->line, "[Service] wants User=: whose files these are");
         if (service->n_paths == 0)
-                return fail(error, section->line, "[Service] wants Path=: where its files are");
+                return settings_fail(error, section->line, "[Service] wants Path=: where its files are");
         if (service->name)
                 return 0;
         service->name = service->unit ? strndup(name, strlen(name) - strlen(".service")) : strdup(name);
@@ -238,8 +179,9 @@ static int parse_service(const ConfSection *section, const ServiceList *list, Se
                 r = complete(service, section, error);
         for (size_t i = 0; r >= 0 && i < list->n; i++)
                 if (strcmp(list->items[i].name, service->name) == 0)
-                        r = fail(error, section->line, "there is a service of the name \"%.100s\" already",
-                                 service->name);
+                        r = settings_fail(error, section->line,
+                                          "there is a service of the name \"%.100s\" already",
+                                          service->name);
         return r;
 }
 
@@ -255,10 +197,10 @@ int service_list_from_conf(const char *path, const Conf *conf, ServiceList *ret_
                 if (section->n_entries == 0 && section->name[0] == '\0')
                         continue;
                 if (strcmp(section->name, "Service") != 0)
-                        r = fail(&error, section->line, "there are only sections [Service], not [%.100s]",
-                                 section->name);
+                        r = settings_fail(&error, section->line,
+                                          "there are only sections [Service], not [%.100s]", section->name);
                 else if (list.n == SERVICES_MAX)
-                        r = fail(&error, section->line, "more than %u services", SERVICES_MAX);
+                        r = settings_fail(&error, section->line, "more than %u services", SERVICES_MAX);
                 else
                         r = parse_service(section, &list, &service, &error);
                 if (r >= 0) {
@@ -267,8 +209,8 @@ int service_list_from_conf(const char *path, const Conf *conf, ServiceList *ret_
                 }
                 service_clear(&service);
                 if (r == -EBADMSG)
-                        r = service_list_warn(&list, "%s, line %u: %s; the section is left out", path,
-                                              error.line, error.message);
+                        r = warnings_add(&list.warnings, "%s, line %u: %s; the section is left out", path,
+                                         error.line, error.message);
         }
         if (r < 0) {
                 service_list_clear(&list);
@@ -290,10 +232,10 @@ int service_list_load(const char *path, ServiceList *ret_list) {
                 return r;
         if (r != -ENOENT) {
                 if (error.line > 0)
-                        r = service_list_warn(&list, "%s, line %u: %s", path, error.line, error.message);
+                        r = warnings_add(&list.warnings, "%s, line %u: %s", path, error.line, error.message);
                 else
-                        r = service_list_warn(&list, "%s: %s", path,
-                                              error.message[0] ? error.message : strerror(-r));
+                        r = warnings_add(&list.warnings, "%s: %s", path,
+                                         error.message[0] ? error.message : strerror(-r));
                 if (r < 0)
                         return r;
         }

@@ -8,12 +8,11 @@
  */
 
 #include <linuxvss/types.h>
-#include "util/conf.h"
+#include "writers/common/settings.h"
 
 #define SERVICES_MAX 32u
 #define SERVICE_PATHS_MAX 32u
 #define SERVICE_EXCLUDES_MAX 64u
-#define SERVICES_WARNINGS_MAX 64u
 
 typedef struct ServiceExclude {
         char *path, *filespec; /* the pattern, in the directory and below it */
@@ -35,12 +34,10 @@ typedef struct Service {
 typedef struct ServiceList {
         Service *items; /* SERVICES_MAX */
         size_t n;
-        char *warnings[SERVICES_WARNINGS_MAX];
-        size_t n_warnings;
+        Warnings warnings;
 } ServiceList;
 
 void service_list_clear(ServiceList *list);
-int service_list_warn(ServiceList *list, const char *format, ...) _printf_(2, 3);
 /* A section with an error is left out, with a warning that has its line. Return: 0 or -ENOMEM. */
 int service_list_from_conf(const char *path, const Conf *conf, ServiceList *ret_list);
 /* A file that is not there describes nothing; one that cannot be read is a warning. Return: 0 or -ENOMEM. */

@@ -31,7 +31,7 @@ static void test_whole(void) {
         const Service *shop = list.items;
 
         expect_int("services", (int)list.n, 3);
-        expect_int("no warnings", (int)list.n_warnings, 0);
+        expect_int("no warnings", (int)list.warnings.n, 0);
         expect_str("named by the unit", shop->name, "shop");
         expect_str("unit", shop->unit, "shop.service");
         expect_str("user", shop->user, "shop");
@@ -85,9 +85,10 @@ static void test_mistakes(void) {
                 list = read_text(text);
                 expect_true(one->line, list.n == 1 && strcmp(list.items[0].name, "good") == 0);
                 expect_true("  and a warning",
-                            list.n_warnings == 1 && strstr(list.warnings[0], one->warning));
-                if (list.n_warnings != 1 || !strstr(list.warnings[0], one->warning))
-                        printf("# %zu: %s\n", list.n_warnings, list.n_warnings ? list.warnings[0] : "");
+                            list.warnings.n == 1 && strstr(list.warnings.items[0], one->warning));
+                if (list.warnings.n != 1 || !strstr(list.warnings.items[0], one->warning))
+                        printf("# %zu: %s\n", list.warnings.n,
+                               list.warnings.n ? list.warnings.items[0] : "");
                 service_list_clear(&list);
         }
 }
@@ -106,16 +107,16 @@ static void test_missing(void) {
 
         FOREACH_ELEMENT (one, cases) {
                 list = read_text(one->text);
-                expect_true(one->warning,
-                            list.n == 0 && list.n_warnings == 1 && strstr(list.warnings[0], one->warning));
+                expect_true(one->warning, list.n == 0 && list.warnings.n == 1 &&
+                                                  strstr(list.warnings.items[0], one->warning));
                 service_list_clear(&list);
         }
         list = read_text("[Service]\nUnit=a.service\nUser=root\nPath=/srv\n"
                          "[Service]\nName=a\nCgroup=/b\nUser=root\nPath=/srv\n");
-        expect_true("the same name twice", list.n == 1 && list.n_warnings == 1);
+        expect_true("the same name twice", list.n == 1 && list.warnings.n == 1);
         service_list_clear(&list);
         expect_int("no file", service_list_load("/nonesuch/services.conf", &list), 0);
-        expect_true("describes nothing", list.n == 0 && list.n_warnings == 0);
+        expect_true("describes nothing", list.n == 0 && list.warnings.n == 0);
         service_list_clear(&list);
 }
 

@@ -97,8 +97,8 @@ static vss_result describe(vss_metadata *metadata, const ServiceList *services, 
 
         for (size_t i = 0; r >= 0 && i < services->n; i++)
                 r = describe_service(metadata, &services->items[i], look);
-        for (size_t i = 0; r >= 0 && i < services->n_warnings; i++)
-                r = vss_metadata_add_warning(metadata, "%s", services->warnings[i]);
+        for (size_t i = 0; r >= 0 && i < services->warnings.n; i++)
+                r = vss_metadata_add_warning(metadata, "%s", services->warnings.items[i]);
         return r;
 }
 

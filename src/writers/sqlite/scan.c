@@ -20,19 +20,8 @@ void database_list_clear(DatabaseList *list) {
                 free(list->items[i].group);
         }
         free(list->items);
-        for (size_t i = 0; i < list->n_warnings; i++)
-                free(list->warnings[i]);
+        warnings_clear(&list->warnings);
         *list = (DatabaseList){ 0 };
-}
-
-static int add_warning(DatabaseList *list, const char *text) {
-        if (list->n_warnings == DATABASE_WARNINGS_MAX)
-                return 0;
-        list->warnings[list->n_warnings] = strdup(text);
-        if (!list->warnings[list->n_warnings])
-                return -ENOMEM;
-        list->n_warnings++;
-        return 0;
 }
 
 static int add_database(DatabaseList *list, const ScanMessage *message) {
@@ -78,9 +67,10 @@ static int receive_all(Child *child, uint64_t deadline_usec, DatabaseList *list)
                 int r;
 
                 if (n == -EAGAIN)
-                        return add_warning(list,
-                                           "the search for databases did not end in time: those found until "
-                                           "then are listed; a mounted file system may not answer");
+                        return warnings_add(
+                                &list->warnings, "%s",
+                                "the search for databases did not end in time: those found until "
+                                "then are listed; a mounted file system may not answer");
                 if (n < 0)
                         return (int)n;
                 if ((size_t)n < offsetof(ScanMessage, text))
@@ -91,7 +81,7 @@ static int receive_all(Child *child, uint64_t deadline_usec, DatabaseList *list)
 
                 if (message.kind == SCAN_END)
                         return 0;
-                r = message.kind == SCAN_WARNING ? add_warning(list, message.text)
+                r = message.kind == SCAN_WARNING ? warnings_add(&list->warnings, "%s", message.text)
                                                  : add_database(list, &message);
                 if (r < 0)
                         return r;

@@ -13,9 +13,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "writers/common/child.h"
+#include "writers/common/settings.h"
 
 #define DATABASES_MAX 256u
-#define DATABASE_WARNINGS_MAX 64u
 
 /* Users below this are the system's; so are those of DynamicUser= units. */
 #define SYSTEM_USER_END 1000u
@@ -50,8 +50,7 @@ static inline const char *database_component(const Database *database) {
 typedef struct DatabaseList {
         Database *items;
         size_t n;
-        char *warnings[DATABASE_WARNINGS_MAX];
-        size_t n_warnings;
+        Warnings warnings;
 } DatabaseList;
 
 void database_list_clear(DatabaseList *list);

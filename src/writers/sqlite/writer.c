@@ -19,6 +19,8 @@
 #define PREPARE_OPEN_USEC (30 * USEC_PER_SEC)
 #define THAW_USEC (2 * USEC_PER_SEC)
 
+/* It needs no one instant, also where its databases lie on several volumes: from the last lock to Thaw no
+ * commit is made in any of them, and a checkpoint that goes on moves what the log has anyway. */
 static vss_result describe_database(vss_metadata *metadata, const Database *database) {
         _cleanup_(freep) char *directory = strndup(database->path,
                                                    (size_t)(database->name - database->path));
@@ -71,8 +73,8 @@ static vss_result describe(vss_metadata *metadata, const DatabaseList *list) {
                 if (r < 0 && r != VSS_E_OBJECT_ALREADY_EXISTS)
                         return r;
         }
-        for (size_t i = 0; i < list->n_warnings; i++) {
-                vss_result r = vss_metadata_add_warning(metadata, "%s", list->warnings[i]);
+        for (size_t i = 0; i < list->warnings.n; i++) {
+                vss_result r = vss_metadata_add_warning(metadata, "%s", list->warnings.items[i]);
 
                 if (r < 0)
                         return r;
