@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
+ * mariadb-load lock PATH FILE - keeps the file PATH locked while FILE is there
  * mariadb-load SOCKET WORKER FILE - commits without a pause until SIGTERM, and a line in FILE for each
  *
  * Each transaction inserts the next number into counter, with some ballast, and moves money between two
@@ -10,11 +11,13 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <mysql.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include "util/clock.h"
 
 #define ACCOUNTS 200
@@ -32,6 +35,22 @@ static void run(MYSQL *mysql, const char *sql) {
         exit(1);
 }
 
+/* As a server that runs has it. */
+static int keep_locked(const char *path, const char *file) {
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+
+        if (fd < 0 || fcntl(fd, F_SETLK, &lock) < 0) {
+                (void)fprintf(stderr, "mariadb-load: %s: %s\n", path, strerror(errno));
+                return 1;
+        }
+        puts("locked");
+        (void)fflush(stdout);
+        while (access(file, F_OK) == 0)
+                (void)usleep(10000);
+        return 0;
+}
+
 int main(int argc, char **argv) {
         MYSQL *mysql = mysql_init(NULL);
         uint64_t n, longest = 0;
@@ -40,6 +59,8 @@ int main(int argc, char **argv) {
         FILE *file;
         int worker;
 
+        if (argc == 4 && strcmp(argv[1], "lock") == 0)
+                return keep_locked(argv[2], argv[3]);
         if (argc != 4 || !mysql)
                 return 2;
         worker = (int)strtol(argv[2], NULL, 10);

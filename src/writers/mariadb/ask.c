@@ -103,7 +103,8 @@ static int read_rights(Client *client, Instance *instance, uint64_t deadline_use
 }
 
 static void tell_refused(const InstanceList *list, Instance *instance, const Client *client, int error) {
-        (void)!asprintf(&instance->unreachable, "%s", *client->error ? client->error : strerror(-error));
+        (void)!asprintf(&instance->unreachable, "%s%s", *client->error ? client->error : strerror(-error),
+                        client_advice(error));
         if (error != -EACCES)
                 return;
         (void)!asprintf(&instance->missing_right, "%s: %s may not log in (%s)", instance->logical_path,
@@ -131,6 +132,9 @@ void instance_ask(const InstanceList *list, Instance *instance, uint64_t deadlin
                 r = read_rights(&client, instance, deadline_usec);
         if (r >= 0)
                 r = read_list(&client, "SHOW DATABASES", deadline_usec, instance->databases);
+        if (r >= 0)
+                r = replicas_read(&client, server_kind(instance_get(instance, "version")) == SERVER_MYSQL,
+                                  deadline_usec, &instance->replicas);
         if (r >= 0 && !instance->missing_right)
                 /* Tables with a DATA DIRECTORY of their own; MySQL has the view under another name. */
                 (void)read_list(&client,

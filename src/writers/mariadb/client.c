@@ -16,6 +16,8 @@
 #include "writers/mariadb/client.h"
 
 #define SQL_MAX 4096u
+#define FULL_USEC (500 * USEC_PER_MSEC)
+#define FULL_AGAIN_USEC (20 * USEC_PER_MSEC)
 
 static void set_error(Client *client, unsigned code, const char *text) {
         client->code = code;
@@ -35,6 +37,10 @@ static int classify(Client *client) {
         case ER_ACCESS_DENIED_NO_PASSWORD_ERROR:
         case CR_AUTH_PLUGIN_CANNOT_LOAD:
                 return -EACCES;
+        case ER_CON_COUNT_ERROR:
+        case ER_TOO_MANY_USER_CONNECTIONS:
+        case ER_USER_LIMIT_REACHED:
+                return -EUSERS;
         case CR_SERVER_GONE_ERROR:
         case CR_SERVER_LOST:
         case CR_CONNECTION_ERROR:
@@ -76,7 +82,7 @@ static int give_up(Client *client, const char *what) {
         return -ETIMEDOUT;
 }
 
-int client_connect(Client *client, const ClientAddress *address, uint64_t deadline_usec) {
+static int try_connect(Client *client, const ClientAddress *address, uint64_t deadline_usec) {
         unsigned seconds = 3600;
         MYSQL *connected = NULL;
         int status;
@@ -111,6 +117,33 @@ int client_connect(Client *client, const ClientAddress *address, uint64_t deadli
         }
         client->thread = mysql_thread_id(client->mysql);
         return 0;
+}
+
+int client_connect(Client *client, const ClientAddress *address, uint64_t deadline_usec) {
+        uint64_t patience = MIN(deadline_usec, now_usec() + FULL_USEC);
+
+        for (;;) {
+                int r = try_connect(client, address, deadline_usec);
+
+                /* The last one may be our own, which we have closed, and which the server has yet to notice.
+                 */
+                if (r != -EUSERS || now_usec() + FULL_AGAIN_USEC >= patience)
+                        return r;
+                (void)usleep(FULL_AGAIN_USEC);
+        }
+}
+
+const char *client_advice(int error) {
+        switch (error) {
+        case -EUSERS:
+                return ": all connections are taken: end one, or raise max_connections; for an account with "
+                       "the "
+                       "right CONNECTION ADMIN one more is kept";
+        case -ECONNRESET:
+                return ": it is starting or stopping: try again when it lets clients in";
+        default:
+                return "";
+        }
 }
 
 int client_run(Client *client, const char *sql, uint64_t deadline_usec, MYSQL_RES **ret_rows) {

@@ -9,7 +9,8 @@
  * a limit of its own (max_statement_time), and client_cancel() ends it from a second connection.
  *
  * Functions return 0 or a negative errno: -ETIMEDOUT, -ECONNRESET when the connection is lost, -EACCES when
- * the server refuses this user, -EREMOTEIO for an error of the server; the words are in Client.error.
+ * the server refuses this user, -EUSERS when it has no connection left, -EREMOTEIO for an error of the
+ * server; the words are in Client.error.
  */
 
 #include <stdbool.h>
@@ -33,6 +34,8 @@ typedef struct Client {
 } Client;
 
 int client_connect(Client *client, const ClientAddress *address, uint64_t deadline_usec);
+/* What to do about a connection that could not be made, to be put behind the words; "" most often. */
+const char *client_advice(int error);
 /* @ret_rows: for client_free_rows(); NULL if nobody wants them. */
 int client_run(Client *client, const char *sql, uint64_t deadline_usec, struct st_mysql_res **ret_rows);
 /* The same with a statement made as printf() does. */

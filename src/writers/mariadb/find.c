@@ -454,7 +454,9 @@ int instance_list_find(const Settings *settings, bool all, uint64_t deadline_use
                 }
                 if (instance->pid > 0)
                         instance_ask(&list, instance, deadline_usec);
-                r = find_other_directories(instance);
+                r = replicas_warn(instance, list.warnings);
+                if (r >= 0)
+                        r = find_other_directories(instance);
                 if (r >= 0)
                         r = look_aside(instance);
         }

@@ -184,7 +184,8 @@ static void freeze_down(Hold *hold) {
         FOREACH_ELEMENT (fd, hold->locks)
                 if (*fd >= 0 && fcntl(*fd, F_OFD_SETLK, &lock) < 0) {
                         hold_fail(hold, VSS_E_WRITERERROR_RETRYABLE,
-                                  "%s: it was started while the shadow copy was prepared: try again",
+                                  "%s: it is starting, or was started while the shadow copy was prepared: "
+                                  "try again when it runs",
                                   hold->instance->logical_path);
                         return;
                 }
@@ -202,8 +203,8 @@ void hold_prepare(Hold *hold) {
         }
         r = client_connect(&hold->client, &hold->address, hold->deadline_usec);
         if (r < 0) {
-                hold_fail(hold, VSS_E_WRITERERROR_RETRYABLE, "%s: no connection: %s",
-                          hold->instance->logical_path, hold->client.error);
+                hold_fail(hold, VSS_E_WRITERERROR_RETRYABLE, "%s: no connection: %s%s",
+                          hold->instance->logical_path, hold->client.error, client_advice(r));
                 return;
         }
         (void)snprintf(sql, sizeof(sql), "SET SESSION wait_timeout=%u, lock_wait_timeout=%u",
@@ -233,6 +234,10 @@ static void note_position(Hold *hold) {
                         "information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN "
                         "('wsrep_cluster_state_uuid', 'wsrep_last_committed')",
                         hold->deadline_usec, hold->position.wsrep, sizeof(hold->position.wsrep));
+        /* Of a replica, also where its source stood. Others are not asked again. */
+        if (r >= 0 && hold->instance->replicas.n > 0)
+                r = replicas_read(&hold->client, kind_of(hold) == SERVER_MYSQL, hold->deadline_usec,
+                                  &hold->replicas);
         if (r >= 0 && !hold->one_instant)
                 r = hold_note_files(hold);
         /* In this order: the checkpoint that was noted is behind what has been written by now. */

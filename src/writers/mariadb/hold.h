@@ -36,6 +36,7 @@ typedef struct Hold {
         bool prepared, frozen;
         /* at Freeze */
         Position position;
+        ReplicaList replicas;
         bool has_redo; /* its format is known */
         RedoHeader redo;
         unsigned char aria[ARIA_CONTROL_MAX];

@@ -30,6 +30,22 @@ typedef struct Settings {
         char error[512]; /* a mistake in the file; "" if there is none */
 } Settings;
 
+#define REPLICAS_MAX 8u
+
+/* One source that a server replicates from. */
+typedef struct Replica {
+        char source[280];   /* HOST:PORT */
+        char position[540]; /* FILE:POSITION of the source's log: what is before it has been applied */
+        bool running;
+        int64_t behind_seconds; /* -1: not known */
+} Replica;
+
+typedef struct ReplicaList {
+        Replica items[REPLICAS_MAX];
+        size_t n;
+        bool refused; /* there are some, and we may not look */
+} ReplicaList;
+
 typedef struct Instance {
         char *logical_path; /* of its component */
         char *unit;         /* the unit that runs it; NULL: none is known */
@@ -40,6 +56,7 @@ typedef struct Instance {
         vss_value *variables;         /* texts: what SHOW VARIABLES says, or what @options do */
         vss_value *databases;         /* names */
         vss_value *remote_files;      /* data files outside of all directories */
+        ReplicaList replicas;         /* when it was asked */
         vss_value *other_directories; /* databases on volumes of their own, or behind links */
         char *unreachable;            /* it runs, but this was the answer */
         char *missing_right;          /* what it cannot do for us, */
@@ -78,6 +95,11 @@ ClientAddress instance_address(const InstanceList *list, const Instance *instanc
 
 /* ask.c: connect, and fill in what the server says. */
 void instance_ask(const InstanceList *list, Instance *instance, uint64_t deadline_usec);
+
+/* replica.c. Return: 0 or a negative errno, with the words in the client. */
+int replicas_read(Client *client, bool mysql, uint64_t deadline_usec, ReplicaList *ret_list);
+/* Tell of those that are not where their source is. Return: 0 or -ENOMEM. */
+int replicas_warn(const Instance *instance, vss_value *warnings);
 
 /* describe.c */
 vss_result instance_describe(vss_metadata *metadata, const Instance *instance, const char *crash_only);

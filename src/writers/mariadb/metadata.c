@@ -48,6 +48,14 @@ void metadata_write(const Hold *hold, char *ret_text, size_t size) {
         add(&text, "binlog-position", "%s", hold->position.binlog_position);
         add(&text, "gtid-binlog-pos", "%s", hold->position.gtid_binlog);
         add(&text, "gtid-slave-pos", "%s", hold->position.gtid_slave);
+        for (size_t i = 0; i < hold->replicas.n; i++) {
+                const Replica *replica = &hold->replicas.items[i];
+
+                add(&text, "replica-of", "%s", replica->source);
+                add(&text, "replica-position", "%s", replica->position);
+                if (replica->behind_seconds >= 0)
+                        add(&text, "replica-behind", "%lld", (long long)replica->behind_seconds);
+        }
         add(&text, "wsrep-position", "%s", hold->position.wsrep);
         if (!hold->one_instant && instance->pid > 0) {
                 add(&text, "innodb-checkpoint", "%llu",
