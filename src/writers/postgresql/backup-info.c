@@ -68,6 +68,7 @@ int backup_info_format(const BackupInfo *info, char **ret_text) {
         if (info->segment_size > 0)
                 (void)fprintf(out, "segment-size=%" PRIu64 "\n", info->segment_size);
         put_lsn(out, "lsn", info->lsn);
+        put_lsn(out, "received", info->received);
         put_lsn(out, "redo", info->redo);
         put_lsn(out, "start", info->start);
         put_lsn(out, "stop", info->stop);
@@ -194,6 +195,8 @@ static bool take_entry(BackupInfo *info, const char *key, char **value) {
                 return take_number(*value, UINT64_C(1) << 30, &info->segment_size);
         if (strcmp(key, "lsn") == 0)
                 return lsn_parse(*value, &info->lsn) >= 0;
+        if (strcmp(key, "received") == 0)
+                return lsn_parse(*value, &info->received) >= 0;
         if (strcmp(key, "redo") == 0)
                 return lsn_parse(*value, &info->redo) >= 0;
         if (strcmp(key, "start") == 0)

@@ -24,6 +24,7 @@ typedef struct BackupInfo {
         uint32_t timeline;
         uint64_t segment_size; /* 0: not known */
         Lsn lsn;               /* where the log was before the cut; 0: nobody could be asked */
+        Lsn received;          /* of a standby: how far it had the log; 0: not known */
         Lsn redo;              /* from where the copy is recovered; 0: not known */
         Lsn start, stop;       /* of a backup, or of the log */
         bool in_recovery;      /* a standby */

@@ -130,6 +130,30 @@ static vss_result describe_cluster(vss_metadata *metadata, const Cluster *cluste
         return r >= 0 && cluster->exists ? add_excludes(metadata, cluster) : r;
 }
 
+/* What a standby has not replayed may be missing in a copy. */
+static vss_result tell_lag(vss_metadata *metadata, Sql *sql, const char *label, uint64_t deadline_usec) {
+        if (sql_run(sql, deadline_usec,
+                    "SELECT pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), "
+                    "extract(epoch FROM now() - pg_last_xact_replay_timestamp())::bigint, "
+                    "CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() END, "
+                    "pg_last_wal_replay_lsn()",
+                    0, NULL) < 0)
+                return VSS_S_OK;
+        if (sql_is_true(sql, 0, 2))
+                return vss_metadata_add_warning(
+                        metadata,
+                        "%s: it is a standby that replays nothing now "
+                        "(pg_wal_replay_resume): a copy is sure to have what it has replayed, up to %s",
+                        label, sql_value(sql, 0, 3));
+        if (strtoll(sql_value(sql, 0, 0), NULL, 10) <= 0 || strtoll(sql_value(sql, 0, 1), NULL, 10) < 1)
+                return VSS_S_OK;
+        return vss_metadata_add_warning(
+                metadata,
+                "%s: it is a standby, and %s s and %s bytes of log behind what it has "
+                "received: a copy is sure to have what it has replayed, up to %s",
+                label, sql_value(sql, 0, 1), sql_value(sql, 0, 0), sql_value(sql, 0, 3));
+}
+
 /* The rights that a copy needs which is not cut at one instant. */
 static vss_result ask_rights(vss_metadata *metadata, const Cluster *cluster, const PgSettings *settings,
                              uint64_t deadline_usec) {
@@ -170,7 +194,7 @@ static vss_result ask_rights(vss_metadata *metadata, const Cluster *cluster, con
                                end, settings->user);
                 return vss_metadata_add_missing_right(metadata, what, remedy);
         }
-        return VSS_S_OK;
+        return tell_lag(metadata, sql, label, deadline_usec);
 }
 
 vss_result pg_describe(const ClusterList *list, bool ask, uint64_t deadline_usec, vss_metadata *metadata) {

@@ -16,6 +16,7 @@
 #define RETRY_USEC (100 * USEC_PER_MSEC)
 /* The names of functions, and one of their arguments, are others since version 15. */
 #define NEW_NAMES 150000
+#define MAKE_ROOM ": make room on the file systems of the cluster, and try again"
 
 void hold_clear(Hold *hold) {
         hold->sql = sql_close(hold->sql);
@@ -124,13 +125,14 @@ static int learn_facts(Hold *hold) {
                     "(SELECT system_identifier FROM pg_control_system()), "
                     "(SELECT timeline_id FROM pg_control_checkpoint()), "
                     "(SELECT bytes_per_wal_segment FROM pg_control_init()), "
-                    "current_setting('wal_level')",
+                    "current_setting('wal_level'), pg_last_wal_receive_lsn()",
                     0, NULL);
 
         if (r < 0)
                 return r;
         info->in_recovery = sql_is_true(hold->sql, 0, 0);
         (void)lsn_parse(sql_value(hold->sql, 0, 1), &info->lsn);
+        (void)lsn_parse(sql_value(hold->sql, 0, 8), &info->received);
         hold->facts.fsync = sql_is_true(hold->sql, 0, 2);
         hold->facts.full_page_writes = sql_is_true(hold->sql, 0, 3);
         (void)snprintf(info->system_id, sizeof(info->system_id), "%s", sql_value(hold->sql, 0, 4));
@@ -458,8 +460,8 @@ static void finish_backup(Hold *hold, const char *data, const char *wal) {
                 r = write_text(data, "tablespace_map", info->map);
         if (r < 0) {
                 hold_fail(hold, VSS_E_WRITERERROR_NONRETRYABLE,
-                          "the shadow copy cannot be written to, and is no backup without its label: %s",
-                          strerror(-r));
+                          "the shadow copy cannot be written to, and is no backup without its label: %s%s",
+                          strerror(-r), r == -ENOSPC ? MAKE_ROOM : "");
                 return;
         }
         r = wal_copy(hold->cluster->wal, wal, info->timeline,
@@ -473,8 +475,8 @@ static void finish_backup(Hold *hold, const char *data, const char *wal) {
         else if (r < 0)
                 hold_fail(hold,
                           r == -ENOSPC ? VSS_E_WRITERERROR_OUTOFRESOURCES : VSS_E_WRITERERROR_NONRETRYABLE,
-                          "segment %s of the log cannot be copied into the shadow copy: %s", name,
-                          strerror(-r));
+                          "segment %s of the log cannot be copied into the shadow copy: %s%s", name,
+                          strerror(-r), r == -ENOSPC ? MAKE_ROOM : "");
         hold->sql = sql_close(hold->sql);
 }
 
