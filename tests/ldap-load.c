@@ -3,11 +3,17 @@
 /*
  * What an application of a directory does, for tests and measurements
  *
- *   ldap-load run URL LOG DN...          a counter in each of these entries (attribute description), one
- * after the other, until SIGTERM; "N SENT ACK" in microseconds for each round to LOG ldap-load press URL
- * SECONDS N DN...  N connections that write and read as much as they can; tells how many writes there were
- * in a second ldap-load keep DIRECTORY FILE        the write transaction of a database, as by slapadd, while
- * FILE is there
+ * ldap-load run URL LOG DN...          a counter in each of these entries (attribute description), one after
+ *                                      the other, until SIGTERM; "N SENT ACK" in microseconds for each round
+ *                                      to LOG
+ *
+ * ldap-load press URL SECONDS N DN...  N connections that write and read as much as they can; tells how many
+ *                                      writes there were in a second
+ *
+ * ldap-load keep DIRECTORY FILE        the write transaction of a database, as by slapadd, while FILE is
+ * there
+ *
+ * ldap-load crowd SOCKET N FILE        N connections that say nothing, while FILE is there
  */
 
 #include <errno.h>
@@ -21,6 +27,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include "util/clock.h"
 #include "util/macro.h"
@@ -149,6 +157,26 @@ static int keep(const char *directory, const char *file) {
         return 0;
 }
 
+/* More than the server takes, perhaps: then they wait. */
+static int crowd(const char *path, size_t n, const char *file) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+        (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+        for (size_t i = 0; i < n; i++) {
+                int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+                if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+                        perror(path);
+                        return 1;
+                }
+        }
+        puts("there");
+        (void)fflush(stdout);
+        while (access(file, F_OK) == 0)
+                (void)usleep(10000);
+        return 0;
+}
+
 int main(int argc, char *argv[]) {
         if (argc >= 5 && argc - 4 <= DNS_MAX && strcmp(argv[1], "run") == 0)
                 return run(argv[2], argv[3], argv + 4, (size_t)argc - 4);
@@ -158,7 +186,10 @@ int main(int argc, char *argv[]) {
                              (size_t)argc - 5);
         if (argc == 4 && strcmp(argv[1], "keep") == 0)
                 return keep(argv[2], argv[3]);
-        fputs("Usage: ldap-load run URL LOG DN... | press URL SECONDS N DN... | keep DIRECTORY FILE\n",
+        if (argc == 5 && strcmp(argv[1], "crowd") == 0)
+                return crowd(argv[2], strtoul(argv[3], NULL, 10), argv[4]);
+        fputs("Usage: ldap-load run URL LOG DN... | press URL SECONDS N DN... | keep DIRECTORY FILE | "
+              "crowd SOCKET N FILE\n",
               stderr);
         return 2;
 }

@@ -17,3 +17,8 @@ typedef int (*clone_path_fn)(const char *directory, char *ret_path, size_t size,
 
 /* @config: the copy's slapd.d; @output is made. Return: 0 or a negative errno. */
 int clone_config_write(const char *config, const char *output, clone_path_fn clone_path, void *userdata);
+
+/* The same for a slapd.conf, and what it includes, as files in @directory; @ret_path: the first. Only the
+ * directories are changed. -ELOOP: it includes too many. */
+int clone_conf_write(const char *conf, const char *directory, clone_path_fn clone_path, void *userdata,
+                     char *ret_path, size_t size);

@@ -290,6 +290,54 @@ static void test_config(void) {
         expect_int("no directory", config_walk("/nowhere", list_dn, text), -ENOENT);
 }
 
+static void read_back(const char *path, char *text, size_t size) {
+        FILE *file = fopen(path, "re");
+
+        memset(text, 0, size);
+        if (!file)
+                return;
+        (void)fread(text, 1, size - 1, file);
+        (void)fclose(file);
+}
+
+static void test_conf(void) {
+        char conf[512], first[512], second[512], text[4096];
+
+        make_directory("made");
+        (void)snprintf(conf, sizeof(conf), "%s/slapd.conf", dir);
+        (void)snprintf(second, sizeof(second), "%s/made", dir);
+        (void)snprintf(
+                text, sizeof(text),
+                "# directory /none\ndatabase mdb\nDirectory\n  \"/srv/a \\\"b\"\ninclude %s/more.conf\n"
+                "directoryx /srv/c\n",
+                dir);
+        write_file("slapd.conf", text);
+        write_file("more.conf", "suffix o=more\ndirectory\t/srv/more");
+        expect_int("a slapd.conf for copies",
+                   clone_conf_write(conf, second, to_copy, NULL, first, sizeof(first)), 0);
+        read_back(first, text, sizeof(text));
+        expect_true("directories lead to the copies, also on two lines and quoted",
+                    strstr(text, "directory \"/copy/srv/a \\\"b\"\n") != NULL);
+        expect_true("comments are gone, the rest stays", !strstr(text, "/none") &&
+                                                                 strstr(text, "database mdb\n") &&
+                                                                 strstr(text, "directoryx /srv/c\n"));
+        (void)snprintf(second, sizeof(second), "%s/made/1.conf", dir);
+        expect_true("what is included is a file of its own", strstr(text, second) != NULL);
+        read_back(second, text, sizeof(text));
+        expect_str("and changed, too", text, "suffix o=more\ndirectory \"/copy/srv/more\"\n");
+        (void)snprintf(text, sizeof(text), "include %s\n", conf);
+        write_file("slapd.conf", text);
+        make_directory("loop");
+        (void)snprintf(second, sizeof(second), "%s/loop", dir);
+        expect_int("what includes itself ends",
+                   clone_conf_write(conf, second, to_copy, NULL, first, sizeof(first)), -ELOOP);
+        write_file("slapd.conf", "include /nowhere/at-all\n");
+        make_directory("missing");
+        (void)snprintf(second, sizeof(second), "%s/missing", dir);
+        expect_int("what is not there", clone_conf_write(conf, second, to_copy, NULL, first, sizeof(first)),
+                   -ENOENT);
+}
+
 static void test_tree(void) {
         uint64_t first = 0, again = 0, changed = 0;
         char path[512];
@@ -333,6 +381,7 @@ int main(void) {
         if (!mkdtemp(dir))
                 return 1;
         test_config();
+        test_conf();
         test_tree();
         test_no_environment();
         (void)snprintf(command, sizeof(command), "rm -rf -- %s", dir);

@@ -79,18 +79,45 @@ static vss_result run(Verify *verify, const char *what, const char *const *argv)
                               : "it failed and did not say why");
 }
 
+/* Where the directories lie is in it already. */
+static int same_path(const char *directory, char *ret_path, size_t size, void *userdata) {
+        return snprintf(ret_path, size, "%s", directory) < (int)size ? 0 : -ENAMETOOLONG;
+}
+
+/* A slapd.conf is no part of the component: what is there now is taken, and made a slapd.d. */
+static vss_result convert_conf(Verify *verify, char *ret_config, size_t size) {
+        char conf[PATH_MAX];
+        const char *const argv[] = { "/usr/sbin/slaptest", "-f", conf, "-F", ret_config, NULL };
+        int r = clone_conf_write(verify->target.record.config, verify->scratch, clone_path, verify, conf,
+                                 sizeof(conf));
+
+        (void)snprintf(ret_config, size, "%s/converted", verify->scratch);
+        if (r >= 0 && mkdir(ret_config, 0700) < 0)
+                r = -errno;
+        if (r < 0)
+                return fail(verify, verify->target.record.config, strerror(-r));
+        return run(verify, "slaptest of its configuration", argv);
+}
+
 static vss_result make_config(Verify *verify) {
-        char copy[PATH_MAX], ldif[PATH_MAX];
+        char config[PATH_MAX], ldif[PATH_MAX];
         const char *const argv[] = {
                 "/usr/sbin/slapadd", "-n", "0", "-F", verify->config, "-l", ldif, NULL
         };
-        int r;
+        bool conf_file = verify->target.conf_file;
+        vss_result result;
+        int r = 0;
 
         (void)snprintf(verify->config, sizeof(verify->config), "%s/slapd.d", verify->scratch);
         (void)snprintf(ldif, sizeof(ldif), "%s/config.ldif", verify->scratch);
-        r = map_path(verify->call, verify->target.record.config, copy, sizeof(copy));
+        if (conf_file) {
+                result = convert_conf(verify, config, sizeof(config));
+                if (result < 0)
+                        return result;
+        } else
+                r = map_path(verify->call, verify->target.record.config, config, sizeof(config));
         if (r >= 0)
-                r = clone_config_write(copy, ldif, clone_path, verify);
+                r = clone_config_write(config, ldif, conf_file ? same_path : clone_path, verify);
         if (r >= 0 && mkdir(verify->config, 0700) < 0)
                 r = -errno;
         if (r < 0)
@@ -172,11 +199,6 @@ static vss_result verify_one(Verify *verify) {
 
         if (!verify->scratch)
                 return fail(verify, "verify", "there is no scratch directory");
-        if (verify->target.conf_file)
-                return fail(verify, verify->target.record.config,
-                            "a server that is configured by slapd.conf cannot be verified: turn it into "
-                            "slapd.d (slaptest "
-                            "-f, -F)");
         r = make_config(verify);
         for (size_t i = 0; r >= 0 && i < verify->target.record.n; i++)
                 if (verify->target.record.databases[i].suffix[0])
