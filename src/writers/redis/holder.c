@@ -93,6 +93,14 @@ static void tell_missing(Task *task, const char *missing) {
                 instance->password[0] ? "" : task->product->settings);
 }
 
+/* Of what it tells nobody while it loads. */
+static int fail_to_answer(Task *task, int error) {
+        if (error == -EAGAIN)
+                return fail(task, VSS_E_WRITERERROR_RETRYABLE,
+                            "it is loading its data (%.100s): try again when it has them", task->server.why);
+        return fail_with_server(task, "it does not answer");
+}
+
 static int connect_server(Task *task) {
         const Instance *instance = task->instance;
         int r;
@@ -118,7 +126,7 @@ static int connect_server(Task *task) {
                             "it closes the connection at once (%.100s): it may be out of connections "
                             "(maxclients)",
                             task->server.why);
-        return r < 0 ? fail_with_server(task, "it does not answer") : 0;
+        return r < 0 ? fail_to_answer(task, r) : 0;
 }
 
 static int look(Task *task) {
@@ -133,7 +141,7 @@ static int look(Task *task) {
                 return fail(task, VSS_E_WRITERERROR_NONRETRYABLE, "it does not let its writer use %s",
                             missing);
         }
-        return r < 0 ? fail_with_server(task, "it does not answer") : 0;
+        return r < 0 ? fail_to_answer(task, r) : 0;
 }
 
 /* A child_main_fn. */
