@@ -169,13 +169,17 @@ is_held() {
         ! timed_write "$1/.held-probe" "${2:-300}"
 }
 
+# Between two looks as long as one takes: who is waited for needs the processor, too.
 wait_for() {
-        local deadline=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+        local deadline=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000)) began took
         shift
         while true; do
+                began=${EPOCHREALTIME/[.,]/}
                 "$@" > /dev/null 2>&1 && return 0
-                [ "${EPOCHREALTIME/[.,]/}" -lt "$deadline" ] || return 1
-                nap 0.02
+                took=$((${EPOCHREALTIME/[.,]/} - began))
+                [ $((began + took)) -lt "$deadline" ] || return 1
+                took=$((took < 20000 ? 20000 : took < 500000 ? took : 500000))
+                nap "0.$(printf %06d "$took")"
         done
 }
 
