@@ -8,7 +8,8 @@
  * Unit NAME is the executable DIRECTORY/NAME (default /run/units), which is called as root with "start",
  * "stop" or "status" (exit status 0: it is active). Each job ends when its program has, as "done" or
  * "failed". What it was asked to do is a line of DIRECTORY/.log, "start NAME". Of the interface there is
- * LoadUnit, GetUnit, StartUnit, StopUnit, Subscribe, JobRemoved, and LoadState and ActiveState of units.
+ * LoadUnit, GetUnit, StartUnit, StopUnit, Subscribe, JobRemoved, and LoadState and ActiveState of units; EnableUnitFiles,
+ * DisableUnitFiles and Reload do nothing but fail where DIRECTORY/.refuse is.
  */
 
 #include <errno.h>
@@ -128,6 +129,25 @@ static int on_control(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return r < 0 ? r : sd_bus_reply_method_return(m, "o", job->path);
 }
 
+static int on_files(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        bool enable = strcmp(sd_bus_message_get_member(m), "EnableUnitFiles") == 0;
+        const char *unit;
+        int r = sd_bus_message_enter_container(m, 'a', "s");
+
+        if (access(path_of(".refuse"), F_OK) == 0)
+                return sd_bus_error_setf(error, SD_BUS_ERROR_FAILED, "It is refused.");
+        while (r >= 0 && (r = sd_bus_message_read(m, "s", &unit)) > 0)
+                note(enable ? "enable" : "disable", unit);
+        if (r < 0)
+                return r;
+        return enable ? sd_bus_reply_method_return(m, "ba(sss)", true, 0) : sd_bus_reply_method_return(m, "a(sss)", 0);
+}
+
+static int on_reload(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        note("reload", "");
+        return sd_bus_reply_method_return(m, "");
+}
+
 static int on_subscribe(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return sd_bus_reply_method_return(m, "");
 }
@@ -158,6 +178,9 @@ static const sd_bus_vtable manager[] = {
         SD_BUS_METHOD("GetUnit", "s", "o", on_load, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("StartUnit", "ss", "o", on_control, 0),
         SD_BUS_METHOD("StopUnit", "ss", "o", on_control, 0),
+        SD_BUS_METHOD("EnableUnitFiles", "asbb", "ba(sss)", on_files, 0),
+        SD_BUS_METHOD("DisableUnitFiles", "asb", "a(sss)", on_files, 0),
+        SD_BUS_METHOD("Reload", "", "", on_reload, 0),
         SD_BUS_METHOD("Subscribe", "", "", on_subscribe, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL("JobRemoved", "uoss", 0),
         SD_BUS_VTABLE_END,

@@ -100,7 +100,7 @@ char *catalog_path(void) {
         return r < 0 ? NULL : path;
 }
 
-static int make_directories(const char *path, Why *why) {
+int catalog_make_directory(const char *path, Why *why) {
         _cleanup_(freep) char *copy = strdup(path);
 
         if (!copy)
@@ -196,7 +196,7 @@ static int open_at(const char *path, bool reader, Why *why, Catalog **ret_catalo
 /* What is damaged must keep no backup from being made: it goes aside. */
 int catalog_open(const char *path, Why *why, char **ret_set_aside, Catalog **ret_catalog) {
         _cleanup_(freep) char *aside = NULL;
-        int r = make_directories(path, why);
+        int r = catalog_make_directory(path, why);
 
         *ret_set_aside = NULL;
         if (r == 0)

@@ -22,6 +22,8 @@ typedef struct Catalog Catalog;
 /* Where this user's is: root's is the machine's. Allocated; NULL without memory or a home. */
 char *catalog_path(void);
 
+/* The directory of @path, for this user alone. */
+int catalog_make_directory(const char *path, Why *why);
 /*
  * catalog_open() - open it, made if need be
  * @ret_set_aside: where one went that was damaged and has been replaced by a new one; NULL; to be freed

@@ -92,7 +92,7 @@ static void tell_failure(Cli *cli, vss_result result, const char *culprit, const
         cli_note("%s%s%s%s", where ?: "", named ? culprit : "", named ? ": " : "", message);
         remedy = remedy ?: vss_result_remedy(result);
         fprintf(stderr, "     %s (%s)\n", remedy, vss_result_name(result));
-        if (!cli->json)
+        if (!cli->json && !cli->errors)
                 return;
         document = error_value(cli, result, culprit, message, remedy);
         if (cli->errors)

@@ -31,8 +31,8 @@ struct Cli {
         bool copies_lost;   /* ... or that shadow copies were lost */
         const char *script; /* the script that is run, and its line: failures name them; NULL: none */
         unsigned line;
-        vss_value *errors; /* with a script: where failures are collected for its answer, instead of being
-                              one */
+        vss_value *errors; /* with a script or a task: where failures are collected for its answer, instead of
+                              being one */
 };
 
 DEFINE_CLEANUP(vss_async *, vss_async_free)
