@@ -31,10 +31,6 @@ bool backup_type_from_name(const char *name, enum vss_backup_type *ret_type) {
         return false;
 }
 
-const char *backup_type_name(enum vss_backup_type type) {
-        return (size_t)type < ELEMENTS(backup_types) && backup_types[type] ? backup_types[type] : "";
-}
-
 const char *provider_type_name(int64_t type) {
         static const char *const names[] = {
                 [VSS_PROV_UNKNOWN] = "unknown",      [VSS_PROV_SYSTEM] = "system",

@@ -42,6 +42,5 @@ int options_parse(Cli *cli, const Option *table, size_t n, int argc, char **argv
 
 /* Backup types and others with the names that the command line uses. */
 bool backup_type_from_name(const char *name, enum vss_backup_type *ret_type);
-const char *backup_type_name(enum vss_backup_type type); /* "" for what is none */
 const char *provider_type_name(int64_t type);
 const char *component_type_name(int64_t type);

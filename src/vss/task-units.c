@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "model/filespec.h"
 #include "tasks/systemd.h"
 #include "util/clock.h"
 #include "vss/task-units.h"

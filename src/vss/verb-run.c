@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/file.h>
+#include "model/filespec.h"
 #include "tasks/catalog.h"
 #include "util/clock.h"
 #include "vss/hook.h"

@@ -5,6 +5,7 @@
  */
 
 #include <string.h>
+#include "model/filespec.h"
 #include "tasks/catalog.h"
 #include "tasks/systemd.h"
 #include "util/clock.h"
