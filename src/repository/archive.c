@@ -371,9 +371,11 @@ static int walk_late(Archive *archive, Dir *root) {
         }
         node_from_stat(archive, options->late_name, &st, &root->nodes[slot]);
         r = enter(root, slot, fd, 0, &dir);
-        if (r == 0)
-                archive_do_all(archive, dir);
-        return r;
+        if (r < 0)
+                return r;
+        archive_do_all(archive, dir);
+        dir_release(root);
+        return 0;
 }
 
 static int make_root(Archive *archive, Wanted *wanted, Dir **ret_root) {
