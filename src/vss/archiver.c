@@ -48,7 +48,10 @@ static void send_event(ArchiverChild *child, vss_value *event) {
 
 static void send_failed(ArchiverChild *child, int status) {
         vss_value *event = new_event("failed");
+        const vss_value *errors = child->cli->errors;
 
+        if (errors)
+                (void)vss_value_set(event, "errors", vss_value_copy(errors));
         (void)vss_value_set_integer(event, "status", status);
         send_event(child, event);
 }
@@ -346,6 +349,9 @@ void archiver_main(Cli *cli, const ArchiverJob *job, int fd) {
         ArchiverChild child = { .cli = cli, .job = job, .fd = fd };
         int status;
 
+        /* The other process has those that came before. */
+        if (cli->errors)
+                cli->errors = vss_value_new_list();
         raise_limit();
         status = prepare(&child);
         if (status == EXIT_DONE)

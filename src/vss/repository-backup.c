@@ -59,6 +59,15 @@ static void note_told(BackupRun *run, const vss_value *event) {
                 (void)vss_value_append(failed ? run->failed : run->mount_points, TAKE_PTR(entry));
 }
 
+/* It has been told; where failures are collected, it is one of them. */
+static int note_failed(BackupRun *run, const vss_value *event) {
+        const vss_value *errors = vss_value_get(event, "errors");
+
+        for (size_t i = 0; run->cli->errors && i < vss_value_count(errors); i++)
+                (void)vss_value_append(run->cli->errors, vss_value_copy(vss_value_at(errors, i)));
+        return (int)vss_value_get_integer(event, "status", EXIT_FAILED) ?: EXIT_FAILED;
+}
+
 static void note_status(BackupRun *run, const vss_value *event) {
         const char *path = vss_value_get_string(event, "path", "");
 
@@ -118,7 +127,7 @@ static int follow(BackupRun *run, const char *name, vss_value **ret_event) {
                 if (r < 0)
                         return fail_gone(run);
                 if (strcmp(what, "failed") == 0)
-                        return (int)vss_value_get_integer(event, "status", EXIT_FAILED) ?: EXIT_FAILED;
+                        return note_failed(run, event);
                 if (strcmp(what, "told") == 0)
                         note_told(run, event);
                 else if (strcmp(what, "status") == 0)
