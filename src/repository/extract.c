@@ -284,6 +284,19 @@ static void tell_directory(Place *place, const char *name, int error) {
                 extract_fail(place, name, "not restored, with all in it", error);
 }
 
+/* Does it only lead to what the point is of? */
+static bool is_above_roots(const Extract *extract, const char *path) {
+        const char *const *roots = extract->options->roots;
+        bool above = false;
+
+        for (; roots && *roots; roots++) {
+                if (is_within(path, *roots))
+                        return false;
+                above |= is_within(*roots, path);
+        }
+        return above;
+}
+
 static Place *enter(Place *place, const Node *node, bool wanted) {
         Extract *extract = place->extract;
         Place *child;
@@ -309,6 +322,7 @@ static Place *enter(Place *place, const Node *node, bool wanted) {
                 return NULL;
         }
         child->wanted = wanted;
+        wanted = wanted && !is_above_roots(extract, child->path);
         child->fresh = opened.fresh;
         child->has_default = opened.has_default;
         child->set_group = opened.set_group;

@@ -40,6 +40,9 @@ typedef struct ExtractOptions {
         bool target_missing; /* in a dry run: it would be made, and "target_fd" is its file system's */
         /* Absolute paths in the tree, "/" for all of it; NULL-terminated. */
         const char *const *paths;
+        /* What the point is of, absolute and NULL-terminated: directories above it, which only lead there,
+         * are left as they are if they are there. NULL: none are. */
+        const char *const *roots;
         const char *hidden; /* a path that is left out, unless it or what is in it is named; NULL: none */
         ExtractOverwrite overwrite;
         bool dry_run; /* nothing is written; "planned" says what would be */

@@ -182,17 +182,32 @@ ExtractOptions restore_extract_options(Restore *restore) {
         };
 }
 
+/* The paths that it was made of; to be freed. NULL without memory. */
+static const char **list_roots(const Snapshot *point) {
+        const char **roots = calloc(point->paths.n + 1, sizeof(*roots));
+        size_t n = 0;
+
+        for (size_t i = 0; roots && i < point->paths.n; i++)
+                if (*point->paths.items[i] == '/')
+                        roots[n++] = point->paths.items[i];
+        return roots;
+}
+
 static int extract(Restore *restore, const char *const *paths) {
+        _cleanup_(freep) const char **roots = list_roots(restore->point);
         _cleanup_(closep) int fd = -1;
         const Snapshot *point = restore->point;
         ExtractOptions options;
         Why why = {};
         int status = restore_open_target(restore, &fd), r;
 
+        if (!roots)
+                return cli_out_of_memory(restore->cli);
         if (status != EXIT_DONE)
                 return status;
         options = restore_extract_options(restore);
         options.paths = paths;
+        options.roots = roots;
         options.hidden = RESTORE_HIDDEN;
         options.target_fd = fd;
         options.expected = is_everything(paths) && point->summary.there ? point->summary.total_bytes : 0;
