@@ -1,0 +1,162 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# repository-damage VSS REPOSITORY SOURCE FULL
+#
+# Damages each file of a repository (bytes that are flipped, cut off, nothing in it, missing; files that are too many)
+# and sees each time that verify finds it and names the file, and that restore gives back just what it does not name as
+# lost. Of bytes a sample, with FULL=1 each one. restic looks at a part of them, too.
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+
+vss, repository, source, full = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4] == '1'
+rng = random.Random(int(os.environ.get('SEED', '1')))
+failures = 0
+cases = 0
+
+
+def complain(what, *more):
+    global failures
+    failures += 1
+    print('#', what, *more)
+
+
+def run(*words):
+    r = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+    return r.returncode, r.stdout.decode(errors='replace'), r.stderr.decode(errors='replace')
+
+
+def contents(top):
+    found = {}
+    for directory, dirs, files in os.walk(top):
+        found[os.path.relpath(directory, top)] = None
+        for name in files:
+            with open(os.path.join(directory, name), 'rb') as f:
+                found[os.path.relpath(os.path.join(directory, name), top)] = f.read()
+    return found
+
+
+def restored():
+    """Exit status, what is at its place, and what was named as lost, relative to the source."""
+    shutil.rmtree('damaged', ignore_errors=True)
+    status, out, err = run(vss, 'restore', 'latest', '--repository', repository, '--target', 'damaged', '--json')
+    lost = []
+    if status in (0, 3):
+        # The answer is the last document.
+        answer = json.loads(out.strip().splitlines()[-1]) if out.strip().startswith('{"type":"status"') else json.loads(out)
+        lost = [os.path.relpath(entry['path'], source) for entry in answer['failed']]
+    top = 'damaged' + source
+    return status, contents(top) if os.path.isdir(top) else {}, lost, err
+
+
+def below(path, lost):
+    return any(path == l or path.startswith(l + '/') or l == '.' or l.startswith('..') for l in lost)
+
+
+def check(label, path, may_fail, ask_restic, clean=False):
+    """Damage is done: does everybody see it for what it is?"""
+    global cases
+    cases += 1
+    status, out, err = run(vss, 'verify', '--repository', repository, '--read-data')
+    if status != (0 if clean else 1):
+        complain(label, 'verify ended with', status, err[:300])
+    elif not clean and os.path.basename(path) not in err and os.path.dirname(os.path.relpath(path, repository)) not in err:
+        complain(label, 'verify does not name the file:', err[:300])
+    status, there, lost, err = restored()
+    if status == 1:
+        if not may_fail:
+            complain(label, 'restore ended with 1:', err[:300])
+        elif not err.strip():
+            complain(label, 'restore says nothing')
+    elif status not in (0, 3) or (status == 0 and lost) or (status == 3 and not lost):
+        complain(label, 'restore ended with', status, 'and lost', lost, err[:300])
+    else:
+        wrong = [p for p in whole if not below(p, lost) and there.get(p, 'gone') != whole[p]]
+        ghosts = [p for p in there if p not in whole or (whole[p] is not None and there[p] != whole[p])]
+        if wrong or ghosts:
+            complain(label, 'lost and not named:', wrong, 'restored and wrong:', ghosts, 'named:', lost)
+    if ask_restic:
+        status, out, err = run('restic', '--no-cache', '--quiet', '-r', repository, 'check', '--read-data')
+        if (status == 0) != clean:
+            complain(label, 'restic check ended with', status, err[:300])
+
+
+def files():
+    return sorted(os.path.join(d, f) for d, _, fs in os.walk(repository) for f in fs)
+
+
+def kind_of(path):
+    return os.path.relpath(path, repository).split('/')[0]
+
+
+def with_content(path, content, *args, **options):
+    with open(path, 'rb') as f:
+        before = f.read()
+    mode = os.stat(path).st_mode
+    os.chmod(path, 0o600)
+    with open(path, 'wb') as f:
+        f.write(content(before))
+    check(*args, **options)
+    with open(path, 'wb') as f:
+        f.write(before)
+    os.chmod(path, mode)
+
+
+# What must be there for anything at all; a key has things in it that opening does not need.
+vital = ('config', 'keys', 'snapshots')
+
+
+def flip(path, i):
+    bit = 1 << rng.randrange(8)
+    with_content(path, lambda b: b[:i] + bytes([b[i] ^ bit]) + b[i + 1:], 'byte %d of %s' % (i, path), path,
+                 kind_of(path) in vital, rng.random() < (0.02 if full else 0.15))
+
+
+def damage_each(path):
+    may_fail = kind_of(path) in vital
+    size = os.path.getsize(path)
+    with_content(path, lambda b: b'', 'nothing in ' + path, path, may_fail, True)
+    with_content(path, lambda b: b[:rng.randrange(1, size)], 'cut off: ' + path, path, may_fail, False)
+    if full:
+        with_content(path, lambda b: b + b'x', 'one byte more: ' + path, path, may_fail, True)
+        with_content(path, lambda b: bytes(size), 'zeros: ' + path, path, may_fail, True)
+    os.rename(path, 'away')
+    # A key or a point that is not there is not known to have been; restic finds packs in no index harmless.
+    check('missing: ' + path, path, may_fail, kind_of(path) == 'data', clean=kind_of(path) == 'snapshots')
+    os.rename('away', path)
+
+
+def too_many():
+    name = '%064x' % rng.getrandbits(256)
+    for directory, clean in (('index', False), ('snapshots', False), ('keys', False), ('data/' + name[:2], True)):
+        path = os.path.join(repository, directory, name)
+        with open(path, 'wb') as f:
+            f.write(b'what is not ours')
+        check('too many: ' + path, path, False, False, clean=clean)
+        os.unlink(path)
+        with open(os.path.join(repository, directory, 'README'), 'wb') as f:
+            f.write(b'somebody keeps notes here')
+        check('a foreign name in ' + directory, path, False, False, clean=True)
+        os.unlink(os.path.join(repository, directory, 'README'))
+
+
+whole = contents(source)
+check('undamaged', '', False, True, clean=True)
+if failures:
+    sys.exit('the repository is damaged to begin with')
+all_files = files()
+places = [(f, i) for f in all_files for i in range(os.path.getsize(f))]
+if not full:
+    places = [(f, rng.randrange(os.path.getsize(f))) for f in all_files] + rng.sample(places, 4)
+for path, i in places:
+    flip(path, i)
+for path in all_files:
+    damage_each(path)
+too_many()
+check('all put back', '', False, True, clean=True)
+print(failures, 'failures in', cases, 'cases')
+sys.exit(failures > 0)
