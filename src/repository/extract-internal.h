@@ -28,6 +28,7 @@ struct Place {
         int fd;     /* -1: it is not there, and would be made */
         Tree tree;
         size_t next;
+        unsigned depth;
         bool directories; /* files are done: now those */
         const Node *node; /* its own, in the parent's tree; NULL for the target */
         bool wanted;      /* with all that is in it */
@@ -83,6 +84,8 @@ struct Extract {
         size_t n_links;
         Inode **inodes;
         size_t n_inodes, inodes_capacity;
+        uint64_t n_entered; /* directories of this pass */
+        bool measured;      /* there are not more than there can be */
         Room rooms[ROOMS_MAX];
         size_t n_rooms;
         char **told; /* paths of failures */

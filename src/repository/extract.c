@@ -10,15 +10,21 @@
  */
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/xattr.h>
 #include "files/beneath.h"
 #include "repository/extract-internal.h"
+#include "repository/tree-measure.h"
 #include "util/clock.h"
 
 #define PROGRESS_USEC (200 * USEC_PER_MSEC)
 #define DEFAULT_RULES "system.posix_acl_default"
+/* Of each place that is open. */
+#define PATH_SIZE_MAX (256u * 1024)
+/* So many directories are gone into before it is asked how many there are. */
+#define DIRECTORIES_TRUSTED 100000u
 
 static void remember_told(Extract *extract, char *path) {
         char **grown = reallocarray(extract->told, extract->n_told + 1, sizeof(*grown));
@@ -192,6 +198,7 @@ int place_new(Extract *extract, Place *parent, const char *path, int fd, Place *
         }
         place->extract = extract;
         place->parent = parent;
+        place->depth = parent ? parent->depth + 1 : 0;
         place->fd = fd;
         atomic_init(&place->pending, 1);
         *ret_place = place;
@@ -308,6 +315,11 @@ static Place *enter(Place *place, const Node *node, bool wanted) {
                 extract_tell(place, node->name, "not restored: the repository has no tree for it");
                 return NULL;
         }
+        if (place->depth == TREE_DEPTH_MAX || strlen(place->path) > PATH_SIZE_MAX) {
+                extract_tell(place, node->name, "not restored, with all in it: too deep");
+                return NULL;
+        }
+        extract->n_entered++;
         r = open_directory(place, node->name, &opened);
         if (r < 0 && extract->mode == MODE_VERIFY)
                 extract_verify_missing(place, node, r);
@@ -354,6 +366,18 @@ static void do_file(Place *place, const Node *node) {
                 extract_other(place, node);
 }
 
+/* Nodes stand in the order of their names, each once. */
+static bool stands_twice(Place *place, const Node *node) {
+        int order = node > place->tree.nodes ? strcmp(node[-1].name, node->name) : -1;
+
+        if (order < 0 || place->extract->mode == MODE_VERIFY)
+                return order == 0;
+        extract_tell(place, node->name,
+                     order == 0 ? "not restored: it stands there twice, and the first one counts"
+                                : "stands out of order, which no backup does");
+        return order == 0;
+}
+
 static Place *do_entry(Place *place, const Node *node) {
         _cleanup_(freep) char *path = NULL;
         Relation relation = WANTED;
@@ -371,7 +395,7 @@ static Place *do_entry(Place *place, const Node *node) {
                 }
                 relation = relate(place->extract, path);
         }
-        if (relation == NOT_WANTED)
+        if (relation == NOT_WANTED || stands_twice(place, node))
                 return place;
         if (node->type == NODE_DIR)
                 return enter(place, node, relation == WANTED) ?: place;
@@ -406,9 +430,28 @@ static void report(Extract *extract, const char *path) {
         (void)pthread_mutex_unlock(&extract->mutex);
 }
 
-static void walk(Extract *extract, Place *root) {
+/* Is it a tree that a backup can have made? Asked once, when it has become many. */
+static int check_size(Extract *extract, const BlobId *tree, Why *why) {
+        uint64_t entries;
+        int r;
+
+        if (extract->measured || extract->n_entered < DIRECTORIES_TRUSTED)
+                return 0;
+        r = tree_measure(extract->repo, tree, &entries);
+        extract->measured = true;
+        if (r < 0 || entries <= TREE_ENTRIES_MAX)
+                return r;
+        return repo_fail(why, -EBADMSG,
+                         "The point says that it has %s%" PRIu64 " files and directories, more than can be "
+                         "restored: no backup has made it.",
+                         entries == UINT64_MAX ? "more than " : "", entries);
+}
+
+/* Return: 0, or what ended it. */
+static int walk(Extract *extract, Place *root, const BlobId *tree, Why *why) {
         uint64_t shown = 0;
         Place *place = root;
+        int r = 0;
 
         while (place) {
                 Place *parent = place->parent;
@@ -418,15 +461,17 @@ static void walk(Extract *extract, Place *root) {
                         report(extract, place->path);
                         shown = now_usec();
                 }
-                node = extract->stopped ? NULL : next_entry(place);
+                node = extract->stopped || r < 0 ? NULL : next_entry(place);
                 if (node) {
                         place = do_entry(place, node);
+                        r = check_size(extract, tree, why);
                         continue;
                 }
                 extract_flush_batch(place);
                 place_release(place);
                 place = parent;
         }
+        return r;
 }
 
 /* Once over all of it, to plan, write or verify. */
@@ -434,23 +479,27 @@ static int pass(Extract *extract, const BlobId *tree, ExtractMode mode, Why *why
         bool missing = extract->options->dry_run && extract->options->target_missing;
         int fd = missing ? -1 : fcntl(extract->options->target_fd, F_DUPFD_CLOEXEC, 0), r;
         struct stat st;
+        Why problem = {};
         Place *root;
 
         if (fd < 0 && !missing)
                 return -errno;
         extract->mode = mode;
-        r = place_load(extract, NULL, NULL, tree, fd, why, &root);
+        r = place_load(extract, NULL, NULL, tree, fd, &problem, &root);
         if (r < 0)
-                return r;
+                return repo_fail(why, r == -ENOENT ? -EBADMSG : r,
+                                 "Nothing of this point can be restored: %s",
+                                 *problem.text ? problem.text : strerror(-r));
         root->wanted = relate(extract, "") == WANTED;
         root->has_default = mode == MODE_WRITE && has_default_rules(fd);
         root->set_group = fstat(fd, &st) == 0 && (st.st_mode & S_ISGID);
-        walk(extract, root);
+        extract->n_entered = 0;
+        r = walk(extract, root, tree, why);
         if (extract->pool)
                 pool_wait(extract->pool);
         extract_make_links(extract);
         extract_free_inodes(extract);
-        return 0;
+        return r;
 }
 
 static int tell_missing(Extract *extract, Why *why) {

@@ -10,9 +10,9 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include "repository/tree-measure.h"
 #include "repository/verify-internal.h"
 
-#define TREE_DEPTH_MAX 4096u
 #define LOST_TOLD_MAX 100000u
 
 typedef struct Walk {
