@@ -80,7 +80,9 @@ def check(label, path, may_fail, ask_restic, clean=False):
         if wrong or ghosts:
             complain(label, 'lost and not named:', wrong, 'restored and wrong:', ghosts, 'named:', lost)
     if ask_restic:
-        status, out, err = run('restic', '--no-cache', '--quiet', '-r', repository, 'check', '--read-data')
+        # What cannot be read it tries again for minutes, and does without having found anything.
+        words = ['restic', '--no-cache', '--quiet', '-r', repository, 'check']
+        status, out, err = run(*words, *(['--read-data'] if ask_restic == 'all' else []))
         if (status == 0) != clean:
             complain(label, 'restic check ended with', status, err[:300])
 
@@ -113,7 +115,7 @@ vital = ('config', 'keys', 'snapshots')
 def flip(path, i):
     bit = 1 << rng.randrange(8)
     with_content(path, lambda b: b[:i] + bytes([b[i] ^ bit]) + b[i + 1:], 'byte %d of %s' % (i, path), path,
-                 kind_of(path) in vital, rng.random() < (0.02 if full else 0.2))
+                 kind_of(path) in vital, rng.random() < (0.02 if full else 0.2) and 'all')
 
 
 def damage_each(path):
@@ -123,12 +125,12 @@ def damage_each(path):
     contents = [('nothing in', lambda b: b''), ('cut off:', lambda b: b[:rng.randrange(1, size)]),
                 ('one byte more:', lambda b: b + b'x'), ('zeros:', lambda b: bytes(size))]
     for what, content in contents if full else [rng.choice(contents)]:
-        with_content(path, content, what + ' ' + path, path, may_fail, full)
+        with_content(path, content, what + ' ' + path, path, may_fail, full and 'sizes')
     if not full and kind_of(path) not in ('data', 'index'):
         return
     os.rename(path, 'away')
     # A point that is not there is not known to have been.
-    check('missing: ' + path, path, may_fail, kind_of(path) == 'data', clean=kind_of(path) == 'snapshots')
+    check('missing: ' + path, path, may_fail, kind_of(path) == 'data' and 'sizes', clean=kind_of(path) == 'snapshots')
     os.rename('away', path)
 
 
@@ -148,7 +150,7 @@ def too_many():
 
 
 whole = contents(source)
-check('undamaged', '', False, True, clean=True)
+check('undamaged', '', False, 'all', clean=True)
 if failures:
     sys.exit('the repository is damaged to begin with')
 all_files = files()
@@ -160,6 +162,6 @@ for path, i in places:
 for path in all_files:
     damage_each(path)
 too_many()
-check('all put back', '', False, True, clean=True)
+check('all put back', '', False, 'all', clean=True)
 print(failures, 'failures in', cases, 'cases')
 sys.exit(failures > 0)

@@ -5,9 +5,6 @@
 #
 # Whoever has the password can write anything. What reads it stays inside of its target, ends, and says what is wrong.
 
-repo=$scratch/hostile
-export VSS_REPOSITORY=$repo
-"$tool" init "$repo"
 times='"mtime":"2020-01-01T00:00:00Z","atime":"2020-01-01T00:00:00Z","ctime":"2020-01-01T00:00:00Z","uid":0,"gid":0'
 file() { printf '{"name":"%s","type":"file","mode":420,%s,"size":%s,"content":[%s]}' "$1" "$times" "${3:-4}" "${2:-\"@d@\"}"; }
 dir() { printf '{"name":"%s","type":"dir","mode":2147484141,%s,"content":null,"subtree":"%s"}' "$1" "$times" "$2"; }
@@ -32,6 +29,11 @@ hostile() {
         run_fails 1 "$1: verify" timeout 60 "$vss" verify --repository "$repo"
         rm -f "$repo"/snapshots/*
 }
+
+part_hostile() {
+repo=$scratch/hostile
+export VSS_REPOSITORY=$repo
+"$tool" init "$repo"
 
 {
         echo "data d evil"
@@ -111,3 +113,4 @@ rm -f "$repo"/snapshots/*
 "$tool" put "$repo" <<< 'config {"version":1,"id":"0000000000000000000000000000000000000000000000000000000000000001","chunker_polynomial":"3da3358b4dc173"}'
 run_fails 1 "a repository of version 1" "$vss" points
 like "$output" "upgrade_repo_v2" "is told how to become one of version 2"
+}

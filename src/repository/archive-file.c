@@ -12,13 +12,15 @@
 #include "repository/archive-internal.h"
 
 #define READ_STEP (1024u * 1024)
+/* What doubles, and then grows by so much, while it is read, does so faster than it can be read. */
+#define GROWTH_MAX (256u * 1024 * 1024)
 #define WAIT_MS 200
 
 struct File {
         Dir *dir;
         size_t slot;
         int fd;
-        uint64_t size;
+        uint64_t size, limit;
         pthread_mutex_t mutex; /* of the list */
         BlobId *ids;
         size_t n, capacity;
@@ -192,6 +194,8 @@ static int read_content(Archive *archive, File *file, Buffer **buffer) {
                 }
                 if (last)
                         return 0;
+                if (file->size > file->limit)
+                        return -EFBIG;
                 known = (*buffer)->size + 1;
                 r = (int)read_more(file->fd, *buffer);
                 if (r < 0)
@@ -218,8 +222,9 @@ static int open_file(Dir *dir, size_t slot, File *file, Arena *arena) {
                 return -errno;
         if (!S_ISREG(st.st_mode))
                 return -ESTALE;
-        node_set_times(node, &st);
-        node->inode = st.st_ino;
+        /* It may be another one than that which was looked at before. */
+        node_from_stat(dir->archive, node->name, &st, node);
+        file->limit = (uint64_t)st.st_size * 2 + GROWTH_MAX;
         (void)posix_fadvise(file->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
         return node_read_xattrs_fd(arena, file->fd, node);
 }
@@ -260,7 +265,10 @@ static void do_file(Archive *archive, Dir *dir, size_t slot) {
         if (r < 0) {
                 file->failed = true;
                 if (r != -ECANCELED)
-                        dir_fail(dir, slot, r, r == -ESTALE ? "is another file now" : "cannot be read");
+                        dir_fail(dir, slot, r,
+                                 r == -ESTALE  ? "is no file any more"
+                                 : r == -EFBIG ? "grows faster than it can be read"
+                                               : "cannot be read");
         }
         file_release(file);
 }

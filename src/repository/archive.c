@@ -215,11 +215,19 @@ static bool has_all_blobs(Archive *archive, const Node *old) {
         return true;
 }
 
+/* What changed while the parent was made may have changed once more at the same tick of the clock, after it
+ * was read. */
+static bool changed_meanwhile(const Dir *dir, const Node *old) {
+        const struct timespec *begun = &dir->archive->options->parent->time, *at = &old->ctime;
+
+        return at->tv_sec > begun->tv_sec || (at->tv_sec == begun->tv_sec && at->tv_nsec > begun->tv_nsec);
+}
+
 /* Takes what the parent has of an unchanged file. */
 static bool reuse(Dir *dir, Node *node, const Node *old) {
         BlobId *content;
 
-        if (!old || !node_is_unchanged(node, old) || !has_all_blobs(dir->archive, old))
+        if (!old || !node_is_unchanged(node, old) || changed_meanwhile(dir, old) || !has_all_blobs(dir->archive, old))
                 return false;
         content = old->n_content > 0 ? malloc(old->n_content * sizeof(*content)) : NULL;
         if (old->n_content > 0 && !content)

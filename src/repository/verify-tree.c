@@ -13,7 +13,7 @@
 #include "repository/tree-measure.h"
 #include "repository/verify-internal.h"
 
-#define LOST_TOLD_MAX 100000u
+#define LOST_TOLD_MAX 10000u
 
 typedef struct Walk {
         Verify *verify;

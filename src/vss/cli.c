@@ -57,9 +57,11 @@ void cli_note(const char *format, ...) {
                 text = NULL;
         va_end(args);
         progress_clear();
-        fputs("vss: ", stderr);
-        print_text(stderr, text ?: "out of memory");
-        (void)fputc('\n', stderr);
+        /* At once: standard error has no buffer. */
+        for (char *p = text; p && *p; p++)
+                if ((unsigned char)*p < 0x20 || *p == 0x7f)
+                        *p = '?';
+        (void)fprintf(stderr, "vss: %s\n", text ?: "out of memory");
 }
 
 static vss_value *error_value(const Cli *cli, vss_result result, const char *culprit, const char *message,

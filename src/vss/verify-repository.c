@@ -31,7 +31,7 @@ static const struct {
         { VERIFY_INDEX | VERIFY_PACKS,
           "The index: restic rebuild-index makes it anew, from the packs that are there." },
         { VERIFY_PACKS,
-          "Then vss backup --force of the same files: what is still in them is stored again, and older "
+          "Then vss backup of the same files: what is still in them is stored again, and older "
           "points have it, too." },
         { VERIFY_PACKS | VERIFY_TREES,
           "Then run this again: what is still named is lost; vss forget takes away points "
