@@ -227,7 +227,8 @@ static bool changed_meanwhile(const Dir *dir, const Node *old) {
 static bool reuse(Dir *dir, Node *node, const Node *old) {
         BlobId *content;
 
-        if (!old || !node_is_unchanged(node, old) || changed_meanwhile(dir, old) || !has_all_blobs(dir->archive, old))
+        if (!old || !node_is_unchanged(node, old) || changed_meanwhile(dir, old) ||
+            !has_all_blobs(dir->archive, old))
                 return false;
         content = old->n_content > 0 ? malloc(old->n_content * sizeof(*content)) : NULL;
         if (old->n_content > 0 && !content)
