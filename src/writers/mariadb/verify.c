@@ -8,6 +8,7 @@
 #include <string.h>
 #include "util/clock.h"
 #include "util/value.h"
+#include "writers/common/clone.h"
 #include "writers/mariadb/private.h"
 #include "writers/mariadb/writer.h"
 
@@ -28,6 +29,37 @@ static bool is_in_set(vss_writer_call *call, const Instance *instance) {
         return vss_writer_call_snapshot_device(call, datadir);
 }
 
+/* A place that lies in another one, or is the same again. */
+static bool is_in_another(const vss_value *places, size_t index) {
+        const char *place = vss_value_string(vss_value_at(places, index), "");
+
+        for (size_t i = 0; i < vss_value_count(places); i++) {
+                const char *other = vss_value_string(vss_value_at(places, i), "");
+                size_t n = strlen(other);
+
+                if (i != index && strncmp(place, other, n) == 0 &&
+                    (place[n] == '/' || (place[n] == '\0' && i < index)))
+                        return true;
+        }
+        return false;
+}
+
+/* Recovery and the checker have every table opened for writing. */
+static int check_space(vss_writer_call *call, const Instance *instance, char *ret_why, size_t size) {
+        _cleanup_value_ vss_value *places = instance_places(instance);
+        CloneSpace space = { 0 };
+        char copy[PATH_MAX];
+
+        for (size_t i = 0; i < vss_value_count(places); i++)
+                if (!is_in_another(places, i) &&
+                    mariadb_copy_of(call, vss_value_string(vss_value_at(places, i), ""), copy, sizeof(copy)))
+                        (void)clone_space_add(&space, copy);
+        if (clone_space_fits(&space))
+                return 0;
+        (void)clone_space_text(&space, ret_why, size);
+        return -ENOSPC;
+}
+
 static int verify(vss_writer_call *call, const Instance *instance, char *ret_why, size_t size) {
         PrivateServer server = { .instance = instance,
                                  .scratch = vss_writer_call_scratch(call),
@@ -44,6 +76,9 @@ static int verify(vss_writer_call *call, const Instance *instance, char *ret_why
                                "not find there");
                 return -ELOOP;
         }
+        r = check_space(call, instance, ret_why, size);
+        if (r < 0)
+                return r;
         r = private_start(&server, deadline);
         if (r >= 0)
                 r = private_check(&server, deadline);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "util/clock.h"
+#include "writers/common/clone.h"
 #include "writers/common/command.h"
 #include "writers/openldap/clone-config.h"
 #include "writers/openldap/target.h"
@@ -31,32 +32,12 @@ typedef struct Verify {
         unsigned n_missing;
 } Verify;
 
-/* Where a path of the original lies in its clone. */
-static int map_path(const vss_writer_call *call, const char *path, char *ret_path, size_t size) {
-        const char *root = vss_writer_call_snapshot_device(call, path), *volume = NULL;
-
-        for (size_t i = 0; root && i < vss_writer_call_volume_count(call); i++) {
-                const char *each = vss_writer_call_volume(call, i);
-                size_t n = strcmp(each, "/") == 0 ? 0 : strlen(each);
-
-                if (strncmp(path, each, n) == 0 && (path[n] == '/' || path[n] == '\0') &&
-                    (!volume || n > strlen(volume) || strcmp(volume, "/") == 0))
-                        volume = each;
-        }
-        if (!volume)
-                return -ENOENT;
-        return snprintf(ret_path, size, "%s%s", root,
-                        path + (strcmp(volume, "/") == 0 ? 0 : strlen(volume))) < (int)size
-                       ? 0
-                       : -ENAMETOOLONG;
-}
-
 /* Databases that are not in the copy (a cache, one that the set leaves out) are empty ones. */
-static int clone_path(const char *directory, char *ret_path, size_t size, void *userdata) {
+static int to_clone(const char *directory, char *ret_path, size_t size, void *userdata) {
         Verify *verify = userdata;
         struct stat st;
 
-        if (map_path(verify->call, directory, ret_path, size) >= 0 && stat(ret_path, &st) == 0)
+        if (clone_path(verify->call, directory, ret_path, size) && stat(ret_path, &st) == 0)
                 return 0;
         (void)snprintf(ret_path, size, "%s/empty-%u", verify->scratch, verify->n_missing++);
         return mkdir(ret_path, 0700) < 0 ? -errno : 0;
@@ -88,7 +69,7 @@ static int same_path(const char *directory, char *ret_path, size_t size, void *u
 static vss_result convert_conf(Verify *verify, char *ret_config, size_t size) {
         char conf[PATH_MAX];
         const char *const argv[] = { "/usr/sbin/slaptest", "-f", conf, "-F", ret_config, NULL };
-        int r = clone_conf_write(verify->target.record.config, verify->scratch, clone_path, verify, conf,
+        int r = clone_conf_write(verify->target.record.config, verify->scratch, to_clone, verify, conf,
                                  sizeof(conf));
 
         (void)snprintf(ret_config, size, "%s/converted", verify->scratch);
@@ -115,14 +96,29 @@ static vss_result make_config(Verify *verify) {
                 if (result < 0)
                         return result;
         } else
-                r = map_path(verify->call, verify->target.record.config, config, sizeof(config));
+                r = clone_path(verify->call, verify->target.record.config, config, sizeof(config)) ? 0
+                                                                                                   : -ENOENT;
         if (r >= 0)
-                r = clone_config_write(config, ldif, conf_file ? same_path : clone_path, verify);
+                r = clone_config_write(config, ldif, conf_file ? same_path : to_clone, verify);
         if (r >= 0 && mkdir(verify->config, 0700) < 0)
                 r = -errno;
         if (r < 0)
                 return fail(verify, "the copy of its configuration cannot be read", strerror(-r));
         return run(verify, "slapadd of the copy's configuration", argv);
+}
+
+/* LMDB opens its file for writing. */
+static vss_result check_space(Verify *verify) {
+        CloneSpace space = { 0 };
+        char copy[PATH_MAX], text[512];
+
+        for (size_t i = 0; i < verify->target.record.n; i++)
+                if (clone_path(verify->call, verify->target.record.databases[i].directory, copy,
+                               sizeof(copy)))
+                        (void)clone_space_add(&space, copy);
+        if (clone_space_fits(&space))
+                return VSS_S_OK;
+        return fail(verify, "verify", clone_space_text(&space, text, sizeof(text)));
 }
 
 static vss_result check_database(Verify *verify, const RecordDatabase *database) {
@@ -134,7 +130,7 @@ static vss_result check_database(Verify *verify, const RecordDatabase *database)
         ProbeAnswer answer = { .entries = UINT64_MAX };
         vss_result r;
 
-        if (map_path(verify->call, database->directory, copy, sizeof(copy)) < 0)
+        if (!clone_path(verify->call, database->directory, copy, sizeof(copy)))
                 return fail(verify, database->directory, "it is in no shadow copy of the set");
         if (database->txnid != UINT64_MAX &&
             probe_database(database, copy, true, event_deadline(verify->call, STEP_USEC), &answer) < 0)
@@ -199,7 +195,9 @@ static vss_result verify_one(Verify *verify) {
 
         if (!verify->scratch)
                 return fail(verify, "verify", "there is no scratch directory");
-        r = make_config(verify);
+        r = check_space(verify);
+        if (r >= 0)
+                r = make_config(verify);
         for (size_t i = 0; r >= 0 && i < verify->target.record.n; i++)
                 if (verify->target.record.databases[i].suffix[0])
                         r = check_database(verify, &verify->target.record.databases[i]);

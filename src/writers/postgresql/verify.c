@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include "util/clock.h"
+#include "writers/common/clone.h"
 #include "writers/postgresql/engine.h"
 #include "writers/postgresql/program.h"
 #include "writers/postgresql/writer.h"
@@ -163,6 +164,22 @@ static void run_checksums(Check *check) {
                 fail(check, "pg_checksums: %s", r < 0 ? strerror(-r) : in_one_line(output));
 }
 
+/* pg_amcheck has every file opened for writing. */
+static bool check_space(Check *check) {
+        const char *paths[TABLESPACES_MAX + 2];
+        size_t n = cluster_paths(check->cluster, paths);
+        char copy[PATH_MAX], text[512];
+        CloneSpace space = { 0 };
+
+        for (size_t i = 0; i < n; i++)
+                if (copy_path(check->call, paths[i], copy, sizeof(copy)) >= 0)
+                        (void)clone_space_add(&space, copy);
+        if (clone_space_fits(&space))
+                return true;
+        fail(check, "%s", clone_space_text(&space, text, sizeof(text)));
+        return false;
+}
+
 static void check_one(Check *check) {
         char name[300] = "", why[SQL_WHY_SIZE] = "";
         Engine engine = { 0 };
@@ -177,6 +194,8 @@ static void check_one(Check *check) {
                      check->cluster->version);
                 return;
         }
+        if (!check_space(check))
+                return;
         r = isolate(check->call, check->data, name, sizeof(name));
         if (r < 0) {
                 fail(check, "the clone cannot be parted from the original: %s %s", name,
