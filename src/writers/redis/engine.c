@@ -15,6 +15,7 @@
 
 #define NAP_USEC (10 * USEC_PER_MSEC)
 #define LOG_TAIL 300
+#define LINE_SIZE 1024
 
 static int _printf_(3, 4) fail(char *why, int error, const char *format, ...) {
         va_list args;
@@ -208,6 +209,12 @@ int64_t engine_count_keys(Engine *engine, uint64_t deadline_usec) {
 
 /* Checkers */
 
+static bool is_empty(const char *path) {
+        struct stat st;
+
+        return stat(path, &st) == 0 && st.st_size == 0;
+}
+
 static int check_one(const Product *product, const char *checker, const char *path, uint64_t deadline_usec,
                      char *why) {
         char program[64], text[COMMAND_OUTPUT_MAX + 1];
@@ -222,6 +229,52 @@ static int check_one(const Product *product, const char *checker, const char *pa
         if (r == 0 || r == -ENOENT)
                 return 0;
         return fail(why, -EIO, "%s: %.300s", program, r < 0 ? strerror(-r) : text);
+}
+
+/* Return: 1 if the manifest names others than dumps and what was added to them. */
+static int check_added(const Product *product, const InstanceFacts *facts, const char *dir, FILE *manifest,
+                       uint64_t deadline_usec, char *why) {
+        char line[LINE_SIZE], name[LINE_SIZE], path[3 * REDIS_PATH_SIZE], type;
+
+        while (fgets(line, sizeof(line), manifest)) {
+                const char *ending = NULL;
+                int r;
+
+                if (line[0] == '#')
+                        continue;
+                /* A name that is quoted has blanks in it: the checker knows better. */
+                if (sscanf(line, "file %1023s seq %*u type %c", name, &type) != 2 || strchr(name, '/') ||
+                    name[0] == '"' || !strchr("bi", type))
+                        return 1;
+                ending = strrchr(name, '.');
+                if (type == 'b' && ending && strcmp(ending, ".rdb") == 0)
+                        continue;
+                if (snprintf(path, sizeof(path), "%s/%s/%s", dir, facts->append_dir, name) >=
+                    (int)sizeof(path))
+                        return 1;
+                if (access(path, F_OK) < 0)
+                        return fail(why, -ENOENT, "%.300s, which the manifest names, is not there", path);
+                r = is_empty(path) ? 0 : check_one(product, "check-aof", path, deadline_usec, why);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int check_tails(const Product *product, const InstanceFacts *facts, const char *dir, uint64_t deadline_usec,
+                char *why) {
+        _cleanup_(fclosep) FILE *manifest = NULL;
+        char path[3 * REDIS_PATH_SIZE];
+        int r = 1;
+
+        if (!facts->append_only)
+                return 0;
+        (void)snprintf(path, sizeof(path), "%s/%s/%s.manifest", dir, facts->append_dir, facts->append_file);
+        if (facts->many_files)
+                manifest = fopen(path, "re");
+        if (manifest)
+                r = check_added(product, facts, dir, manifest, deadline_usec, why);
+        return r == 1 ? check_files(product, facts, dir, deadline_usec, why) : r;
 }
 
 int check_files(const Product *product, const InstanceFacts *facts, const char *dir, uint64_t deadline_usec,

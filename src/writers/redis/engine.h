@@ -45,3 +45,7 @@ int64_t info_count_keys(const char *info);
 /* The product's own checkers. Return: 0 if the files are sound (or there are none to check). */
 int check_files(const Product *product, const InstanceFacts *facts, const char *dir, uint64_t deadline_usec,
                 char *why);
+/* Of them what a server that loads them afterwards would not find: it reads the end of an AOF with less care
+ * than its checker, and a dump, or the one that an AOF begins with, as well as that. */
+int check_tails(const Product *product, const InstanceFacts *facts, const char *dir, uint64_t deadline_usec,
+                char *why);

@@ -410,13 +410,14 @@ static int wait_until_up(const Restore *restore) {
         return 0;
 }
 
+/* Return: 1 if nobody has started it. */
 static int start(const Restore *restore) {
         const char *unit = restore->instance->unit;
         vss_result r;
 
         if (option_is(restore, "start", "no") || !unit[0]) {
                 NOTE(restore, "start it: %s", unit[0] ? unit : "it is in no unit");
-                return 0;
+                return 1;
         }
         if (restore->dry) {
                 NOTE(restore, "would start unit %s", unit);
@@ -425,7 +426,7 @@ static int start(const Restore *restore) {
         r = vss_writer_call_start_unit(restore->call, unit);
         if (r == VSS_E_OBJECT_NOT_FOUND) {
                 NOTE(restore, "there is no unit %s: start it", unit);
-                return 0;
+                return 1;
         }
         if (r < 0)
                 return fail(restore, VSS_E_WRITERERROR_NONRETRYABLE, "unit %s could not be started: %s",
@@ -434,16 +435,28 @@ static int start(const Restore *restore) {
         return wait_until_up(restore);
 }
 
-static int after_one(const Restore *restore) {
+static int check(const Restore *restore,
+                 int (*look)(const Product *, const InstanceFacts *, const char *, uint64_t, char *)) {
         char why[SERVER_WHY_SIZE] = "";
+
+        if (look(restore->writer->product, restore->facts, restore->facts->dir,
+                 event_deadline(restore->call, UINT64_MAX / 2), why) == 0)
+                return 0;
+        return fail(restore, VSS_E_WRITERERROR_NONRETRYABLE, "it is not sound after its restore: %s", why);
+}
+
+static int after_one(const Restore *restore) {
+        int r;
 
         if (shape(restore) < 0)
                 return -1;
-        if (!restore->dry && check_files(restore->writer->product, restore->facts, restore->facts->dir,
-                                         event_deadline(restore->call, UINT64_MAX / 2), why) < 0)
-                return fail(restore, VSS_E_WRITERERROR_NONRETRYABLE, "it is not sound after its restore: %s",
-                            why);
-        return start(restore);
+        /* What the server is about to read anyway is not read twice. */
+        if (!restore->dry && check(restore, check_tails) < 0)
+                return -1;
+        r = start(restore);
+        if (r == 0 || restore->dry)
+                return 0;
+        return check(restore, check_files) == 0 && r > 0 ? 0 : -1;
 }
 
 /* Once all servers of a directory are well. */
