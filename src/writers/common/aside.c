@@ -223,6 +223,17 @@ static int move_all(int from, int to, const char *const *keep, uint64_t deadline
         return r;
 }
 
+/* Return: 1 if there is nothing to be moved. */
+static int is_empty(int fd, const char *const *keep) {
+        Names names;
+        int r = list_names(fd, keep, false, &names);
+
+        if (r >= 0)
+                r = names.n == 0;
+        names_clear(&names);
+        return r;
+}
+
 /* The directory for what is put aside; what is in it if it is there. */
 static int open_aside(int dir_fd, AsideInfo *info, int *ret_aside) {
         _cleanup_(closep) int aside = -1;
@@ -265,10 +276,16 @@ int aside_move(int dir_fd, const char *session, const char *const *keep, uint64_
         if (info.when_usec == 0) {
                 info.when_usec = clock_usec(CLOCK_REALTIME);
                 (void)snprintf(info.session, sizeof(info.session), "%s", session);
-                r = write_marker(aside, &info);
+                r = is_empty(dir_fd, keep);
+                /* Nothing is moved, so that it is whole already: each time that the disk is waited for
+                 * counts. */
+                info.whole = r > 0;
+                if (r >= 0)
+                        r = write_marker(aside, &info);
         }
-        if (r >= 0)
-                r = move_all(dir_fd, aside, keep, deadline_usec);
+        if (r < 0 || info.whole)
+                return r;
+        r = move_all(dir_fd, aside, keep, deadline_usec);
         if (r < 0)
                 return r;
         info.whole = true;

@@ -100,6 +100,22 @@ static void test_restore(void) {
         empty();
 }
 
+static void test_nothing_there(void) {
+        AsideInfo info = { 0 };
+
+        expect_int("a restore of what is gone", aside_move(dir_fd, "session-1", NULL, SOON), 0);
+        expect_int("is told as well", aside_look(dir_fd, &info), 1);
+        expect_true("as one that has nothing left to move", info.whole);
+        put("a", "half");
+        expect_int("it broke off, and another begins", aside_move(dir_fd, "session-2", NULL, SOON), 0);
+        expect_str("what was put there by the first is gone", get("a"), "none");
+        put("a", "half");
+        expect_int("it is taken back", aside_put_back(dir_fd, NULL, SOON), 0);
+        expect_str("to nothing", get("a"), "none");
+        expect_int("nothing is aside", aside_look(dir_fd, &info), 0);
+        empty();
+}
+
 static void test_put_back(void) {
         AsideInfo info;
 
@@ -172,6 +188,7 @@ int main(void) {
                 return 1;
         dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         test_restore();
+        test_nothing_there();
         test_put_back();
         test_break_off();
         test_strangers();
