@@ -38,6 +38,7 @@ typedef struct ArchiverChild {
 
 /* archiver-parent.c: which of the points is compared with, and what it says. */
 void archiver_choose_parent(ArchiverChild *child);
+const Snapshot *archiver_find_like(const ArchiverChild *child);
 /* The Backup Components Document of the backup that this one goes on top of; NULL if there is none. */
 char *archiver_load_document(ArchiverChild *child);
 

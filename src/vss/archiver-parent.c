@@ -67,6 +67,14 @@ void archiver_choose_parent(ArchiverChild *child) {
                 child->parent = find_last(child, type == VSS_BT_LOG ? whole | BIT(VSS_BT_LOG) : whole);
 }
 
+/* A point that holds about as much as this one will, for who wants to know how far it has come. */
+const Snapshot *archiver_find_like(const ArchiverChild *child) {
+        unsigned whole = BIT(VSS_BT_FULL) | BIT(VSS_BT_INCREMENTAL) | BIT(VSS_BT_DIFFERENTIAL) |
+                         BIT(VSS_BT_COPY);
+
+        return find_last(child, child->job->options->backup.type == VSS_BT_LOG ? BIT(VSS_BT_LOG) : whole);
+}
+
 /* Whose stamps this backup's writers get. */
 static const Snapshot *find_stamped(const ArchiverChild *child) {
         switch (child->job->options->backup.type) {

@@ -141,15 +141,15 @@ static int prepare_store(ArchiverChild *child, bool settle) {
 
 static int send_ready(ArchiverChild *child) {
         _cleanup_(freep) char *document = archiver_load_document(child);
+        const Snapshot *like = archiver_find_like(child);
         vss_value *event = new_event("ready");
         char id[BLOB_ID_TEXT];
 
-        if (child->parent) {
-                const SnapshotSummary *summary = &child->parent->summary;
-
+        if (child->parent)
                 (void)vss_value_set_string(event, "parent", blob_id_text(&child->parent->id, id));
-                (void)vss_value_set_integer(event, "files", (int64_t)summary->total_files);
-                (void)vss_value_set_integer(event, "bytes", (int64_t)summary->total_bytes);
+        if (like) {
+                (void)vss_value_set_integer(event, "files", (int64_t)like->summary.total_files);
+                (void)vss_value_set_integer(event, "bytes", (int64_t)like->summary.total_bytes);
         }
         if (child->base)
                 (void)vss_value_set_string(event, "base", blob_id_text(&child->base->id, id));
