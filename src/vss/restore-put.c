@@ -58,6 +58,11 @@ static int items_add(Items *items, const char *path, char *place) {
         return 0;
 }
 
+/* What goes where it was. Takes @path over. */
+static int items_add_itself(Items *items, char *path) {
+        return items_add(items, path, path);
+}
+
 /* ---- facts for the plan ---- */
 
 static const char *from_environment(void *userdata, const char *name) {
@@ -444,6 +449,49 @@ static int open_staging(ComponentRestore *all) {
                                         "cannot be opened: %s", strerror(errno));
 }
 
+static bool is_selected(const WriterPart *part, const RecordFile *file) {
+        for (size_t i = 0; i < vss_value_count(part->components); i++) {
+                const vss_value *c = vss_value_at(part->components, i);
+
+                if (vss_value_get_boolean(c, "selected-for-restore", false) && place_is_of(file->set, c))
+                        return true;
+        }
+        return false;
+}
+
+int restore_make_directories(WriterPart *part) {
+        const Record *record = &part->all->record;
+        _cleanup_(items_clear) Items items = {};
+        _cleanup_(freep) char *before = NULL;
+        Outcome outcome = {};
+
+        for (size_t i = 0; i < record->n; i++) {
+                const RecordFile *file = &record->files[i];
+                _cleanup_(freep) char *directory = strndup(
+                        file->tree_path, (size_t)(strrchr(file->tree_path, '/') - file->tree_path));
+
+                if (!directory)
+                        return cli_out_of_memory(part->all->restore->cli);
+                if (!is_of(part, file) || file->directory || !*directory ||
+                    (before && strcmp(before, directory) == 0) || !is_selected(part, file))
+                        continue;
+                free(before);
+                before = strdup(directory);
+                if (access(directory, F_OK) == 0 || errno != ENOENT)
+                        continue;
+                if (vouch_refuse(&part->vouch, directory)) {
+                        restore_complain(part->all->restore,
+                                         "%s: %s is not there, and nobody vouches that it is a place of this writer's; "
+                                         "--trust-documents makes it",
+                                         part->name, directory);
+                        continue;
+                }
+                if (items_add_itself(&items, strdup(directory)) < 0)
+                        return cli_out_of_memory(part->all->restore->cli);
+        }
+        return extract(part, &items, part->all->root_fd, &outcome);
+}
+
 /* Below a directory of the administrator's choice: the files as they were, whatever methods say. */
 static int put_below_target(WriterPart *part) {
         const Record *record = &part->all->record;
@@ -455,14 +503,9 @@ static int put_below_target(WriterPart *part) {
 
                 if (!is_of(part, file))
                         continue;
-                for (size_t j = 0; j < vss_value_count(part->components); j++) {
-                        const vss_value *c = vss_value_at(part->components, j);
-
-                        if (vss_value_get_boolean(c, "selected-for-restore", false) &&
-                            place_is_of(file->set, c) &&
-                            items_add(&items, file->tree_path, strdup(file->tree_path)) < 0)
-                                return cli_out_of_memory(part->all->restore->cli);
-                }
+                if (is_selected(part, file) &&
+                    items_add(&items, file->tree_path, strdup(file->tree_path)) < 0)
+                        return cli_out_of_memory(part->all->restore->cli);
         }
         return extract(part, &items, part->all->root_fd, &outcome);
 }

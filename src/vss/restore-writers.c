@@ -285,6 +285,11 @@ static int pre_restore(ComponentRestore *all) {
 
         if (!anybody_present(all))
                 return EXIT_DONE;
+        for (size_t i = 0; i < all->n && !all->restore->dry_run; i++) {
+                status = all->writers[i].present ? restore_make_directories(&all->writers[i]) : EXIT_DONE;
+                if (status != EXIT_DONE)
+                        return status;
+        }
         if (all->restore->dry_run)
                 r = vss_session_set_dry_run(all->session, true);
         if (r < 0)

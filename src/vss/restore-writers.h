@@ -42,6 +42,8 @@ struct ComponentRestore {
 int restore_select(ComponentRestore *all);
 /* restore-put.c: the files of one writer's components, as its plan says; their writer is told. */
 int restore_put_writer(WriterPart *part);
+/* Directories of its files that have gone, before the writer looks for them. */
+int restore_make_directories(WriterPart *part);
 /* The unit is stopped or started, if somebody vouches for it. */
 void restore_control_unit(WriterPart *part, const char *verb, const char *unit);
 /* restore-writers.c */
