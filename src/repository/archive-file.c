@@ -9,12 +9,15 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include "repository/archive-internal.h"
 
 #define READ_STEP (1024u * 1024)
 /* What doubles, and then grows by so much, while it is read, does so faster than it can be read. */
 #define GROWTH_MAX (256u * 1024 * 1024)
 #define WAIT_MS 200
+#define BUFFER_KEPT (3u << 20) /* and more than a page */
+#define PAGE 4096u
 
 struct File {
         Dir *dir;
@@ -46,6 +49,13 @@ static Buffer *take_buffer(Archive *archive) {
 static void give_buffer(Archive *archive, Buffer *buffer) {
         if (!buffer)
                 return;
+        /* A large chunk is rare: its memory is not kept for the next one. */
+        if (buffer->size > BUFFER_KEPT) {
+                uintptr_t from = ((uintptr_t)buffer->data + BUFFER_KEPT) & ~(uintptr_t)(PAGE - 1),
+                          end = ((uintptr_t)buffer->data + buffer->size) & ~(uintptr_t)(PAGE - 1);
+
+                (void)madvise((void *)from, end - from, MADV_DONTNEED);
+        }
         (void)pthread_mutex_lock(&archive->mutex);
         buffer->next = archive->buffers;
         archive->buffers = buffer;

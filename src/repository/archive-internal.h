@@ -47,7 +47,7 @@ struct Dir {
         BlobId old_id;    /* of its tree in the parent */
         Arena arena;      /* the walker's */
         Arena attributes; /* the threads', under the archive's mutex */
-        Tree old;         /* of the parent; what is unchanged is borrowed from it */
+        Tree old;         /* of the parent */
 };
 
 typedef struct Name {

@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <string.h>
 #include "repository/archive-internal.h"
 #include "repository/pool.h"
@@ -93,6 +94,8 @@ static void finish_dir(Dir *dir) {
 
         if (archive_has_ended(archive) || dir->failed)
                 return;
+        /* Of a large directory it is as much as the text, of which it has nothing. */
+        tree_clear(&dir->old);
         r = tree_encode(dir->nodes, drop_nameless(dir), &text);
         if (r == 0)
                 r = store_add(archive->store, BLOB_TREE, text.data, text.size, &id, NULL);
@@ -223,12 +226,29 @@ static bool changed_meanwhile(const Dir *dir, const Node *old) {
         return at->tv_sec > begun->tv_sec || (at->tv_sec == begun->tv_sec && at->tv_nsec > begun->tv_nsec);
 }
 
+static bool copy_xattrs(Arena *arena, Node *node, const Node *old) {
+        if (old->n_xattrs == 0)
+                return true;
+        node->xattrs = arena_alloc(arena, old->n_xattrs * sizeof(*node->xattrs));
+        for (size_t i = 0; node->xattrs && i < old->n_xattrs; i++) {
+                NodeXattr *xattr = &node->xattrs[i];
+
+                *xattr = old->xattrs[i];
+                xattr->name = arena_copy(arena, xattr->name, strlen(xattr->name));
+                xattr->value = (const uint8_t *)arena_copy(arena, xattr->value, xattr->size);
+                if (!xattr->name || !xattr->value)
+                        return false;
+        }
+        node->n_xattrs = node->xattrs ? old->n_xattrs : 0;
+        return node->xattrs;
+}
+
 /* Takes what the parent has of an unchanged file. */
 static bool reuse(Dir *dir, Node *node, const Node *old) {
         BlobId *content;
 
         if (!old || !node_is_unchanged(node, old) || changed_meanwhile(dir, old) ||
-            !has_all_blobs(dir->archive, old))
+            !has_all_blobs(dir->archive, old) || !copy_xattrs(&dir->arena, node, old))
                 return false;
         content = old->n_content > 0 ? malloc(old->n_content * sizeof(*content)) : NULL;
         if (old->n_content > 0 && !content)
@@ -236,8 +256,6 @@ static bool reuse(Dir *dir, Node *node, const Node *old) {
         if (content)
                 memcpy(content, old->content, old->n_content * sizeof(*content));
         node_set_content(node, content, old->n_content);
-        node->xattrs = old->xattrs;
-        node->n_xattrs = old->n_xattrs;
         return true;
 }
 
@@ -315,8 +333,11 @@ static Dir *do_entry(Dir *dir) {
 /* What is in it now, and what stood there in the parent; without that everything is new. */
 static void look_into(Dir *dir) {
         Archive *archive = dir->archive;
-        int r = dir_list_names(dir);
+        int r;
 
+        if (dir->has_old)
+                (void)repo_load_tree(archive->repo, &dir->old_id, &dir->old, NULL);
+        r = dir_list_names(dir);
         if (r < 0) {
                 dir->failed = true;
                 dir->next = dir->n;
@@ -326,8 +347,6 @@ static void look_into(Dir *dir) {
                         archive_fail(archive, r, &(Why){ .text = "/: cannot be read." });
                 return;
         }
-        if (dir->has_old)
-                (void)repo_load_tree(archive->repo, &dir->old_id, &dir->old, NULL);
         (void)pthread_mutex_lock(&archive->mutex);
         (void)snprintf(archive->current, sizeof(archive->current), "%s", dir->path);
         (void)pthread_mutex_unlock(&archive->mutex);
@@ -483,6 +502,9 @@ int archive_run(Repository *repo, Store *store, const ArchiveOptions *options, W
         archive->repo = repo;
         archive->store = store;
         archive->options = options;
+        /* Large buffers are given back when they are free, and grow without being copied: not in heaps,
+         * where what is between them holds them. */
+        (void)mallopt(M_MMAP_THRESHOLD, 1 << 20);
         archive->n_threads = MIN(options->threads ?: pool_processors(), THREADS_MAX);
         /* Who offers chunks works on one itself. */
         archive->chunk_queue_size = archive->n_threads > 1 ? MIN(archive->n_threads - 1, CHUNK_QUEUE_MAX)

@@ -84,12 +84,9 @@ void arena_clear(Arena *arena) {
         *arena = (Arena){};
 }
 
-void *arena_alloc(Arena *arena, size_t size) {
+static void *take(Arena *arena, size_t size) {
         void *taken;
 
-        if (size > SIZE_MAX / 2)
-                return NULL;
-        size = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
         if (arena->room - arena->used < size) {
                 size_t wanted = arena->blocks ? MIN(arena->room * 2, (size_t)BLOCK_LARGEST) : BLOCK_FIRST;
                 ArenaBlock *block;
@@ -105,14 +102,28 @@ void *arena_alloc(Arena *arena, size_t size) {
         }
         taken = arena->blocks->data + arena->used;
         arena->used += size;
-        return memset(taken, 0, size);
+        return taken;
+}
+
+void *arena_alloc(Arena *arena, size_t size) {
+        void *taken;
+
+        if (size > SIZE_MAX / 2)
+                return NULL;
+        /* Behind text, which is not aligned. */
+        arena->used = MIN((arena->used + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT, arena->room);
+        taken = take(arena, size);
+        return taken ? memset(taken, 0, size) : NULL;
 }
 
 char *arena_copy(Arena *arena, const void *data, size_t size) {
-        char *copy = arena_alloc(arena, size + 1);
+        char *copy = size > SIZE_MAX / 2 ? NULL : take(arena, size + 1);
 
-        if (copy && size > 0)
+        if (!copy)
+                return NULL;
+        if (size > 0)
                 memcpy(copy, data, size);
+        copy[size] = '\0';
         return copy;
 }
 

@@ -36,7 +36,7 @@ typedef struct Arena {
 void arena_clear(Arena *arena);
 /* Zeroed, aligned for anything. NULL without memory. */
 void *arena_alloc(Arena *arena, size_t size);
-/* A copy with a NUL behind it. */
+/* A copy with a NUL behind it, not aligned. */
 char *arena_copy(Arena *arena, const void *data, size_t size);
 /* What @from has belongs to @to afterwards. */
 void arena_join(Arena *to, Arena *from);

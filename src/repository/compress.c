@@ -10,6 +10,10 @@
 #include <zstd.h>
 #include "repository/compress.h"
 
+#define SMALL_MAX (128u * 1024)
+#define SAMPLE (16u * 1024)
+#define SAMPLED_MIN (256u * 1024)
+
 typedef struct Contexts {
         ZSTD_CCtx *compress;
         ZSTD_DCtx *decompress;
@@ -53,10 +57,30 @@ static Contexts *get_contexts(void) {
         return c;
 }
 
+/* Random all over, as far as three looks say: compressed data, encrypted data. */
+static bool is_dense(ZSTD_CCtx *context, const uint8_t *data, size_t size) {
+        uint8_t out[SAMPLE + 1024];
+
+        if (size < SAMPLED_MIN)
+                return false;
+        for (size_t i = 0; i < 3; i++) {
+                size_t n = ZSTD_compressCCtx(context, out, sizeof(out), data + (size - SAMPLE) / 2 * i,
+                                             SAMPLE, 1);
+
+                if (ZSTD_isError(n) || n < SAMPLE - SAMPLE / 50)
+                        return false;
+        }
+        return true;
+}
+
 int compress_blob(int level, const void *data, size_t size, Bytes *frame) {
         Contexts *c = get_contexts();
         size_t n;
 
+        if (level == COMPRESS_DEFAULT)
+                level = size <= SMALL_MAX ? 3 : 2;
+        if (c && is_dense(c->compress, data, size))
+                return 0;
         if (!c || bytes_reserve(frame, ZSTD_compressBound(size)) < 0)
                 return -ENOMEM;
         n = ZSTD_compressCCtx(c->compress, frame->data + frame->size, frame->capacity - frame->size, data,

@@ -23,7 +23,7 @@ typedef struct List {
 /* A list in the arena doubles: at most as much again is left behind. */
 static void *list_add(Arena *arena, List *list, size_t size) {
         if (list->n == list->capacity) {
-                size_t capacity = list->capacity ? list->capacity * 2 : NODES_FIRST;
+                size_t capacity = list->capacity ? list->capacity * 2 : 1;
                 void *items = arena_alloc(arena, capacity * size);
 
                 if (!items)
@@ -34,6 +34,19 @@ static void *list_add(Arena *arena, List *list, size_t size) {
                 list->capacity = capacity;
         }
         return (uint8_t *)list->items + list->n++ * size;
+}
+
+static Node *add_node(Tree *tree, size_t *capacity) {
+        if (tree->n == *capacity) {
+                size_t wanted = *capacity ? *capacity * 2 : NODES_FIRST;
+                Node *nodes = reallocarray(tree->nodes, wanted, sizeof(*nodes));
+
+                if (!nodes)
+                        return NULL;
+                tree->nodes = nodes;
+                *capacity = wanted;
+        }
+        return &tree->nodes[tree->n++];
 }
 
 static NodeType read_type(Pull *pull) {
@@ -251,7 +264,7 @@ static void read_node(Pull *pull, Arena *arena, Node *node) {
 int tree_decode(const void *text, size_t size, Tree *ret_tree) {
         _cleanup_tree_ Tree tree = {};
         char key[PULL_KEY_SIZE];
-        List list = {};
+        size_t capacity = 0;
         Pull pull;
         int r;
 
@@ -266,7 +279,7 @@ int tree_decode(const void *text, size_t size, Tree *ret_tree) {
                         continue;
                 pull_array(&pull);
                 while (pull_item(&pull)) {
-                        Node *node = list_add(&tree.arena, &list, sizeof(*node));
+                        Node *node = add_node(&tree, &capacity);
 
                         if (!node)
                                 return -ENOMEM;
@@ -276,8 +289,6 @@ int tree_decode(const void *text, size_t size, Tree *ret_tree) {
         r = pull_end(&pull);
         if (r < 0)
                 return r;
-        tree.nodes = list.items;
-        tree.n = list.n;
         *ret_tree = tree;
         tree = (Tree){};
         return 0;

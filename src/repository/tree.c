@@ -55,6 +55,7 @@ bool node_name_is_safe(const char *name) {
 }
 
 void tree_clear(Tree *tree) {
+        free(tree->nodes);
         arena_clear(&tree->arena);
         *tree = (Tree){};
 }

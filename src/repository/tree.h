@@ -50,9 +50,9 @@ typedef struct Node {
 } Node;
 
 typedef struct Tree {
-        Node *nodes;
+        Node *nodes; /* allocated */
         size_t n;
-        Arena arena;
+        Arena arena; /* what they point at */
 } Tree;
 
 void tree_clear(Tree *tree);
