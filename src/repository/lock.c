@@ -29,8 +29,11 @@ struct RepoLock {
         BlobId id;
         struct timespec refreshed; /* CLOCK_BOOTTIME: it goes on while the machine sleeps */
         bool lost, ending, running;
+        bool settled, removes_dead; /* settled: we have looked again after it was written */
+        int refused;                /* what we saw then, with its words */
+        Why refusal;
         pthread_mutex_t mutex;
-        pthread_cond_t wake;
+        pthread_cond_t wake, calm;
         pthread_t thread;
         struct sigaction hangup; /* as it was */
 };
@@ -266,9 +269,13 @@ int repo_lock_check(RepoLock *lock, Why *why) {
         bool lost;
 
         (void)pthread_mutex_lock(&lock->mutex);
+        while (!lock->settled)
+                (void)pthread_cond_wait(&lock->calm, &lock->mutex);
         id = lock->id;
         lost = lock->lost;
         (void)pthread_mutex_unlock(&lock->mutex);
+        if (lock->refused < 0)
+                return repo_fail(why, lock->refused, "%s", lock->refusal.text);
         if (!lost && is_in_doubt(lock))
                 lost = lock->repo->backend->ops->size(lock->repo->backend, STORE_LOCK, &id, &size, NULL) <
                                0 ||
@@ -294,12 +301,40 @@ static unsigned refresh_seconds(void) {
         return REFRESH_SECONDS;
 }
 
+static int look_again(RepoLock *lock, Look *look, Why *why) {
+        look_around(look);
+        look->remove_dead = lock->removes_dead;
+        return look_at_others(lock, &lock->id, look, why);
+}
+
+/* With the mutex. */
+static void settle(RepoLock *lock) {
+        struct timespec until;
+        Look look;
+        int r;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += SETTLE_MS * 1000000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        while (!lock->ending && pthread_cond_timedwait(&lock->wake, &lock->mutex, &until) != ETIMEDOUT)
+                ;
+        (void)pthread_mutex_unlock(&lock->mutex);
+        r = look_again(lock, &look, &lock->refusal);
+        (void)pthread_mutex_lock(&lock->mutex);
+        lock->refused = MIN(r, 0);
+        lock->settled = true;
+        (void)pthread_cond_broadcast(&lock->calm);
+}
+
 static void *keep_fresh(void *userdata) {
         RepoLock *lock = userdata;
         unsigned seconds = refresh_seconds();
         struct timespec until;
 
         (void)pthread_mutex_lock(&lock->mutex);
+        if (!lock->settled)
+                settle(lock);
         (void)clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec += seconds;
         while (!lock->ending) {
@@ -338,15 +373,19 @@ static int acquire(RepoLock *lock, Why *why, bool *ret_settle) {
         int r;
 
         look_around(&look);
-        look.remove_dead = ret_settle;
+        look.remove_dead = lock->removes_dead = ret_settle;
         r = look_at_others(lock, NULL, &look, why);
         if (r == 0)
                 r = write_lock(lock, why, &lock->id);
         if (r < 0)
                 return r;
         (void)clock_gettime(CLOCK_BOOTTIME, &lock->refreshed);
-        (void)poll(NULL, 0, SETTLE_MS);
-        r = look_at_others(lock, &lock->id, &look, why);
+        /* Who only adds goes on reading meanwhile, and asks before it writes. */
+        lock->settled = !ret_settle || lock->exclusive;
+        if (lock->settled) {
+                (void)poll(NULL, 0, SETTLE_MS);
+                r = look_again(lock, &look, why);
+        }
         if (r == 0)
                 r = start_thread(lock);
         if (r < 0)
@@ -366,11 +405,13 @@ int repo_lock(Repository *repo, bool exclusive, Why *why, bool *ret_settle, Repo
         lock->repo = repo;
         lock->exclusive = exclusive;
         (void)pthread_mutex_init(&lock->mutex, NULL);
+        (void)pthread_cond_init(&lock->calm, NULL);
         (void)sigemptyset(&ignore.sa_mask);
         (void)sigaction(SIGHUP, &ignore, &lock->hangup);
         r = acquire(lock, why, ret_settle);
         if (r < 0) {
                 (void)sigaction(SIGHUP, &lock->hangup, NULL);
+                (void)pthread_cond_destroy(&lock->calm);
                 (void)pthread_mutex_destroy(&lock->mutex);
                 free(lock);
                 return r;
@@ -391,6 +432,7 @@ RepoLock *repo_unlock(RepoLock *lock) {
         (void)lock->repo->backend->ops->remove(lock->repo->backend, STORE_LOCK, &lock->id, NULL);
         (void)sigaction(SIGHUP, &lock->hangup, NULL);
         (void)pthread_cond_destroy(&lock->wake);
+        (void)pthread_cond_destroy(&lock->calm);
         (void)pthread_mutex_destroy(&lock->mutex);
         free(lock);
         return NULL;

@@ -50,11 +50,15 @@ LockState lock_judge(const LockInfo *info, const LockPlace *place, const struct 
  * Locks of this machine's dead processes do not count. @ret_settle: nobody else is at work, and what others
  * may have left behind should be looked for (store_salvage()): somebody died here, or looking costs nothing.
  * Whoever asks removes dead locks. May be NULL.
- * Return: 0; -EBUSY if somebody else is at work; -EUCLEAN for a lock that cannot be read.
+ * With @ret_settle, who shares need not wait until two that lock at the same time would have seen each
+ * other: repo_lock_check() does, which is asked before anything is written. What is settled before that time
+ * is up is settled before they write. Return: 0; -EBUSY if somebody else is at work; -EUCLEAN for a lock
+ * that cannot be read.
  */
 int repo_lock(Repository *repo, bool exclusive, Why *why, bool *ret_settle, RepoLock **ret_lock);
 RepoLock *repo_unlock(RepoLock *lock);
 DEFINE_CLEANUP(RepoLock *, repo_unlock)
 
-/* Do we still have it? Asked before what is written becomes visible. 0 or -ESTALE. */
+/* Do we have it, and still? Asked before anything is written, and before it becomes visible. 0, -EBUSY or
+ * -ESTALE. */
 int repo_lock_check(RepoLock *lock, Why *why);

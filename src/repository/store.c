@@ -90,8 +90,11 @@ static int upload(Store *store, Pack *pack, Why *why) {
         Repository *repo = store->repo;
         uint32_t number;
         BlobId id;
-        int r = pack_finish(pack, &repo->key);
+        int r = repo_lock_check(store->lock, why);
 
+        if (r < 0)
+                return r;
+        r = pack_finish(pack, &repo->key);
         if (r == 0)
                 r = crypto_sha256(pack->bytes.data, pack->bytes.size, &id);
         if (r < 0)
