@@ -97,7 +97,10 @@ void node_from_stat(Archive *archive, const char *name, const struct stat *st, N
                 node.device = st->st_rdev;
         if (node.type != NODE_DIR && node.type != NODE_FIFO)
                 node.links = st->st_nlink;
-        if (archive->options->all_device_ids || (node.type != NODE_DIR && st->st_nlink > 1))
+        /* As restic has them, or the same from mount to mount. */
+        if (archive->options->all_device_ids)
+                node.device_id = st->st_dev;
+        else if (node.type != NODE_DIR && st->st_nlink > 1)
                 node.device_id = device_id(archive->options, st->st_dev);
         *ret_node = node;
 }
