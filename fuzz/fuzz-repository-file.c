@@ -30,7 +30,7 @@ static void read_lock(const uint8_t *data, size_t size) {
         LockInfo info;
 
         if (lock_decode(data, size, &arena, &info) == 0)
-                fuzz_require(info.hostname && info.username);
+                fuzz_require(info.hostname && info.username && info.machine);
 }
 
 static void read_key(const uint8_t *data, size_t size) {
