@@ -70,7 +70,8 @@ void node_set_times(Node *node, const struct stat *st) {
 }
 
 static uint64_t device_id(const ArchiveOptions *options, dev_t device) {
-        for (size_t i = 0; i < options->n_devices; i++)
+        /* As restic has them, for trees that are the same as its. */
+        for (size_t i = 0; i < options->n_devices && !options->all_device_ids; i++)
                 if (options->devices[i].device == device)
                         return options->devices[i].id;
         return device;
