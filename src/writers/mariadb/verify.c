@@ -16,7 +16,7 @@
 #define FIND_USEC (5 * USEC_PER_SEC)
 
 static bool map(void *userdata, const char *path, char *ret_path, size_t size) {
-        return mariadb_copy_of(userdata, path, ret_path, size);
+        return clone_path(userdata, path, ret_path, size);
 }
 
 static bool is_in_set(vss_writer_call *call, const Instance *instance) {
@@ -52,7 +52,7 @@ static int check_space(vss_writer_call *call, const Instance *instance, char *re
 
         for (size_t i = 0; i < vss_value_count(places); i++)
                 if (!is_in_another(places, i) &&
-                    mariadb_copy_of(call, vss_value_string(vss_value_at(places, i), ""), copy, sizeof(copy)))
+                    clone_path(call, vss_value_string(vss_value_at(places, i), ""), copy, sizeof(copy)))
                         (void)clone_space_add(&space, copy);
         if (clone_space_fits(&space))
                 return 0;

@@ -13,6 +13,7 @@
 #include "config.h"
 #include "util/clock.h"
 #include "util/value.h"
+#include "writers/common/clone.h"
 #include "writers/mariadb/logs.h"
 #include "writers/mariadb/writer.h"
 
@@ -20,22 +21,6 @@
 #define FIND_USEC (5 * USEC_PER_SEC)
 #define THAW_USEC (5 * USEC_PER_SEC)
 #define PURGE_USEC (10 * USEC_PER_SEC)
-
-bool mariadb_copy_of(const vss_writer_call *call, const char *path, char *ret_path, size_t size) {
-        const char *device = vss_writer_call_snapshot_device(call, path);
-        size_t longest = 0;
-
-        if (!device)
-                return false;
-        for (size_t i = 0; i < vss_writer_call_volume_count(call); i++) {
-                const char *volume = vss_writer_call_volume(call, i);
-                size_t n = strcmp(volume, "/") == 0 ? 0 : strlen(volume);
-
-                if (strncmp(path, volume, n) == 0 && (path[n] == '/' || path[n] == '\0') && n > longest)
-                        longest = n;
-        }
-        return snprintf(ret_path, size, "%s%s", device, path + longest) < (int)size;
-}
 
 /* NULL, or why an instance cannot be held. */
 static const char *why_not_held(const Instance *instance) {
@@ -210,7 +195,7 @@ static vss_result mariadb_abort(vss_writer_call *call) {
 }
 
 static bool copy_of(void *userdata, const char *path, char *ret_path, size_t size) {
-        return mariadb_copy_of(userdata, path, ret_path, size);
+        return clone_path(userdata, path, ret_path, size);
 }
 
 /* A log backup has the binary logs since the stamp of the last backup: all of each, as they may have grown.
@@ -230,7 +215,7 @@ static void add_logs(vss_writer_call *call, Hold *hold) {
                 *slash = '\0';
         if (slash && stamp && log_parse_stamp(stamp, first, sizeof(first), &position) >= 0 &&
             log_parse_name(first, &from) >= 0 && log_parse_name(hold->position.binlog_file, &to) >= 0)
-                r = mariadb_copy_of(call, path, copy, sizeof(copy))
+                r = clone_path(call, path, copy, sizeof(copy))
                             ? log_list(copy, from.base, from.number, to.number, &names)
                             : -ENOENT;
         if (r < 0)

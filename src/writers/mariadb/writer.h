@@ -19,10 +19,6 @@ typedef struct MariadbWriter {
 
 extern const struct vss_writer mariadb_writer;
 
-/* The event's own deadline, with time for its answer, but no later than @at_most_usec from now. */
-/* Where the copy of @path is, in post_snapshot and verify; false if its volume is not in the set. */
-bool mariadb_copy_of(const vss_writer_call *call, const char *path, char *ret_path, size_t size);
-
 /* metadata.c: what is left with a component, lines of key=value. */
 #define METADATA_MAX 65536u
 void metadata_write(const Hold *hold, char *ret_text, size_t size);

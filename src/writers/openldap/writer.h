@@ -23,7 +23,6 @@ typedef struct LdapWriter {
 
 extern const struct vss_writer openldap_writer;
 
-/* The event's own deadline, with time for its answer, but no later than @at_most_usec from now. */
 /* Finds the instances, or fails the call. @details: contextCSN and version, too. */
 vss_result ldap_scan(vss_writer_call *call, bool details, uint64_t at_most_usec, InstanceList *ret_list);
 

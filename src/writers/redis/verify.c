@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "util/clock.h"
+#include "writers/common/clone.h"
 #include "writers/redis/engine.h"
 #include "writers/redis/writer.h"
 
@@ -51,7 +52,7 @@ static int verify_one(vss_writer_call *call, RedisWriter *writer, const Instance
         char dir[2 * REDIS_PATH_SIZE];
         int r;
 
-        if (!redis_find_copy(call, instance->reply.facts.dir, dir, sizeof(dir))) {
+        if (!clone_path(call, instance->reply.facts.dir, dir, sizeof(dir))) {
                 (void)snprintf(why, SERVER_WHY_SIZE, "%.300s is not in the set", instance->reply.facts.dir);
                 return -ENOENT;
         }

@@ -14,6 +14,7 @@
 #include <time.h>
 #include "config.h"
 #include "util/clock.h"
+#include "writers/common/clone.h"
 #include "writers/common/aside.h"
 #include "writers/redis/writer.h"
 
@@ -335,19 +336,6 @@ static void date_text(int64_t seconds, char *text, size_t size) {
                 text[0] = '\0';
 }
 
-bool redis_find_copy(const vss_writer_call *call, const char *dir, char *path, size_t size) {
-        const char *device = vss_writer_call_snapshot_device(call, dir), *volume = "";
-
-        for (size_t i = 0; i < vss_writer_call_volume_count(call); i++) {
-                const char *root = vss_writer_call_volume(call, i);
-                size_t n = strcmp(root, "/") == 0 ? 0 : strlen(root);
-
-                if (strncmp(dir, root, n) == 0 && (dir[n] == '/' || dir[n] == '\0') && n >= strlen(volume))
-                        volume = n ? root : "";
-        }
-        return device && snprintf(path, size, "%s%s", device, dir + strlen(volume)) < (int)size;
-}
-
 /* What the copy's manifest names, a line for each file; nothing if there is none. */
 static void read_manifest(const vss_writer_call *call, const InstanceFacts *facts, char *text, size_t size) {
         char dir[2 * REDIS_PATH_SIZE], path[3 * REDIS_PATH_SIZE], line[2 * REDIS_NAME_SIZE];
@@ -355,8 +343,7 @@ static void read_manifest(const vss_writer_call *call, const InstanceFacts *fact
         size_t n = 0;
 
         text[0] = '\0';
-        if (!facts->append_only || !facts->many_files ||
-            !redis_find_copy(call, facts->dir, dir, sizeof(dir)))
+        if (!facts->append_only || !facts->many_files || !clone_path(call, facts->dir, dir, sizeof(dir)))
                 return;
         (void)snprintf(path, sizeof(path), "%s/%s/%s.manifest", dir, facts->append_dir, facts->append_file);
         file = fopen(path, "re");

@@ -26,9 +26,6 @@ typedef struct RedisWriter {
 
 extern const struct vss_writer redis_writer;
 
-/* The event's own deadline, with time for its answer, but no later than @at_most_usec from now. */
-/* Where the directory is in the shadow copy, or its clone; false: nowhere. */
-bool redis_find_copy(const vss_writer_call *call, const char *dir, char *path, size_t size);
 /* restore.c, verify.c */
 vss_result redis_pre_restore(vss_writer_call *call);
 vss_result redis_post_restore(vss_writer_call *call);
