@@ -5,7 +5,7 @@
  * What the parts of the process that reads and stores need of each other
  */
 
-#include "repository/archive.h"
+#include "repository/scan.h"
 #include "vss/archiver.h"
 #include "vss/backup-files.h"
 
@@ -28,6 +28,7 @@ typedef struct ArchiverChild {
         ArchivePath *paths;
         size_t n_paths;
         const char **excludes;
+        Scan *scan; /* where no point tells how much there is, and somebody looks; or NULL */
         BackupFiles *files;
         bool cancelled;                  /* by the other process, or because it has gone */
         ArchiveCounts counts;            /* of the sources */

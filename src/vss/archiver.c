@@ -110,7 +110,12 @@ static void told(void *userdata, const char *path, int error, const char *what) 
 static bool show_progress(void *userdata, const ArchiveCounts *counts, const char *path) {
         ArchiverChild *child = userdata;
         vss_value *event = new_event("status");
+        uint64_t files, bytes;
 
+        if (scan_result(child->scan, &files, &bytes)) {
+                (void)vss_value_set_integer(event, "files-expected", (int64_t)files);
+                (void)vss_value_set_integer(event, "bytes-expected", (int64_t)bytes);
+        }
         (void)vss_value_set_integer(event, "files", (int64_t)counts->files);
         (void)vss_value_set_integer(event, "bytes", (int64_t)counts->bytes);
         (void)set_text(event, "path", path);
@@ -297,7 +302,11 @@ static int archive(ArchiverChild *child) {
         };
         Why why = {}, finish_why = {};
         ArchiveCounts counts = {};
-        int r = archive_run(child->repo, child->store, &options, &why, &child->tree, &counts), finished;
+        int r, finished;
+
+        if (!archiver_find_like(child) && (child->cli->json || isatty(STDERR_FILENO)))
+                child->scan = scan_start(&options, child->job->left_out.items, child->job->left_out.n);
+        r = archive_run(child->repo, child->store, &options, &why, &child->tree, &counts);
 
         child->errors = counts.errors;
         if (!documents) {

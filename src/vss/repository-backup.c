@@ -70,7 +70,11 @@ static int note_failed(BackupRun *run, const vss_value *event) {
 
 static void note_status(BackupRun *run, const vss_value *event) {
         const char *path = vss_value_get_string(event, "path", "");
+        int64_t expected = vss_value_get_integer(event, "files-expected", 0);
 
+        if (expected > 0)
+                progress_expect(&run->progress, (uint64_t)expected,
+                                (uint64_t)vss_value_get_integer(event, "bytes-expected", 0));
         (void)progress_update(&run->progress, (uint64_t)vss_value_get_integer(event, "files", 0),
                               (uint64_t)vss_value_get_integer(event, "bytes", 0), NULL, path);
         free(run->last_path);
