@@ -299,7 +299,7 @@ int boot_remove_copies(const Device *device, BootReport *report) {
 static size_t copies_make(RemainList *remains, const Device *device, const char *filesystem,
                           BootReport *report) {
         TokenState state;
-        bool known = token_state_read(device->path, &state) >= 0;
+        bool known = token_state_read_all(device->path, &state) >= 0;
         size_t n = 0;
 
         for (size_t i = 0; i < remains->n; i++) {

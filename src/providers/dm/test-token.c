@@ -79,6 +79,144 @@ static void test_ext(void) {
                    token_state_parse(&(TokenReader){ .read = image_read, .size = 0 }, &b), -EMEDIUMTYPE);
 }
 
+#define JOURNAL_AT (8u * 1024)
+#define COMMIT_AT (21u * 1024)
+#define LEAF_AT (40u * 1024)
+#define BACKUP_AT (1024u + 0x10C)
+
+static void node(unsigned at, unsigned n, unsigned depth) {
+        uint16_t head[] = { htole16(0xF30A), htole16((uint16_t)n), htole16(4), htole16((uint16_t)depth) };
+
+        memcpy(image + at, head, sizeof(head));
+}
+
+static void extent(unsigned at, unsigned logical, unsigned n, unsigned physical) {
+        little(at - 1024, 4, logical);
+        little(at + 4 - 1024, 4, n);
+        little(at + 8 - 1024, 4, physical);
+}
+
+/* Blocks of 1 KiB; transaction 41 is the last one committed, in the second of two extents. */
+static void make_journal(void) {
+        make_ext();
+        little(0xFD, 1, 1);
+        node(BACKUP_AT, 2, 0);
+        extent(BACKUP_AT + 12, 0, 4, JOURNAL_AT / 1024);
+        extent(BACKUP_AT + 24, 4, 4, 20);
+        big(JOURNAL_AT, 4, 0xC03B3998);
+        big(JOURNAL_AT + 4, 4, 4);
+        big(JOURNAL_AT + 24, 4, 42);
+        big(JOURNAL_AT + 40, 4, 0x12);
+        big(COMMIT_AT, 4, 0xC03B3998);
+        big(COMMIT_AT + 4, 4, 2);
+        big(COMMIT_AT + 8, 4, 41);
+        big(COMMIT_AT + 48, 8, 1000);
+}
+
+/* The same extents, in a leaf. */
+static void make_tree(void) {
+        make_journal();
+        node(BACKUP_AT, 1, 1);
+        extent(BACKUP_AT + 12, 0, LEAF_AT / 1024, 0);
+        node(LEAF_AT, 2, 0);
+        extent(LEAF_AT + 12, 0, 4, JOURNAL_AT / 1024);
+        extent(LEAF_AT + 24, 4, 4, 20);
+}
+
+static int look_frozen(bool *ret_frozen) {
+        TokenState state = { 0 };
+        int r;
+
+        if (token_state_parse(&reader, &state) < 0)
+                return -EINVAL;
+        r = token_look_frozen(&reader, &state);
+        *ret_frozen = state.frozen;
+        return r;
+}
+
+static void expect_frozen(const char *label, bool want) {
+        bool frozen = !want;
+
+        expect_int(label, look_frozen(&frozen), 0);
+        expect_true(label, frozen == want);
+}
+
+static void test_frozen(void) {
+        static const struct {
+                const char *label;
+                unsigned at, size;
+                uint64_t value;
+        } others[] = {
+                { "replayed, or unmounted: a transaction was skipped", JOURNAL_AT + 24, 4, 43 },
+                { "something is left to be replayed", JOURNAL_AT + 28, 4, 1 },
+                { "an error is noted", JOURNAL_AT + 32, 4, 5 },
+                { "commits do not wait for their blocks", JOURNAL_AT + 40, 4, 0x16 },
+                { "fast commits", JOURNAL_AT + 40, 4, 0x32 },
+                { "a feature that is not known", JOURNAL_AT + 40, 4, 0x52 },
+                { "a commit of an older file system", COMMIT_AT + 48, 8, 999 },
+                { "no commit, but a descriptor", COMMIT_AT + 4, 4, 1 },
+                { "no block of a journal", COMMIT_AT, 4, 0xC03B3999 },
+        };
+        bool frozen = true;
+
+        make_journal();
+        expect_frozen("a freeze has emptied the journal", true);
+        little(0x60, 4, 0x4);
+        expect_frozen("one that is to be replayed is not looked into", false);
+        make_tree();
+        expect_frozen("extents a level below", true);
+        FOREACH_ELEMENT (other, others) {
+                make_journal();
+                big(other->at, other->size, other->value);
+                expect_frozen(other->label, false);
+        }
+        for (unsigned i = 1; i < 5; i++) {
+                make_tree();
+                n_reads = 0;
+                fail_at = i + 1;
+                expect_int("a read fails", look_frozen(&frozen), -EIO);
+                expect_true("nothing is known then", !frozen);
+        }
+        fail_at = 0;
+}
+
+static void test_frozen_hostile(void) {
+        static const struct {
+                const char *label;
+                unsigned at, size;
+                uint64_t value;
+        } cases[] = {
+                { "no backup of the journal's blocks", 0xFD, 1, 0 },
+                { "blocks too large", 0x18, 4, 7 },
+                { "blocks, not extents", 0x10C, 2, 0xF30B },
+                { "no extents", 0x10C + 2, 2, 0 },
+                { "more than there is room for", 0x10C + 2, 2, 5 },
+                { "too deep", 0x10C + 6, 2, 2 },
+                { "a leaf that is none", 0x10C + 6, 2, 1 },
+                { "a hole", 0x10C + 24, 4, 5 },
+                { "an empty extent", 0x10C + 16, 2, 0 },
+                { "one that is not written to", 0x10C + 16, 2, 32769 },
+                { "past the end", 0x10C + 20, 4, 61 },
+                { "far past the end", 0x10C + 18, 2, 0xFFFF },
+                { "block 0", 0x10C + 20, 4, 0 },
+                { "no journal there", 0x10C + 20, 4, 30 },
+        };
+        bool frozen = true;
+
+        FOREACH_ELEMENT (c, cases) {
+                make_journal();
+                little(c->at, c->size, c->value);
+                expect_int(c->label, look_frozen(&frozen), -EBADMSG);
+                expect_true(c->label, !frozen);
+        }
+        make_tree();
+        node(LEAF_AT, 1, 1);
+        expect_int("a leaf with a level below", look_frozen(&frozen), -EBADMSG);
+        make_tree();
+        node(LEAF_AT, 200, 0);
+        expect_int("a leaf that is too full", look_frozen(&frozen), -EBADMSG);
+}
+
 static uint64_t log_block(unsigned block) {
         return LOG_OFFSET + 512 * (block % LOG_BLOCKS);
 }
@@ -266,6 +404,7 @@ static void test_rule(void) {
                 enum {
                         SAME,
                         SETTLED,
+                        FROZEN,
                         DIRTY,
                         MOUNTS,
                         MOUNT_TIME,
@@ -283,6 +422,7 @@ static void test_rule(void) {
                   true },
                 { "ext4, its journal replayed by a read-only mount or by e2fsck", TOKEN_MOUNTED, &ext,
                   SETTLED, false },
+                { "ext4, power cut while it was frozen", TOKEN_MOUNTED, &ext, FROZEN, true },
                 { "ext4, mounted", TOKEN_MOUNTED, &ext, MOUNTS, false },
                 { "ext4, mounted so often that the count is the same", TOKEN_MOUNTED, &ext, MOUNT_TIME,
                   false },
@@ -317,7 +457,8 @@ static void test_rule(void) {
                 if (c->kind == TOKEN_CLEAN)
                         recorded.state.dirty = false;
                 now = recorded.state;
-                now.dirty = c->change == DIRTY || (now.dirty && c->change != SETTLED);
+                now.dirty = c->change == DIRTY || (now.dirty && c->change != SETTLED && c->change != FROZEN);
+                now.frozen = c->change == FROZEN;
                 now.journal = c->change != PLAIN;
                 now.mounts += c->change == MOUNTS;
                 now.mount_time += c->change == MOUNT_TIME;
@@ -371,6 +512,8 @@ static void test_made(const char *mkfs, enum token_type type) {
 
 int main(void) {
         test_ext();
+        test_frozen();
+        test_frozen_hostile();
         test_xfs();
         test_hostile();
         test_text();

@@ -54,10 +54,12 @@ static int device_read(void *data, uint64_t offset, void *buffer, size_t size) {
         return 0;
 }
 
-int token_state_read(const char *path, TokenState *ret_state) {
+static int state_read(const char *path, bool all, TokenState *ret_state) {
         _cleanup_(closep) int fd = open(path, O_RDONLY | O_DIRECT | O_NOCTTY | O_CLOEXEC);
         _cleanup_(freep) uint8_t *buffer = NULL;
         Device device = { .fd = fd };
+        TokenReader reader;
+        int r;
 
         if (fd < 0)
                 return -errno;
@@ -67,8 +69,20 @@ int token_state_read(const char *path, TokenState *ret_state) {
         if (!buffer)
                 return -ENOMEM;
         device.buffer = buffer;
-        return token_state_parse(&(TokenReader){ .read = device_read, .data = &device, .size = device.size },
-                                 ret_state);
+        reader = (TokenReader){ .read = device_read, .data = &device, .size = device.size };
+        r = token_state_parse(&reader, ret_state);
+        /* What cannot be found out there is in doubt. */
+        if (r == 0 && all)
+                (void)token_look_frozen(&reader, ret_state);
+        return r;
+}
+
+int token_state_read(const char *path, TokenState *ret_state) {
+        return state_read(path, false, ret_state);
+}
+
+int token_state_read_all(const char *path, TokenState *ret_state) {
+        return state_read(path, true, ret_state);
 }
 
 void token_print(const Token *token, char ret_text[static TOKEN_TEXT_SIZE]) {
@@ -175,7 +189,7 @@ static const char *mounted_misfit(const TokenState *then, const TokenState *now)
                 return "has been mounted past its device (the time of the last mount differs)";
         if (then->check_time != now->check_time)
                 return "has been checked past its device (the time of the last check differs)";
-        if (!now->dirty)
+        if (!now->dirty && !now->frozen)
                 return "has been recovered past its device (no journal is left to be replayed)";
         return NULL;
 }

@@ -40,6 +40,7 @@ typedef struct TokenState {
         uint8_t uuid[16];
         bool dirty;          /* there is a journal or a log to be replayed */
         bool journal;        /* there is one at all */
+        bool frozen;         /* ext: not dirty, but frozen when the power failed; see token_look_frozen() */
         uint32_t mounts;     /* ext: how often it has been mounted */
         uint64_t mount_time; /* ext: of the last mount */
         uint64_t check_time; /* ext: of the last whole check */
@@ -59,8 +60,15 @@ typedef struct TokenReader {
 } TokenReader;
 
 int token_state_parse(const TokenReader *reader, TokenState *ret_state);
+/*
+ * token_look_frozen() - was a volume that is not dirty frozen, rather than recovered or unmounted?
+ * @state: what token_state_parse() says of it; "frozen" is filled in. May read all of the journal.
+ */
+int token_look_frozen(const TokenReader *reader, TokenState *state);
 /* Of a block device, past all caches. */
 int token_state_read(const char *device, TokenState *ret_state);
+/* With token_look_frozen(): for who is about to believe, or not. */
+int token_state_read_all(const char *device, TokenState *ret_state);
 
 /* One line of text, for the header. */
 #define TOKEN_TEXT_SIZE 192u
