@@ -139,7 +139,10 @@ static void on_found_at_start(void *userdata, const Failure *failure, vss_value 
         for (size_t i = 0; i < vss_value_count(snapshots); i++) {
                 const vss_value *snapshot = vss_value_at(snapshots, i);
 
-                if (!*startup->set && is_orphan(startup->manager, snapshot))
+                /* What its provider cannot read now, it may be able to later. */
+                if (strcmp(vss_value_get_string(snapshot, "state", ""), "unknown") == 0)
+                        startup->incomplete = true;
+                else if (!*startup->set && is_orphan(startup->manager, snapshot))
                         (void)value_append_string(orphans, vss_value_get_string(snapshot, "id", ""));
                 else if (needs_object(startup, snapshot))
                         open_again(startup, snapshot);
