@@ -62,7 +62,7 @@ static void give_buffer(Archive *archive, Buffer *buffer) {
         (void)pthread_mutex_unlock(&archive->mutex);
 }
 
-static void file_release(File *file) {
+void file_release(File *file) {
         Dir *dir = file->dir;
         Node *node = &dir->nodes[file->slot];
 
@@ -78,6 +78,10 @@ static void file_release(File *file) {
         (void)pthread_mutex_destroy(&file->mutex);
         free(file);
         dir_release(dir);
+}
+
+void file_give_up(File *file) {
+        file->failed = true;
 }
 
 static void store_failed(File *file) {
@@ -207,7 +211,9 @@ static int read_content(Archive *archive, File *file, Buffer **buffer) {
                 if (file->size > file->limit)
                         return -EFBIG;
                 known = (*buffer)->size + 1;
+                reader_reads(file->dir, file->slot, file);
                 r = (int)read_more(file->fd, *buffer);
+                reader_is_back();
                 if (r < 0)
                         return r;
                 last = r == 0;
@@ -268,7 +274,9 @@ static void do_file(Archive *archive, Dir *dir, size_t slot) {
         *file = (File){ .dir = dir, .slot = slot, .fd = -1 };
         (void)pthread_mutex_init(&file->mutex, NULL);
         atomic_init(&file->pending, 1);
+        reader_looks(dir, slot);
         r = open_with_attributes(archive, dir, slot, file);
+        reader_is_back();
         if (r == 0)
                 r = read_content(archive, file, &buffer);
         give_buffer(archive, buffer);
@@ -320,8 +328,7 @@ static void do_task(Archive *archive, Task *task) {
         }
 }
 
-static void *run_worker(void *userdata) {
-        Archive *archive = userdata;
+void archive_work(Archive *archive) {
         Task task;
 
         (void)pthread_mutex_lock(&archive->mutex);
@@ -335,28 +342,29 @@ static void *run_worker(void *userdata) {
                         (void)pthread_cond_signal(&archive->room);
         }
         (void)pthread_mutex_unlock(&archive->mutex);
-        return NULL;
 }
 
-int archive_start(Archive *archive, pthread_t *threads) {
+int archive_start(Archive *archive) {
         for (unsigned i = 0; i < archive->n_threads; i++) {
-                int r = pthread_create(&threads[i], NULL, run_worker, archive);
+                int r = reader_start(archive, i);
 
-                if (r != 0) {
-                        archive_stop(archive, threads, i);
-                        return -r;
+                if (r < 0) {
+                        archive_stop(archive, i);
+                        return r;
                 }
         }
         return 0;
 }
 
-void archive_stop(Archive *archive, pthread_t *threads, unsigned n) {
+void archive_stop(Archive *archive, unsigned n) {
         (void)pthread_mutex_lock(&archive->mutex);
         archive->ending = true;
         (void)pthread_cond_broadcast(&archive->work);
         (void)pthread_mutex_unlock(&archive->mutex);
-        for (unsigned i = 0; i < n; i++)
-                (void)pthread_join(threads[i], NULL);
+        for (unsigned i = 0; i < n; i++) {
+                (void)pthread_join(archive->threads[i], NULL);
+                free(archive->readers[i]);
+        }
 }
 
 void archive_take_file(Archive *archive, Dir *dir, size_t slot) {
@@ -421,9 +429,10 @@ void archive_do_all(Archive *archive, Dir *dir) {
         archive->dirs[archive->n_dirs++] = (Task){ .walk = true, .dir = dir };
         (void)pthread_cond_signal(&archive->work);
         (void)clock_gettime(CLOCK_MONOTONIC, &until);
-        while (archive->busy > 0 || has_tasks(archive)) {
+        while (!archive->stuck && (archive->busy > 0 || has_tasks(archive))) {
                 if (pthread_cond_timedwait(&archive->room, &archive->mutex, &until) != ETIMEDOUT)
                         continue;
+                archive_watch(archive);
                 report_progress(archive);
                 (void)clock_gettime(CLOCK_MONOTONIC, &until);
                 until.tv_nsec += WAIT_MS * 1000000;

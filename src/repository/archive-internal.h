@@ -12,10 +12,15 @@
 typedef struct Archive Archive;
 typedef struct Dir Dir;
 typedef struct File File;
+typedef struct Reader Reader;
+
+#define THREADS_MAX 64u
+#define LEFT_MAX 64u
 
 /* What was asked for below a directory, by name. */
 typedef struct Wanted {
         const char *name;
+        bool mount_point;        /* not crossed */
         bool asked;              /* by its own path */
         bool whole;              /* with all that is in it, besides what is below it here */
         bool made_up;            /* all that is wanted below is read from elsewhere: it need not be there */
@@ -88,6 +93,10 @@ struct Archive {
         const ArchiveOptions *options;
         Chunker chunker;
         unsigned n_threads, chunk_queue_size;
+        pthread_t threads[THREADS_MAX];
+        Reader *readers[THREADS_MAX];
+        unsigned n_left; /* threads that were left behind */
+        bool stuck;      /* a thread is where it cannot be left: nothing is waited for or freed any more */
 
         pthread_mutex_t mutex; /* of all below */
         pthread_cond_t work, room;
@@ -125,6 +134,17 @@ int dir_find_place(const Dir *dir, size_t slot, Place *ret_place);
 void place_close(Place *place);
 #define _cleanup_place_ _cleanup_(place_close)
 
+/* archive-watch.c: devices that do not answer. Of the thread that calls: */
+void reader_walks(bool walks);
+void reader_looks(Dir *dir, size_t slot);
+void reader_reads(Dir *dir, size_t slot, File *file);
+/* Does not return if nobody waits for the thread any more. */
+void reader_is_back(void);
+/* A thread in this place. With the mutex, or before there are others. */
+int reader_start(Archive *archive, size_t index);
+/* With the mutex, by the caller's thread. */
+void archive_watch(Archive *archive);
+
 /* archive-names.c: which names of a directory are taken. */
 /* As nodes without anything else yet, in their order, each once. 0 or a negative errno. */
 int dir_list_names(Dir *dir);
@@ -145,8 +165,12 @@ int node_read_link(Arena *arena, int dir_fd, const char *name, Node *node);
 bool node_is_unchanged(const Node *node, const Node *old);
 
 /* archive-file.c: the threads and what they do. */
-int archive_start(Archive *archive, pthread_t *threads);
-void archive_stop(Archive *archive, pthread_t *threads, unsigned n);
+int archive_start(Archive *archive);
+void archive_stop(Archive *archive, unsigned n);
+void archive_work(Archive *archive);
+/* The last one frees it. */
+void file_release(File *file);
+void file_give_up(File *file);
 /* Somebody will read it: another thread, or ours right now. */
 void archive_take_file(Archive *archive, Dir *dir, size_t slot);
 /* true if another thread walks in it. */

@@ -92,6 +92,7 @@ int wanted_add(Arena *arena, Wanted *root, const ArchivePath *path) {
                 rest += n;
         }
         at->asked = true;
+        at->mount_point = path->mount_point;
         at->whole |= !path->shallow;
         at->from = path->source ? path : NULL;
         return 0;

@@ -16,8 +16,6 @@
 #include "repository/archive-internal.h"
 #include "repository/pool.h"
 
-#define THREADS_MAX 64u
-
 void archive_fail(Archive *archive, int error, const Why *why) {
         (void)pthread_mutex_lock(&archive->mutex);
         if (archive->error == 0) {
@@ -167,15 +165,21 @@ static int enter(Dir *dir, size_t slot, int fd, dev_t device, Dir **ret_dir) {
         Node *node = &dir->nodes[slot];
         const Wanted *wanted = dir_find_wanted(dir, slot);
         const Node *old = tree_find(&dir->old, node->name);
-        bool crossing = dir->device != 0 && device != dir->device && !(wanted && wanted->asked) &&
-                        !is_crossed(archive, device);
+        bool foreign = dir->device != 0 && device != dir->device && !(wanted && wanted->asked) &&
+                       !is_crossed(archive, device),
+             crossing = foreign || (wanted && wanted->mount_point);
         /* Known empty: nothing of what is mounted there is looked at. */
         static const Wanted nothing = { .name = "" };
         Dir *child;
         int r;
 
-        if (crossing)
+        if (crossing) {
                 tell(dir, node->name, 0, "is a mount point, and not crossed");
+                if (archive->options->steady_mounts) {
+                        node->mtime = node->atime = node->ctime = (struct timespec){};
+                        node->inode = 0;
+                }
+        }
         r = dir_new(archive, dir, slot, fd, dir_join_path(dir->path, node->name),
                     crossing ? &nothing : wanted, &child);
         if (r < 0)
@@ -316,6 +320,7 @@ static Dir *do_entry(Dir *dir) {
 
         if (is_late(dir, slot))
                 return NULL;
+        reader_looks(dir, slot);
         r = dir_find_place(dir, slot, &place);
         if (r == 0)
                 r = fstatat(place.fd, place.name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
@@ -327,6 +332,7 @@ static Dir *do_entry(Dir *dir) {
                 dir->nodes[slot].name = name;
                 dir_fail(dir, slot, r, r == -ENOENT ? "has gone" : "cannot be read");
         }
+        reader_is_back();
         return child;
 }
 
@@ -337,7 +343,9 @@ static void look_into(Dir *dir) {
 
         if (dir->has_old)
                 (void)repo_load_tree(archive->repo, &dir->old_id, &dir->old, NULL);
+        reader_looks(dir, SIZE_MAX);
         r = dir_list_names(dir);
+        reader_is_back();
         if (r < 0) {
                 dir->failed = true;
                 dir->next = dir->n;
@@ -357,6 +365,7 @@ void dir_walk(Dir *dir) {
         const Dir *top = dir;
         bool done = false;
 
+        reader_walks(true);
         look_into(dir);
         while (!done) {
                 Dir *next = NULL;
@@ -375,6 +384,7 @@ void dir_walk(Dir *dir) {
                 }
                 dir = next;
         }
+        reader_walks(false);
 }
 
 /* What joins the root last: it may say how everything else went. */
@@ -402,7 +412,8 @@ static int walk_late(Archive *archive, Dir *root) {
         if (r < 0)
                 return r;
         archive_do_all(archive, dir);
-        dir_release(root);
+        if (!archive->stuck)
+                dir_release(root);
         return 0;
 }
 
@@ -459,7 +470,7 @@ static int walk_all(Archive *archive, Wanted *wanted) {
         if (late)
                 atomic_fetch_add(&root->pending, 1);
         archive_do_all(archive, root);
-        if (!late)
+        if (!late || archive->stuck)
                 return 0;
         r = archive_has_ended(archive) ? -ECANCELED : walk_late(archive, root);
         if (r < 0) {
@@ -473,7 +484,6 @@ static int walk_all(Archive *archive, Wanted *wanted) {
 
 static int run(Archive *archive) {
         const ArchiveOptions *options = archive->options;
-        pthread_t threads[THREADS_MAX];
         Wanted wanted = { .name = "/" };
         int r = chunker_init(&archive->chunker, archive->repo->config.polynomial);
 
@@ -483,11 +493,12 @@ static int run(Archive *archive) {
                 r = want_late(archive, &wanted);
         wanted_spread(&wanted);
         if (r == 0)
-                r = archive_start(archive, threads);
+                r = archive_start(archive);
         if (r < 0)
                 return r;
         r = walk_all(archive, &wanted);
-        archive_stop(archive, threads, archive->n_threads);
+        if (!archive->stuck)
+                archive_stop(archive, archive->n_threads);
         return r ?: archive->error;
 }
 
@@ -522,6 +533,7 @@ int archive_run(Repository *repo, Store *store, const ArchiveOptions *options, W
                 *ret_tree = archive->root;
         else
                 (void)repo_fail(why, r, "%s", *archive->why.text ? archive->why.text : strerror(-r));
-        archive_clear(archive);
+        if (!archive->stuck)
+                archive_clear(archive);
         return r;
 }

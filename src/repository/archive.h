@@ -24,6 +24,7 @@ typedef struct ArchiveCounts {
 typedef struct ArchivePath {
         const char *path; /* there: absolute, without links, "." and ".." */
         bool shallow;     /* of a directory itself, and what else is asked for below it */
+        bool mount_point; /* not crossed */
         /* It is read from elsewhere: without links on the way, below @source_fd. NULL: where it is called.
          */
         const char *source;
@@ -53,7 +54,12 @@ typedef struct ArchiveOptions {
          * one. It is needed for hard links only; restic writes it always.
          */
         bool all_device_ids;
-        unsigned threads; /* 0: one for each processor */
+        /* What stands at mount points that are not crossed is made anew for each run: of it only its mode
+         * counts.
+         */
+        bool steady_mounts;
+        unsigned threads;      /* 0: one for each processor */
+        unsigned read_timeout; /* seconds that a device may take for an answer; 0: it is waited for */
 
         /* Asked of what is found in directories; from the threads, one at a time. May be NULL. */
         bool (*leave_out)(void *userdata, const char *directory, const char *name, bool is_directory);
@@ -72,6 +78,11 @@ typedef struct ArchiveOptions {
         void *userdata;
 } ArchiveOptions;
 
-/* Return: 0, also with errors that were told; -ECANCELED; or the store's failure. */
+/*
+ * archive_run() - read everything and store it
+ * A file whose device does not answer is told, and left out. A directory that hangs ends the run with
+ * -ETIMEDOUT: then threads may still use @store, which can only be left as it is. Return: 0, also with
+ * errors that were told; -ECANCELED; -ETIMEDOUT; or the store's failure.
+ */
 int archive_run(Repository *repo, Store *store, const ArchiveOptions *options, Why *why, BlobId *ret_tree,
                 ArchiveCounts *ret_counts);

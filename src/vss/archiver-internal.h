@@ -30,6 +30,7 @@ typedef struct ArchiverChild {
         const char **excludes;
         Scan *scan; /* where no point tells how much there is, and somebody looks; or NULL */
         BackupFiles *files;
+        bool stuck;     /* threads hang in a device */
         bool cancelled;                  /* by the other process, or because it has gone */
         ArchiveCounts counts;            /* of the sources */
         StoreCounts stored, before_late; /* all, and what the sources have added */

@@ -55,9 +55,9 @@ void archiver_stop(Archiver *archiver) {
                 return;
         /* It takes our going for an order to end. */
         closep(&archiver->fd);
-        if (!wait_until(archiver, now_usec() + END_USEC, true)) {
+        if (!wait_until(archiver, now_usec() + (archiver->done ? KILLED_USEC : END_USEC), true)) {
                 (void)kill(archiver->pid, SIGKILL);
-                (void)wait_until(archiver, now_usec() + KILLED_USEC, false);
+                (void)wait_until(archiver, now_usec() + (archiver->done ? 0 : KILLED_USEC), false);
         }
         archiver->pid = 0;
 }

@@ -205,8 +205,8 @@ static int list_devices(ArchiverChild *child) {
                         continue;
                 child->devices[child->n_devices++] = (ArchiveDevice){
                         .device = st.st_dev,
-                        .id = (uint64_t)vss_value_get_integer(entry, "id", 0),
-                        .crossed = vss_value_get_boolean(entry, "copied", false),
+                        .id = (uint64_t)vss_value_get_integer(entry, "id", (int64_t)st.st_dev),
+                        .crossed = vss_value_get_boolean(entry, "crossed", false),
                 };
         }
         return EXIT_DONE;
@@ -293,6 +293,8 @@ static int archive(ArchiverChild *child) {
                 .excludes = child->excludes,
                 .parent = child->parent,
                 .all_device_ids = child->job->options->all_device_ids,
+                .steady_mounts = documents,
+                .read_timeout = child->job->options->read_timeout ?: READ_TIMEOUT_DEFAULT,
                 .leave_out = leave_out,
                 .late_name = documents ? POINT_DIRECTORY : NULL,
                 .late = join_documents,
@@ -309,6 +311,14 @@ static int archive(ArchiverChild *child) {
         r = archive_run(child->repo, child->store, &options, &why, &child->tree, &counts);
 
         child->errors = counts.errors;
+        if (r == -ETIMEDOUT) {
+                child->stuck = true;
+                return cli_error_remedy(
+                        child->cli, VSS_E_UNEXPECTED, NULL,
+                        "See what the system's log says of the device; then run it again: what was "
+                        "stored is used. --exclude leaves it out.",
+                        "%s There is no point of this backup", why.text);
+        }
         if (!documents) {
                 child->counts = counts;
                 store_get_counts(child->store, &child->before_late);
@@ -365,8 +375,12 @@ void archiver_main(Cli *cli, const ArchiverJob *job, int fd) {
         status = prepare(&child);
         if (status == EXIT_DONE)
                 status = read_all(&child);
-        child.store = store_free(child.store);
-        child.lock = repo_unlock(child.lock);
+        /* Its threads may still be at work: the next run finds our lock without us, and takes up what is
+         * there. */
+        if (!child.stuck) {
+                child.store = store_free(child.store);
+                child.lock = repo_unlock(child.lock);
+        }
         if (status == EXIT_DONE)
                 send_saved(&child);
         else

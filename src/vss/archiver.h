@@ -45,6 +45,7 @@ typedef struct ArchiverJob {
 typedef struct Archiver {
         pid_t pid; /* 0: not running */
         int fd;
+        bool done; /* it has said its last word */
 } Archiver;
 
 /* Return: EXIT_DONE, or another status after a message. */

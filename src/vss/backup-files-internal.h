@@ -13,7 +13,7 @@ typedef struct FileRecord {
         char *path;   /* in the point */
         char *source; /* where it is read, if that is elsewhere */
         bool live;    /* there as it is now, and not in a shadow copy */
-        bool is_directory, failed;
+        bool is_directory, is_mount_point, failed;
         size_t plan; /* its writer's */
         const FileJob *job;
         const vss_value *partial;

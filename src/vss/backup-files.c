@@ -100,6 +100,7 @@ static int keep_found(Search *search, const WalkEntry *walked, const vss_value *
         FileRecord record = {
                 .live = search->live,
                 .is_directory = walked->kind == WALK_DIRECTORY || walked->kind == WALK_MOUNT_POINT,
+                .is_mount_point = walked->kind == WALK_MOUNT_POINT,
                 .plan = search->plan,
                 .job = search->job,
                 .partial = partial,
@@ -414,6 +415,7 @@ void backup_files_path(const BackupFiles *files, size_t index, ArchivePath *ret_
         *ret_path = (ArchivePath){
                 .path = record->path,
                 .shallow = record->is_directory,
+                .mount_point = record->is_mount_point,
                 .source = record->source ? record->source + 1 : NULL,
                 .source_fd = record->live ? files->live_fd : files->here_fd,
         };

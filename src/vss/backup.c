@@ -37,6 +37,7 @@ void backup_clear(Backup *backup) {
         strings_clear(&backup->wanted);
         strings_clear(&backup->system_live);
         strings_clear(&backup->read_live);
+        strings_clear(&backup->devices);
         backup->writers = vss_value_free(backup->writers);
         selection_clear(&backup->selection);
         backup->plan = vss_value_free(backup->plan);
@@ -205,21 +206,30 @@ bool backup_joins_set(const Backup *backup, const vss_value *volume) {
                (volume_is_named(backup, volume) || !view_is_live(&view, plan_volume_target(volume)));
 }
 
-/* With "live_too": which of the volumes asked for will not be in the set, and whether any will. */
+/* With "live_too": what is read as it is, and whether there is anything else. What lies below the paths and
+ * on no device of this machine is not read. */
 static int find_live(Backup *backup) {
-        const vss_value *volumes = vss_value_get(backup->plan, "volumes");
-        bool any = false;
+        const vss_value *volumes = vss_value_get(backup->plan, "volumes"),
+                        *left_out = vss_value_get(backup->plan, "left-out");
+        const ViewInput view = live_input(backup);
+        int r = 0;
 
-        for (size_t i = 0; i < vss_value_count(volumes); i++) {
+        backup->no_set = true;
+        for (size_t i = 0; r == 0 && i < vss_value_count(volumes); i++) {
                 const vss_value *volume = vss_value_at(volumes, i);
 
-                any |= backup_joins_set(backup, volume);
-                if (!backup_joins_set(backup, volume) && volume_is_named(backup, volume) &&
-                    strings_add_once(&backup->read_live, plan_volume_target(volume)) < 0)
-                        return cli_out_of_memory(backup->cli);
+                if (backup_joins_set(backup, volume))
+                        backup->no_set = false;
+                else if (volume_is_named(backup, volume))
+                        r = strings_add_once(&backup->read_live, plan_volume_target(volume));
         }
-        backup->no_set = !any;
-        return EXIT_DONE;
+        for (size_t i = 0; r == 0 && i < vss_value_count(left_out); i++) {
+                const char *path = vss_value_get_string(vss_value_at(left_out, i), "path", "");
+
+                if (strings_contain(&backup->devices, path) && !view_is_live(&view, path))
+                        r = strings_add_once(&backup->read_live, path);
+        }
+        return r < 0 ? cli_out_of_memory(backup->cli) : EXIT_DONE;
 }
 
 static int add_left_out(Backup *backup, const char *what, const char *reason) {
@@ -397,14 +407,35 @@ static int do_set(Backup *backup) {
         return status;
 }
 
+/* What is mounted below the paths and is on no device is a mount point of the backup, and not missing in it.
+ */
+static int excuse_mounts(Backup *backup) {
+        vss_value *left_out = value_get_mutable(backup->set, "left-out");
+        _cleanup_(strings_clear) Strings mounts = {};
+
+        if (mounts_read(&mounts) < 0)
+                return EXIT_DONE;
+        for (size_t i = 0; i < vss_value_count(left_out); i++) {
+                vss_value *entry = value_at_mutable(left_out, i);
+                const char *what = vss_value_get_string(entry, "what", "");
+
+                if (strings_contain(&mounts, what) && !strings_contain(&backup->devices, what) &&
+                    !strings_contain(&backup->asked, what) &&
+                    vss_value_set_boolean(entry, "system", true) < 0)
+                        return cli_out_of_memory(backup->cli);
+        }
+        return EXIT_DONE;
+}
+
 static int complete_set(Backup *backup) {
         const ViewInput live = live_input(backup);
         int status = backup_add_participation(backup);
 
         if (status != EXIT_DONE)
                 return status;
-        return report_complete_set(backup->set, backup->plan, &live) < 0 ? cli_out_of_memory(backup->cli)
-                                                                         : EXIT_DONE;
+        if (report_complete_set(backup->set, backup->plan, &live) < 0)
+                return cli_out_of_memory(backup->cli);
+        return backup->options->mounts_apart ? excuse_mounts(backup) : EXIT_DONE;
 }
 
 static int run_flow(Backup *backup) {
@@ -412,6 +443,7 @@ static int run_flow(Backup *backup) {
 
         if (system_directories(&backup->system_live) < 0)
                 return cli_out_of_memory(backup->cli);
+        (void)mounts_read_devices(&backup->devices);
         if (backup->options->paths.n > 0) {
                 status = paths_resolve(backup->cli, &backup->options->paths, &backup->asked);
                 if (status != EXIT_DONE)

@@ -36,6 +36,7 @@ typedef struct BackupOptions {
         const ExactVolume *exact; /* these volumes, instead of the paths */
         size_t n_exact;
         bool partial_files; /* parts of files may be named by their writers */
+        bool mounts_apart;  /* what is mounted below the paths and lies on no device is not missed */
         bool live_too;      /* what no provider takes is not in the set, and no failure */
         /* Once the components are chosen, before the writers prepare; may be NULL. Return: an exit status.
          */
@@ -79,7 +80,8 @@ struct Backup {
         Strings asked;       /* the paths that were given, resolved */
         Strings wanted;      /* these, and those of the components chosen */
         Strings system_live; /* /dev /proc /sys /run /tmp */
-        Strings read_live;   /* volumes that were asked for, and that no provider takes */
+        Strings devices;     /* mount points of devices of this machine */
+        Strings read_live;   /* volumes that are to be read, and that no provider takes */
         vss_value *writers;  /* their metadata */
         Selection selection;
         vss_value *plan;

@@ -69,6 +69,14 @@ static int collect_mount(void *userdata, const char *root, const char *mount_poi
         return strings_add(userdata, mount_point);
 }
 
+static int collect_device(void *userdata, const char *root, const char *mount_point, const char *source) {
+        return strncmp(source, "/dev/", 5) == 0 ? strings_add(userdata, mount_point) : 0;
+}
+
+int mounts_read_devices(Strings *ret_mounts) {
+        return each_mount(collect_device, ret_mounts);
+}
+
 int mounts_read(Strings *ret_mounts) {
         Strings mounts = {};
         int r = each_mount(collect_mount, &mounts);

@@ -19,3 +19,5 @@ int paths_resolve(Cli *cli, const Strings *paths, Strings *ret_resolved);
 
 /* All mount points of this process, in mount order. Return: 0 or -errno. */
 int mounts_read(Strings *ret_mounts);
+/* Those of devices of this machine, and not of what lies in memory or elsewhere. Return: 0 or -errno. */
+int mounts_read_devices(Strings *ret_mounts);

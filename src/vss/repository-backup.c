@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "repository/cache.h"
 #include "util/clock.h"
 #include "util/utf8.h"
 #include "vss/channel.h"
@@ -130,6 +131,7 @@ static int follow(BackupRun *run, const char *name, vss_value **ret_event) {
                         continue;
                 if (r < 0)
                         return fail_gone(run);
+                run->archiver.done = strcmp(what, "failed") == 0 || strcmp(what, "saved") == 0;
                 if (strcmp(what, "failed") == 0)
                         return note_failed(run, event);
                 if (strcmp(what, "told") == 0)
@@ -164,6 +166,7 @@ static int make_set(BackupRun *run) {
         run->backup_options.context = VSS_CTX_BACKUP;
         run->backup_options.live_too = !run->required;
         run->backup_options.partial_files = true;
+        run->backup_options.mounts_apart = true;
         run->backup_options.chosen = on_chosen;
         run->backup_options.userdata = run;
         status = backup_make(&run->backup, run->cli, &run->backup_options);
@@ -184,14 +187,14 @@ static bool take_parts(void *userdata, const BackupVolume *volume, const vss_val
         return true;
 }
 
-static int add_device(vss_value *list, const char *path, const char *original, bool copied) {
+/* @crossed: where it is mounted below a path that was asked for, it is read, too. */
+static int add_device(vss_value *list, const char *path, bool copied, bool crossed) {
         _cleanup_value_ vss_value *entry = vss_value_new_dict();
-        uint64_t number = volume_number(original);
+        uint64_t number = volume_number(path);
 
-        if (number == 0 && !copied)
-                return 0;
         if (vss_value_set_string(entry, "path", path) < 0 ||
-            vss_value_set_integer(entry, "id", (int64_t)number) < 0 ||
+            (number > 0 && vss_value_set_integer(entry, "id", (int64_t)number) < 0) ||
+            vss_value_set_boolean(entry, "crossed", crossed) < 0 ||
             vss_value_set_boolean(entry, "copied", copied) < 0)
                 return -ENOMEM;
         return vss_value_append(list, TAKE_PTR(entry)) < 0 ? -ENOMEM : 0;
@@ -204,11 +207,13 @@ static int list_devices(BackupRun *run, vss_value *order) {
         int r = list && paths ? 0 : -ENOMEM;
 
         for (size_t i = 0; r == 0 && run->copies && i < run->view.n; i++)
-                r = add_device(list, run->view.shadows[i].target, run->view.shadows[i].target, true);
+                r = add_device(list, run->view.shadows[i].target, true, true);
+        for (size_t i = 0; r == 0 && run->copies && i < run->backup.read_live.n; i++)
+                r = add_device(list, run->backup.read_live.items[i], false, true);
         for (size_t i = 0; r == 0 && i < run->job.paths.n; i++)
                 if (text_is_utf8(run->job.paths.items[i]) &&
                     (r = value_append_string(paths, run->job.paths.items[i])) >= 0)
-                        r = add_device(list, run->job.paths.items[i], run->job.paths.items[i], false);
+                        r = add_device(list, run->job.paths.items[i], false, false);
         return r < 0 ? cli_out_of_memory(run->cli) : EXIT_DONE;
 }
 
@@ -449,27 +454,31 @@ static int resolve(Cli *cli, const char *path, Strings *paths) {
         return strings_add_once(paths, joined) < 0 ? cli_out_of_memory(cli) : EXIT_DONE;
 }
 
-/* The repository may lie in what is backed up: then it is not. */
-static int leave_out_repository(BackupRun *run) {
-        const char *location = run->options->repo.repository ?: getenv("VSS_REPOSITORY");
-        _cleanup_(freep) char *real = NULL;
+/* @what lies in what is backed up, perhaps: then it is not. */
+static int leave_out(BackupRun *run, const char *directory, const char *what) {
+        _cleanup_(freep) char *real = realpath(directory, NULL);
 
-        if (!location || strncmp(location, "sftp:", 5) == 0)
-                return EXIT_DONE;
-        real = realpath(location, NULL);
-        if (!real)
-                return EXIT_DONE;
-        for (size_t i = 0; i < run->job.paths.n; i++) {
+        for (size_t i = 0; real && i < run->job.paths.n; i++) {
                 const char *path = run->job.paths.items[i];
 
                 if (!path_is_within(real, path))
                         continue;
                 if (strcmp(real, path) == 0)
-                        return cli_usage(run->cli, "%s is the repository itself", path);
-                cli_note("%s is left out: it is the repository", real);
+                        return cli_usage(run->cli, "%s is %s itself", path, what);
+                cli_note("%s is left out: it is %s", real, what);
                 return strings_add(&run->job.left_out, real) < 0 ? cli_out_of_memory(run->cli) : EXIT_DONE;
         }
         return EXIT_DONE;
+}
+
+static int leave_out_own(BackupRun *run) {
+        const char *location = run->options->repo.repository ?: getenv("VSS_REPOSITORY");
+        _cleanup_(freep) char *cache = cache_place();
+        int status = EXIT_DONE;
+
+        if (location && strncmp(location, "sftp:", 5) != 0)
+                status = leave_out(run, location, "the repository");
+        return status == EXIT_DONE && cache ? leave_out(run, cache, "the cache of repositories") : status;
 }
 
 static int name_point(BackupRun *run) {
@@ -547,7 +556,7 @@ int backup_run(Cli *cli, const RepositoryBackupOptions *options, vss_value **ret
         for (size_t i = 0; status == EXIT_DONE && i < options->backup.paths.n; i++)
                 status = resolve(cli, options->backup.paths.items[i], &run.job.paths);
         if (status == EXIT_DONE)
-                status = leave_out_repository(&run);
+                status = leave_out_own(&run);
         if (status == EXIT_DONE)
                 status = name_point(&run);
         if (status == EXIT_DONE)
