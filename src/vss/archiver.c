@@ -366,7 +366,7 @@ static void send_saved(ArchiverChild *child) {
 
 void archiver_main(Cli *cli, const ArchiverJob *job, int fd) {
         ArchiverChild child = { .cli = cli, .job = job, .fd = fd };
-        int status;
+        int status, null;
 
         /* The other process has those that came before. */
         if (cli->errors)
@@ -386,6 +386,10 @@ void archiver_main(Cli *cli, const ArchiverJob *job, int fd) {
         else
                 send_failed(&child, status);
         (void)fflush(NULL);
+        /* A thread that hangs keeps the process, and so would keep waiting who reads what the program prints. */
+        if ((null = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0)
+                for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
+                        (void)dup2(null, i);
         /* What a device holds on to is not waited for, nor is memory given back that goes anyway. */
         _exit(status);
 }
