@@ -19,6 +19,7 @@
 #include <linux/fs.h>
 
 #include "providers/dm/boot-internal.h"
+#include "providers/dm/lock.h"
 #include "providers/dm/mounts.h"
 #include "providers/dm/store.h"
 
@@ -187,7 +188,7 @@ static int digest(const char *path, const char *skip) {
 }
 
 int main(int argc, char *argv[]) {
-        _cleanup_(closep) int root = -1;
+        _cleanup_(closep) int root = -1, lock = -1;
         Volume volume;
         int r;
 
@@ -195,7 +196,9 @@ int main(int argc, char *argv[]) {
                 return 2;
         if (strcmp(argv[1], "digest") == 0)
                 return argc == 4 ? digest(argv[2], argv[3]) : 2;
-        r = volume_find(argv[2], &volume);
+        /* A service that starts would take a copy in the making for the remains of a crash, and delete it. */
+        lock = lock_take(LOCK_ATTACH_USEC);
+        r = lock < 0 ? lock : volume_find(argv[2], &volume);
         if (r >= 0)
                 r = mounts_open_root(volume.info.device, volume.path, &root);
         if (r < 0)

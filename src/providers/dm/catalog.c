@@ -214,9 +214,12 @@ static int describe_unmade(const Listing *listing, const char *id, const AreaHea
         int r;
 
         if (!listing->set_under_way ||
-            strcmp(vss_value_get_string(header->info, "set", ""), listing->set_under_way) != 0)
+            strcmp(vss_value_get_string(header->info, "set", ""), listing->set_under_way) != 0) {
+                if (listing->changing)
+                        return set_unknown(header->info, "somebody is just at work on it");
                 return copies_set_incomplete(header->info, deleting ? "its deletion was not finished"
                                                                     : "it was never finished");
+        }
         r = vss_value_set_string(header->info, "state", "preparing") < 0 ? -ENOMEM : 0;
         return r == 0 && state->live ? catalog_set_device(header->info, id, header->info) : r;
 }
