@@ -196,7 +196,8 @@ int main(int argc, char *argv[]) {
                 return 2;
         if (strcmp(argv[1], "digest") == 0)
                 return argc == 4 ? digest(argv[2], argv[3]) : 2;
-        /* A service that starts would take a copy in the making for the remains of a crash, and delete it. */
+        /* A service that starts would take a copy in the making for the remains of a crash, and delete it.
+         */
         lock = lock_take(LOCK_ATTACH_USEC);
         r = lock < 0 ? lock : volume_find(argv[2], &volume);
         if (r >= 0)
