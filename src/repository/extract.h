@@ -5,7 +5,7 @@
  * Putting the files of a tree below a directory
  *
  * What was there is replaced by what is whole, or stays. What is new appears under its name at once, but
- * until it is whole only its owner can open it, and its mode says so (EXTRACT_UNFINISHED): a run that ends
+ * until it is whole nobody can read it, and its mode says so (EXTRACT_UNFINISHED): a run that ends
  * early leaves nothing that looks like a file of the point, and the next one finds it out and writes it
  * again. Nothing outside of the directory is written, whatever links lie there and whatever the tree says.
  * What cannot be restored is told with its reason, and the rest goes on.
@@ -14,8 +14,8 @@
 #include "repository/repository.h"
 
 /* The mode of files, and with all rights of the owner of directories, that are not done. Nobody else gives
- * it to a file: it means nothing there. */
-#define EXTRACT_UNFINISHED 01000u
+ * it to a file: it means nothing there. Attributes of its own can only be given to what can be written. */
+#define EXTRACT_UNFINISHED 01200u
 
 typedef enum ExtractOverwrite {
         EXTRACT_CHANGED, /* what has another size or time; when verified, other content */

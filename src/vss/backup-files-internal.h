@@ -35,6 +35,7 @@ typedef struct WriterFiles {
 
 struct BackupFiles {
         bool chosen;          /* components were chosen: their files are listed */
+        bool as_they_are;     /* there are no shadow copies: what would be read now is listed */
         int live_fd, here_fd; /* "/" as it is now, and where the shadow copies are seen */
         dev_t *devices;       /* of the shadow copies */
         size_t n_devices;

@@ -174,6 +174,8 @@ static int handle_walked(void *userdata, const WalkEntry *walked) {
 static bool is_copied(const BackupFiles *files, int fd) {
         struct stat st;
 
+        if (files->as_they_are)
+                return true;
         if (fstat(fd, &st) < 0)
                 return false;
         for (size_t i = 0; i < files->n_devices; i++)
@@ -391,6 +393,7 @@ int backup_files_new(const vss_value *order, int live_root, BackupFiles **ret_fi
         if (!files)
                 return -ENOMEM;
         files->chosen = vss_value_get(order, "components");
+        files->as_they_are = !vss_value_get(order, "devices");
         files->live_fd = fcntl(live_root, F_DUPFD_CLOEXEC, 3);
         files->here_fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         files->writers = calloc(vss_value_count(writers) + 1, sizeof(*files->writers));

@@ -17,7 +17,7 @@ typedef struct BackupFiles BackupFiles;
 /*
  * backup_files_new() - find all files
  * @order: "writers", the metadata of those that take part; "components", as the document has them, if they
- * were chosen; "paths" that were asked for; "type", a number; "devices" of the shadow copies
+ * were chosen; "paths" that were asked for; "type", a number; "devices" of the shadow copies, or none: as the files are now
  * @live_root: a descriptor of "/" outside of the view
  * Return: 0 or -ENOMEM.
  */

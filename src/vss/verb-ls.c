@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * vss ls: what a point holds
+ * vss ls: what a point holds, or what components consist of now
  */
 
 #include <inttypes.h>
@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include "repository/go-text.h"
 #include "util/utf8.h"
+#include "vss/ls-components.h"
 #include "vss/output.h"
 #include "vss/repository.h"
 #include "vss/size.h"
@@ -169,12 +170,17 @@ static int find_path(Listing *listing, const BlobId *root, const char *whole, co
 }
 
 int verb_ls(Cli *cli, int argc, char **argv) {
+        _cleanup_(strings_clear) Strings writers = {};
         RepoArgs args = {};
         Listing listing = { .cli = cli };
         const Option options[] = {
                 REPO_OPTIONS(&args),
                 OPTION("recursive", OPTION_FLAG, NULL, "with all that is below", &listing.recursive),
                 OPTION("long", OPTION_FLAG, NULL, "with mode, owner, size and time", &listing.full),
+                OPTION("writer", OPTION_LIST, "NAME[:/PATH]",
+                       "instead of a point: the files of this writer, or of one component of it, as they are "
+                       "now; may be given again",
+                       &writers),
         };
         _cleanup_(repo_freep) Repository *repo = NULL;
         _cleanup_snapshots_ SnapshotList points = {};
@@ -187,8 +193,11 @@ int verb_ls(Cli *cli, int argc, char **argv) {
 
         if (index < 0)
                 return status;
+        if (writers.n > 0)
+                return argc == index ? ls_components(cli, &writers, listing.full)
+                                     : cli_usage(cli, "--writer shows files as they are now, and no point");
         if (argc - index < 1 || argc - index > 2)
-                return cli_usage(cli, "name a point, or 'latest', and perhaps a path in it");
+                return cli_usage(cli, "name a point, or 'latest', and perhaps a path in it; or a --writer");
         status = cli_open_repository(cli, &args, &repo);
         if (status == EXIT_DONE)
                 status = cli_load_points(cli, repo, &points);
