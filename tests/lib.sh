@@ -9,8 +9,8 @@
 #   at_end COMMAND...            run at the end, last one first, also after a signal
 #   make_volume NAME TYPE SIZE [MKFS-OPTION...]   a file system of its own at $RIG_TMP/NAME; btrfs, ext4 or xfs
 #   make_xfs DEVICE              also of less than 300 MB, which mkfs.xfs makes for its own tests alone
-#   without_writers                               none is asked any more but those that the test itself installs: the others
-#                                                 take most of the time of a set in a guest
+#   without_writers [NAME]                        none is asked any more but this one and those that the test itself installs:
+#                                                 the others take most of the time of a set in a guest
 #   timed_write FILE MILLISECONDS                 0 if a write and fsync got through in time
 #   is_held DIRECTORY                             0 if a write there does not get through
 #   wait_for SECONDS COMMAND...                   0 as soon as the command succeeds
@@ -143,7 +143,10 @@ make_xfs() {
 # The rig has a layer of its own over /usr.
 without_writers() {
         [ -n "${RIG_TMP:-}" ] || return 1
-        rm -f /usr/share/linuxvss/writers/*.conf /usr/share/dbus-1/system-services/org.linuxvss.Writer.*.service
+        local file
+        for file in /usr/share/linuxvss/writers/*.conf /usr/share/dbus-1/system-services/org.linuxvss.Writer.*.service; do
+                [[ -n ${1:-} && $file = *[./]$1.* ]] || rm -f "$file"
+        done
         busctl --system call org.freedesktop.DBus / org.freedesktop.DBus ReloadConfig > /dev/null
 }
 

@@ -123,8 +123,9 @@ make_set() {
         answer_of "$RIG_TMP/answer" exec --writer "$@" -- true
 }
 
+# Whether subvolumes share a transaction of the file system, which is level "group", is luck.
 levels() {
-        tail -n 1 "$RIG_TMP/answer" | jq -r '[.components[] | "\(."logical-path") \(.level)"] | sort | join(",")'
+        tail -n 1 "$RIG_TMP/answer" | jq -r '[.components[] | "\(."logical-path") \(.level | sub("group"; "volume"))"] | sort | join(",")'
 }
 
 reason() {
