@@ -141,6 +141,6 @@ restore_component() {
 end_process() {
         kill -s "${2:-TERM}" "$1" 2>/dev/null || return 0
         wait "$1" 2>/dev/null
-        wait_for 10 eval "! kill -0 $1 2>/dev/null" || kill -KILL "$1" 2>/dev/null
+        wait_for 10 has_ended "$1" || kill -KILL "$1" 2>/dev/null
         return 0
 }

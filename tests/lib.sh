@@ -14,6 +14,7 @@
 #   timed_write FILE MILLISECONDS                 0 if a write and fsync got through in time
 #   is_held DIRECTORY                             0 if a write there does not get through
 #   wait_for SECONDS COMMAND...                   0 as soon as the command succeeds
+#   has_ended PID                                 has this process ended, though perhaps nobody has waited for it?
 #   nap SECONDS                                   sleeps without a process of its own, which is dear in a guest
 #   wait_changes FILE N                           0 as soon as it had N other contents, if that is within ten seconds
 #   wait_lines FILE N                             0 as soon as it has N lines more, if that is within ten seconds
@@ -158,7 +159,7 @@ timed_write() {
         TAP_WRITES+=("$pid")
         deadline=$((${EPOCHREALTIME/[.,]/} + limit * 1000))
         while [ "${EPOCHREALTIME/[.,]/}" -lt "$deadline" ]; do
-                if ! kill -0 "$pid" 2>/dev/null; then
+                if has_ended "$pid"; then
                         wait "$pid"
                         return
                 fi
@@ -166,6 +167,14 @@ timed_write() {
         done
         kill -KILL "$pid" 2>/dev/null
         return 1
+}
+
+# A shell that only naps may not have heard of a child's end: it is a zombie until somebody waits for it.
+has_ended() {
+        local stat
+        read -r stat 2>/dev/null < "/proc/$1/stat" || return 0
+        stat=${stat##*) }
+        [ "${stat%% *}" = Z ]
 }
 
 is_held() {

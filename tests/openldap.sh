@@ -116,7 +116,7 @@ directory_stop() {
         local pid
         read -r pid 2>/dev/null < /run/openldap/started || return 0
         kill -TERM "$pid" 2>/dev/null
-        wait_for 20 sh -c "! kill -0 $pid" || return 1
+        wait_for 20 has_ended "$pid" || return 1
         rm -f /run/openldap/started
 }
 
