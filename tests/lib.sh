@@ -55,17 +55,17 @@ ok_if() {
 
 ok_if_empty() {
         [ -z "$1" ]
-        ok_if $? "$2" || note "$1"
+        ok_if $? "$2" || { note "$1"; return 1; }
 }
 
 is() {
         [ "$1" = "$2" ]
-        ok_if $? "$3" || note "got \"$1\", want \"$2\""
+        ok_if $? "$3" || { note "got \"$1\", want \"$2\""; return 1; }
 }
 
 like() {
         [[ $1 =~ $2 ]]
-        ok_if $? "$3" || note "got \"$1\", want something like \"$2\""
+        ok_if $? "$3" || { note "got \"$1\", want something like \"$2\""; return 1; }
 }
 
 run_fails() {
@@ -73,7 +73,7 @@ run_fails() {
         shift 2
         output=$("$@" 2>&1) || status=$?
         [ "$status" = "$want" ]
-        ok_if $? "$label" || note "$* ended with $status, not $want: $output"
+        ok_if $? "$label" || { note "$* ended with $status, not $want: $output"; return 1; }
 }
 
 run_ok() {

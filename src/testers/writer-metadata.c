@@ -130,8 +130,7 @@ vss_result test_writer_describe(TestWriter *writer, vss_writer_call *call, vss_m
                 return vss_writer_call_fail(
                         call, r, "%s: the mapping or exclusion of %s in %s is not accepted: %s",
                         writer->conf_path, culprit->filespec, culprit->path, vss_result_text(r));
-        if (conf->schema)
-                r = vss_metadata_set_backup_schema(metadata, conf->schema);
+        r = vss_metadata_set_backup_schema(metadata, conf->schema);
         if (r >= 0 && conf->method)
                 r = vss_metadata_set_restore_method(
                         metadata, (enum vss_restore_method)conf->method, conf->service, conf->user_procedure,

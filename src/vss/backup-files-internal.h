@@ -14,6 +14,7 @@ typedef struct FileRecord {
         char *source; /* where it is read, if that is elsewhere */
         bool live;    /* there as it is now, and not in a shadow copy */
         bool is_directory, is_mount_point, failed;
+        bool beside; /* of no file set: it holds the ranges of a partial file */
         size_t plan; /* its writer's */
         const FileJob *job;
         const vss_value *partial;

@@ -132,6 +132,23 @@ static int set_string(json_t *line, const char *key, const char *text) {
         return json_object_set_new(line, key, json_string(text));
 }
 
+/* The specification that found it: what is of no file set has one of its own. */
+static int set_specification(json_t *line, const FileRecord *record) {
+        const char *name = strrchr(record->path, '/') + 1;
+        _cleanup_(freep) char *directory = strndup(record->path, (size_t)MAX(name - record->path - 1, 1));
+
+        if (!record->beside)
+                return set_string(line, "original", record->job->directory) < 0 ||
+                                       set_string(line, "pattern", record->job->filespec) < 0 ||
+                                       json_object_set_new(line, "recursive",
+                                                           json_boolean(record->job->recursive)) < 0
+                               ? -1
+                               : 0;
+        return !directory || set_path(line, "original", directory) < 0 || set_path(line, "pattern", name) < 0
+                       ? -1
+                       : 0;
+}
+
 static json_t *describe(const BackupFiles *files, const FileRecord *record) {
         const vss_value *metadata = files->writers[record->plan].metadata;
         const vss_value *component = record->job->component ?: record->job->explicit_component;
@@ -146,10 +163,7 @@ static json_t *describe(const BackupFiles *files, const FileRecord *record) {
             set_string(line, "set-logical-path", component_logical_path(record->job->explicit_component)) <
                     0 ||
             set_string(line, "set-name", component_name(record->job->explicit_component)) < 0 ||
-            set_path(line, "path", record->path) < 0 ||
-            set_string(line, "original", record->job->directory) < 0 ||
-            set_string(line, "pattern", record->job->filespec) < 0 ||
-            json_object_set_new(line, "recursive", json_boolean(record->job->recursive)) < 0 ||
+            set_path(line, "path", record->path) < 0 || set_specification(line, record) < 0 ||
             (record->is_directory && json_object_set_new(line, "directory", json_true()) < 0) ||
             (alternate && record->source && set_path(line, "alternate", record->source) < 0) ||
             (record->live && json_object_set_new(line, "live", json_true()) < 0) ||

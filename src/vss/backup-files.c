@@ -99,6 +99,7 @@ static int add_record(BackupFiles *files, const FileRecord *record) {
 static int keep_found(Search *search, const WalkEntry *walked, const vss_value *partial) {
         FileRecord record = {
                 .live = search->live,
+                .beside = search->everything,
                 .is_directory = walked->kind == WALK_DIRECTORY || walked->kind == WALK_MOUNT_POINT,
                 .is_mount_point = walked->kind == WALK_MOUNT_POINT,
                 .plan = search->plan,

@@ -172,7 +172,7 @@ static int extract(WriterPart *part, const Items *items, int root_fd, Outcome *o
                                   EXIT_DONE);
 }
 
-/* Parts of the file in the point, into one that is there. */
+/* Parts of the file in the point, into one that is there: where its writer has directed them. */
 static void put_parts(WriterPart *part, const RecordFile *file, const char *ranges, const char *to_ranges,
                       const char *place, Outcome *outcome) {
         Restore *restore = part->all->restore;
@@ -193,9 +193,7 @@ static void put_parts(WriterPart *part, const RecordFile *file, const char *rang
         if (r == 0) {
                 r = put_ranges(part->all->root_fd, place + 1, fd, parts, offsets, n);
                 if (r == -ENOENT)
-                        problem = "only parts of it were saved, and the file that they belong to is not "
-                                  "there: restore "
-                                  "the full backup first";
+                        problem = "its writer wants parts of a file put into this one, which is not there";
         }
         if (r < 0) {
                 restore_complain(restore, "%s: %s: %s", part->name, place,
@@ -233,7 +231,8 @@ static void place_file(WriterPart *part, const RestorePlan *plan, const RestoreS
                 ssize_t index = restore_plan_find(plan, step, file->path, from);
                 const RestoreAction *action = index < 0 ? NULL : restore_plan_action(plan, (size_t)index);
                 char *place = action ? place_find(file->path, action) : NULL;
-                const char *ranges = action && *action->ranges ? action->ranges : file->ranges;
+                /* The ranges of the backup do not count: the point has the whole file. */
+                const char *ranges = action ? action->ranges : "";
 
                 if (!action)
                         return;
@@ -270,6 +269,39 @@ static void place_directory(const RestorePlan *plan, const RestoreStep *step, co
                 place = place_find(file->path, action);
                 if (place && items_add(now, file->tree_path, place) == 0)
                         return;
+        }
+}
+
+/* The file that holds the ranges of a partial file; NULL: they are in none, or it was not saved. */
+static const RecordFile *find_ranges_file(const WriterPart *part, const vss_value *partial) {
+        const char *ranges = vss_value_get_string(partial, "ranges", "");
+        const Record *record = &part->all->record;
+
+        for (size_t i = 0; strncmp(ranges, "File=", 5) == 0 && i < record->n; i++)
+                if (is_of(part, &record->files[i]) && record->files[i].ok &&
+                    strcmp(record->files[i].path, ranges + 5) == 0)
+                        return &record->files[i];
+        return NULL;
+}
+
+/* Writers may read it again, so it goes back even if no file set has it. */
+static void place_ranges_files(WriterPart *part, const RestorePlan *plan, const RestoreStep *step,
+                               Items *now, Outcome *outcome) {
+        const vss_value *partial = vss_value_get(step->component, "partial-files");
+
+        for (size_t i = 0; i < vss_value_count(partial); i++) {
+                const RecordFile *file = find_ranges_file(part, vss_value_at(partial, i));
+                _cleanup_(freep) char *directory =
+                        file ? strndup(file->path, (size_t)(strrchr(file->path, '/') - file->path)) : NULL;
+                const char *refused = directory ? vouch_refuse(&part->vouch, directory) : NULL;
+
+                if (!file || restore_plan_find(plan, step, file->path, 0) >= 0)
+                        continue;
+                if (!directory || refused)
+                        restore_complain(part->all->restore, "%s: %s: %s", part->name, file->path,
+                                         refused ?: "out of memory");
+                if (!directory || refused || items_add(now, file->tree_path, strdup(file->path)) < 0)
+                        outcome->n_failed++;
         }
 }
 
@@ -312,6 +344,7 @@ static int put_files(WriterPart *part, const RestorePlan *plan, const RestoreSte
                         outcome->n_failed++;
                 }
         }
+        place_ranges_files(part, plan, step, &now, outcome);
         status = extract(part, &now, part->all->root_fd, outcome);
         if (status == EXIT_DONE && staged.n > 0)
                 status = extract(part, &staged, part->all->staging_fd, outcome);
@@ -347,8 +380,10 @@ static int add_answer(WriterPart *part, const RestoreStep *step, const char *sta
                        : EXIT_DONE;
 }
 
-/* Which file sets went to a mapping. */
-static int tell_mappings(WriterPart *part, const RestorePlan *plan, const RestoreStep *step) {
+/* Which file sets went to a mapping, and where the ranges of partial files lie now. */
+static int tell_places(WriterPart *part, const RestorePlan *plan, const RestoreStep *step) {
+        const vss_value *partial = vss_value_get(step->component, "partial-files");
+
         for (size_t i = step->first; i < step->first + step->n; i++) {
                 const RestoreAction *action = restore_plan_action(plan, i);
                 vss_result r = VSS_S_OK;
@@ -360,6 +395,17 @@ static int tell_mappings(WriterPart *part, const RestorePlan *plan, const Restor
                                 vss_value_get_string(action->set, "path", ""), action->filespec,
                                 action->recursive, action->destination);
                 if (r < 0 && r != VSS_E_OBJECT_ALREADY_EXISTS)
+                        return cli_fail(part->all->restore->cli, r);
+        }
+        for (size_t i = 0; i < vss_value_count(partial); i++) {
+                const RecordFile *file = find_ranges_file(part, vss_value_at(partial, i));
+                vss_result r = !file ? VSS_S_OK
+                                     : vss_session_set_ranges_file_path(
+                                               part->all->session, part->name,
+                                               component_logical_path(step->component),
+                                               component_name(step->component), (uint32_t)i, file->path);
+
+                if (r < 0)
                         return cli_fail(part->all->restore->cli, r);
         }
         return EXIT_DONE;
@@ -408,7 +454,7 @@ static int put_step(WriterPart *part, const RestorePlan *plan, const RestoreStep
                 status = put_files(part, plan, step, &outcome);
                 result = status_of(&outcome);
                 if (status == EXIT_DONE && part->present && outcome.n_failed == 0 && !restore->dry_run)
-                        status = tell_mappings(part, plan, step);
+                        status = tell_places(part, plan, step);
         }
         if (outcome.n_failed > 0)
                 restore_complain(restore,
@@ -481,7 +527,8 @@ int restore_make_directories(WriterPart *part) {
                         continue;
                 if (vouch_refuse(&part->vouch, directory)) {
                         restore_complain(part->all->restore,
-                                         "%s: %s is not there, and nobody vouches that it is a place of this writer's; "
+                                         "%s: %s is not there, and nobody vouches that it is a place of "
+                                         "this writer's; "
                                          "--trust-documents makes it",
                                          part->name, directory);
                         continue;

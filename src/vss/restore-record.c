@@ -22,7 +22,6 @@ void record_clear(Record *record) {
                 free(file->tree_path);
                 free(file->path);
                 free(file->pattern);
-                free(file->ranges);
         }
         free(record->files);
         *record = (Record){};
@@ -74,8 +73,7 @@ static char *declared_path(const char *tree_path, const char *directory) {
 static int read_file(const vss_value *line, RecordFile *file) {
         const char *name = vss_value_get_string(line, "name", ""),
                    *logical_path = vss_value_get_string(line, "logical-path", ""),
-                   *path = vss_value_get_string(line, "path", ""),
-                   *ranges = vss_value_get_string(line, "ranges", "");
+                   *path = vss_value_get_string(line, "path", "");
 
         *file = (RecordFile){ .recursive = vss_value_get_boolean(line, "recursive", false),
                               .directory = vss_value_get_boolean(line, "directory", false),
@@ -86,9 +84,7 @@ static int read_file(const vss_value *line, RecordFile *file) {
                                vss_value_get_string(line, "set-name", name));
         file->tree_path = unescape(path);
         file->pattern = strdup(vss_value_get_string(line, "pattern", "*"));
-        file->ranges = strdup(ranges);
-        if (!file->writer || !file->component || !file->set || !file->tree_path || !file->pattern ||
-            !file->ranges)
+        if (!file->writer || !file->component || !file->set || !file->tree_path || !file->pattern)
                 return -ENOMEM;
         if (!path_is_normal(file->tree_path) || !*file->writer || !*name)
                 return -EBADMSG;

@@ -20,7 +20,7 @@ typedef struct RecordFile {
                 *set;    /* "path/name": whose file set it is, and the one that was added to the backup */
         char *tree_path; /* in the point */
         char *path;      /* by the file set's own name of its directory */
-        char *pattern, *ranges;
+        char *pattern;
         bool recursive, directory, ok;
 } RecordFile;
 
