@@ -4,8 +4,11 @@
  * Where a repository lies
  */
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/socket.h>
+#include "repository/backend-channel.h"
 #include "repository/backend-local.h"
 #include "repository/backend-sftp.h"
 #include "repository/crypto.h"
@@ -81,8 +84,45 @@ Backend *backend_free(Backend *backend) {
         return NULL;
 }
 
+const char *backend_here(const char *location) {
+        return strncmp(location, "here:", 5) == 0 ? location + 5 : NULL;
+}
+
+/* The socket to where the verb was given; -1: that is here. */
+static int channel_fd(void) {
+        const char *text = getenv("VSS_CHANNEL_FD");
+        char *end = NULL;
+        long number = text ? strtol(text, &end, 10) : -1;
+        socklen_t size = sizeof(int);
+        int type = 0;
+
+        if (number <= STDERR_FILENO || number > INT32_MAX || *end ||
+            getsockopt((int)number, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM)
+                return -1;
+        /* Nobody else's: commands that are run do not get it. */
+        (void)fcntl((int)number, F_SETFD, FD_CLOEXEC);
+        return (int)number;
+}
+
+const char *backend_directory(const char *location) {
+        const char *here = backend_here(location);
+
+        if (here && channel_fd() >= 0)
+                return NULL;
+        location = here ?: location;
+        if (strncmp(location, "local:", 6) == 0)
+                return location + 6;
+        return strncmp(location, "sftp:", 5) == 0 ? NULL : location;
+}
+
 int backend_open(const char *location, const char *const *sftp_command, bool create, Why *why,
                  Backend **ret_backend) {
+        const char *here = backend_here(location);
+        int fd = here ? channel_fd() : -1;
+
+        if (fd >= 0)
+                return backend_channel_open(fd, location, why, ret_backend);
+        location = here ?: location;
         if (strncmp(location, "sftp:", 5) == 0)
                 return backend_sftp_open(location + 5, sftp_command, create, why, ret_backend);
         if (strncmp(location, "local:", 6) == 0)

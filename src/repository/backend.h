@@ -6,8 +6,9 @@
  *
  * One door for all kinds of stores, so that nothing above knows which it is. Each is a table of calls; all
  * are required, and may be made from several threads. A file that save() has returned for is durable and
- * complete; one that it has not is not there, or is complete as well. Failures are sentences that name the
- * file.
+ * complete; one that it has not is not there, or is complete as well. Of packs a store that is far away may
+ * still write some when save() returns: an index or a point that is saved after them is there only if they
+ * are, and fails if one of them did. Failures are sentences that name the file.
  */
 
 #include "repository/blob-id.h"
@@ -71,12 +72,19 @@ DEFINE_CLEANUP(Backend *, backend_free)
 
 /*
  * backend_open() - the store of a location
- * @location:     a directory; "sftp:[USER@]HOST:PATH" or "sftp://[USER@]HOST[:PORT]/PATH"
+ * @location:     a directory; "sftp:[USER@]HOST:PATH" or "sftp://[USER@]HOST[:PORT]/PATH"; "here:" and one
+ * of these, which is meant where the verb was given, and not where it runs: with $VSS_CHANNEL_FD they are
+ * two machines
  * @sftp_command: words that are run instead of ssh, NULL-terminated; may be NULL
  * @create:       the directory may be missing: it is made
  */
 int backend_open(const char *location, const char *const *sftp_command, bool create, Why *why,
                  Backend **ret_backend);
+
+/* The path of a repository that is a directory of this machine; NULL for others. */
+const char *backend_directory(const char *location);
+/* Is it "here:..."? What is behind that; NULL for others. */
+const char *backend_here(const char *location);
 
 /* "snapshots", "data" and so on; "config". */
 const char *store_kind_directory(StoreKind kind);

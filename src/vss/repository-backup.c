@@ -476,7 +476,8 @@ static int leave_out_own(BackupRun *run) {
         _cleanup_(freep) char *cache = cache_place();
         int status = EXIT_DONE;
 
-        if (location && strncmp(location, "sftp:", 5) != 0)
+        location = location ? backend_directory(location) : NULL;
+        if (location)
                 status = leave_out(run, location, "the repository");
         return status == EXIT_DONE && cache ? leave_out(run, cache, "the cache of repositories") : status;
 }
