@@ -30,7 +30,7 @@ typedef struct PointFilter {
 
 /* Rows for the table of a verb. */
 #define POINT_FILTER_OPTIONS(filter)                                                              \
-        OPTION("host", OPTION_TEXT, "NAME", "only points of this machine", &(filter)->host),      \
+        OPTION("hostname", OPTION_TEXT, "NAME", "only points of this machine", &(filter)->host),  \
                 OPTION("path", OPTION_TEXT, "PATH", "only points of this path", &(filter)->path), \
                 OPTION("tag", OPTION_TEXT, "TAG", "only points with this tag", &(filter)->tag),   \
                 OPTION("type", OPTION_TEXT, "TYPE",                                               \

@@ -45,7 +45,7 @@ void backup_run_report(const vss_value *answer);
                 OPTION("exclude", OPTION_LIST, "PATTERN",                                                   \
                        "a shell pattern of names, or with a slash of paths; may be given again",            \
                        &(o)->excludes),                                                                     \
-                OPTION("host", OPTION_TEXT, "NAME", "the name of the machine; default: its own",            \
+                OPTION("hostname", OPTION_TEXT, "NAME", "the name of the machine; default: its own",        \
                        &(o)->host),                                                                         \
                 OPTION("compression", OPTION_TEXT, "LEVEL", "off, fastest, default, better or max",         \
                        &(o)->compression),                                                                  \

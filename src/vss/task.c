@@ -70,7 +70,7 @@ static const Key keys[] = {
         { "Task", "WaitSec", KEY_SECONDS, AT(backup.backup.wait), NULL, 86400, 0 },
         { "Task", "ReadTimeoutSec", KEY_SECONDS, AT(backup.read_timeout), NULL, 86400, 0 },
         { "Task", "Tag", KEY_LIST, AT(backup.tags), NULL, 0, 0 },
-        { "Task", "Host", KEY_TEXT, AT(backup.host), NULL, 0, 0 },
+        { "Task", "Hostname", KEY_TEXT, AT(backup.host), NULL, 0, 0 },
         { "Task", "Compression", KEY_CHOICE, AT(backup.compression), "off fastest default better max", 0,
           0 },
         { "Task", "PreCommand", KEY_COMMAND, AT(pre), NULL, 0, 0 },

@@ -30,7 +30,7 @@ static void test_whole(void) {
                 "-s sftp\n"
                 "KeyringSec=1h\nVss=required\nType=differential\nProvider=Btrfs\nRequire="
                 "application\nWaitSec=90\n"
-                "ReadTimeoutSec=30\nTag=daily\nTag=disk\nHost=server\nCompression=better\n"
+                "ReadTimeoutSec=30\nTag=daily\nTag=disk\nHostname=server\nCompression=better\n"
                 "PreCommand=/bin/sync -f \"/a b\"\nPostCommand=/bin/true\nCommandLimitSec=5min\n"
                 "KeepLast=3\nKeepDaily=7\nKeepWithin=30d\nKeepTag=keep\n"
                 "[Plan]\n"
@@ -102,12 +102,12 @@ static void test_mistakes(void) {
                   "there is no key Sorce; Source was meant, perhaps" },
                 { "another one", HEAD "Banana=1\n", 5, "there is no key Banana in section [Task]" },
                 { "a key of the other section", HEAD "Full=daily\n", 5, "Full belongs into section [Plan]" },
-                { "a key twice", HEAD "Host=a\nHost=b\n", 6, "Host stands in line 5 already" },
-                { "no value", HEAD "Host=\n", 5, "Host has no value" },
+                { "a key twice", HEAD "Hostname=a\nHostname=b\n", 6, "Hostname stands in line 5 already" },
+                { "no value", HEAD "Hostname=\n", 5, "Hostname has no value" },
                 { "an unknown section", HEAD "[Keep]\n", 5,
                   "there is no section [Keep]; there are [Task] and [Plan]" },
                 { "a section twice", HEAD "[Plan]\nFull=daily\n[Plan]\n", 7, "[Plan] is there already" },
-                { "before all sections", "Host=a\n" HEAD, 1, "stands before the first section, [Task]" },
+                { "before all sections", "Hostname=a\n" HEAD, 1, "stands before the first section, [Task]" },
                 { "no absolute path", HEAD "Source=srv\n", 5,
                   "Source=srv: neither an absolute path nor writer:NAME" },
                 { "a writer without a name", HEAD "Source=writer:/x\n", 5,

@@ -146,7 +146,7 @@ static int check(Forget *forget) {
                 return cli_usage(forget->cli, "name points, or say what is kept, with --keep-...");
         if (forget->n_names > 0 && !point_filter_is_empty(&retention->filter))
                 return cli_usage(forget->cli,
-                                 "--host, --path, --tag, --type and --task go with rules, not with points");
+                                 "--hostname, --path, --tag, --type and --task go with rules, not with points");
         return point_filter_check(forget->cli, &retention->filter);
 }
 
