@@ -13,6 +13,7 @@
 #include "util/utf8.h"
 #include "vss/archiver-internal.h"
 #include "vss/channel.h"
+#include "vss/output.h"
 
 int compression_level(const char *name) {
         static const struct {
@@ -306,7 +307,7 @@ static int archive(ArchiverChild *child) {
         ArchiveCounts counts = {};
         int r, finished;
 
-        if (!archiver_find_like(child) && (child->cli->json || isatty(STDERR_FILENO)))
+        if (!archiver_find_like(child) && (child->cli->json || output_is_terminal(STDERR_FILENO)))
                 child->scan = scan_start(&options, child->job->left_out.items, child->job->left_out.n);
         r = archive_run(child->repo, child->store, &options, &why, &child->tree, &counts);
 
@@ -386,7 +387,8 @@ void archiver_main(Cli *cli, const ArchiverJob *job, int fd) {
         else
                 send_failed(&child, status);
         (void)fflush(NULL);
-        /* A thread that hangs keeps the process, and so would keep waiting who reads what the program prints. */
+        /* A thread that hangs keeps the process, and so would keep waiting who reads what the program
+         * prints. */
         if ((null = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0)
                 for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++)
                         (void)dup2(null, i);

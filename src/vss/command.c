@@ -230,7 +230,7 @@ void command_wait(Command *command) {
 
                 if (command->pid == 0 && !told) {
                         told = true;
-                        if (isatty(STDERR_FILENO))
+                        if (output_is_terminal(STDERR_FILENO))
                                 cli_note("waiting for processes that the command has left behind");
                 }
                 (void)poll(fds, ELEMENTS(fds), POLL_MS);

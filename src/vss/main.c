@@ -7,7 +7,9 @@
 #include <locale.h>
 #include <string.h>
 #include "config.h"
+#include "vss/host-verb.h"
 #include "vss/options.h"
+#include "vss/output.h"
 #include "vss/verb.h"
 
 static const Verb verbs[] = {
@@ -43,8 +45,8 @@ static const Verb verbs[] = {
         { "thaw", "[OPTION]... [TOKEN]", "Ends a freeze", verb_thaw },
         { "init", "[OPTION]... [REPOSITORY]", "Makes a repository for backups", verb_init },
         { "backup", "[OPTION]... PATH...", "Backs files up into a repository", verb_backup },
-        { "restore", "[OPTION]... POINT [PATH]... --target DIRECTORY|--original", "Puts the files of a point below a directory, or back",
-          verb_restore },
+        { "restore", "[OPTION]... POINT [PATH]... --target DIRECTORY|--original",
+          "Puts the files of a point below a directory, or back", verb_restore },
         { "points", "[OPTION]...", "Shows what can be restored from a repository", verb_points },
         { "ls", "[OPTION]... POINT [PATH] | --writer NAME[:/PATH]",
           "Shows what a point holds, or the files of components as they are now", verb_ls },
@@ -67,6 +69,7 @@ static void print_usage(FILE *stream) {
         FOREACH_ELEMENT (verb, verbs)
                 fprintf(stream, "  %-10s %s\n", verb->name, verb->summary);
         fprintf(stream, "\nvss VERB --help tells more of each. --json gives every answer as JSON.\n"
+                        "vss --host [USER@]HOST VERB... does it on another machine.\n"
                         "Exit status: 0 done, 1 failed, 2 wrong usage, 3 done with failures or less than "
                         "asked for.\n");
 }
@@ -89,8 +92,36 @@ static int unknown_verb(Cli *cli, const char *word) {
         return cli_usage(cli, "there is no verb '%s'", word);
 }
 
+/* The options before the verb. Return: how many words they are, or -1 after a message. */
+static int take_host(Cli *cli, int argc, char **argv) {
+        int n = 0;
+
+        while (n + 1 < argc && strncmp(argv[n + 1], "--host", 6) == 0) {
+                const char *word = argv[n + 1], *value = strchr(word, '=');
+                size_t length = strcspn(word, "=");
+                const char **target = length == strlen("--host") ? &cli->host : &cli->host_command;
+
+                if (length != strlen("--host") && strncmp(word, "--host-command", MAX(length, 14u)) != 0)
+                        break;
+                value = value ? value + 1 : n + 2 < argc ? argv[n + 2] : "";
+                n += word[length] ? 1 : 2;
+                if (!*value)
+                        return cli_usage(cli, "'%s' needs a value", word), -1;
+                *target = value;
+        }
+        return n;
+}
+
 static int run(Cli *cli, int argc, char **argv) {
-        const char *word = argc > 1 ? argv[1] : NULL;
+        _cleanup_(freep) const char **words = NULL;
+        int skip = take_host(cli, argc, argv), status;
+        const char *word;
+
+        if (skip < 0)
+                return EXIT_USAGE;
+        argc -= skip;
+        argv += skip;
+        word = argc > 1 ? argv[1] : NULL;
 
         if (!word) {
                 print_usage(stderr);
@@ -111,7 +142,17 @@ static int run(Cli *cli, int argc, char **argv) {
         if (!cli->verb)
                 return unknown_verb(cli, word);
         interrupt_install();
-        return cli->verb->run(cli, argc - 1, argv + 1);
+        words = calloc((size_t)argc, sizeof(*words));
+        if (!words)
+                return cli_out_of_memory(cli);
+        memcpy(words, argv + 1, (size_t)argc * sizeof(*words));
+        cli->words = words;
+        if (!cli->host) {
+                status = cli->verb->run(cli, argc - 1, argv + 1);
+                if (status != EXIT_DONE || !cli->host)
+                        return status;
+        }
+        return host_verb(cli);
 }
 
 int main(int argc, char **argv) {
@@ -119,6 +160,7 @@ int main(int argc, char **argv) {
         int status;
 
         (void)setlocale(LC_ALL, "");
+        output_begin();
         status = cli_finish(&cli, run(&cli, argc, argv));
         cli.service = vss_service_free(cli.service);
         return status;

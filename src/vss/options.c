@@ -113,30 +113,60 @@ static void print_help(const Cli *cli, const Option *table, size_t n) {
                                table[i].value ?: "");
                 printf("  %-26s %s\n", left, table[i].help);
         }
-        printf("  %-26s %s\n  %-26s %s\n", "--json",
+        printf("  %-26s %s\n  %-26s %s\n  %-26s %s\n  %-26s %s\n", "--json",
                cli->json_stderr ? "the answer as JSON, on standard error" : "the answer as JSON",
-               "-h, --help", "this help");
+               "--host [USER@]HOST", "do it on another machine, reached by ssh", "--host-command COMMAND",
+               "reach vss-bridge there by it instead of ssh", "-h, --help", "this help");
         printf("\nExit status: 0 done, 1 failed, 2 wrong usage, 3 done with failures or less than asked "
                "for.\n");
 }
 
+/* Every verb's. */
+static const struct option common[] = {
+        { "json", no_argument, NULL, 'j' },
+        { "help", no_argument, NULL, 'h' },
+        { "host", required_argument, NULL, 'H' },
+        { "host-command", required_argument, NULL, 'C' },
+};
+
 static int unknown_option(Cli *cli, const Option *table, size_t n, const char *given) {
-        const char *names[OPTIONS_MAX + 2], *near;
+        const char *names[OPTIONS_MAX + ELEMENTS(common)], *near;
         char word[32];
 
         for (size_t i = 0; i < n; i++)
                 names[i] = table[i].name;
-        names[n] = "json";
-        names[n + 1] = "help";
+        for (size_t i = 0; i < ELEMENTS(common); i++)
+                names[n + i] = common[i].name;
         (void)snprintf(word, sizeof(word), "%.*s", (int)strcspn(given, "="), given);
-        near = strncmp(word, "--", 2) == 0 ? suggest_name(word + 2, names, n + 2) : NULL;
+        near = strncmp(word, "--", 2) == 0 ? suggest_name(word + 2, names, n + ELEMENTS(common)) : NULL;
         if (near)
                 return cli_usage(cli, "there is no option '%s'; '--%s' was meant, perhaps", word, near);
         return cli_usage(cli, "there is no option '%s'", word);
 }
 
+static void drop_word(Cli *cli, const char *word) {
+        const char **to = cli->words;
+
+        for (const char **from = cli->words; from && *from; from++)
+                if (*from != word)
+                        *to++ = *from;
+        if (to)
+                *to = NULL;
+}
+
+/* It is in one word or in two, which are the last that were read; the other machine gets neither. */
+static int set_host(Cli *cli, const char **target, char **argv) {
+        if (!*optarg)
+                return cli_usage(cli, "--host and --host-command: the value is empty");
+        if (optarg == argv[optind - 1])
+                drop_word(cli, argv[optind - 2]);
+        drop_word(cli, argv[optind - 1]);
+        *target = optarg;
+        return EXIT_DONE;
+}
+
 int options_parse(Cli *cli, const Option *table, size_t n, int argc, char **argv, int *ret_status) {
-        struct option options[OPTIONS_MAX + 3] = {};
+        struct option options[OPTIONS_MAX + ELEMENTS(common) + 1] = {};
         int c, index;
 
         assert(n <= OPTIONS_MAX);
@@ -145,20 +175,24 @@ int options_parse(Cli *cli, const Option *table, size_t n, int argc, char **argv
                 options[i] = (struct option){ table[i].name,
                                               table[i].kind == OPTION_FLAG ? no_argument : required_argument,
                                               NULL, OPTION_BASE + (int)i };
-        options[n] = (struct option){ "json", no_argument, NULL, 'j' };
-        options[n + 1] = (struct option){ "help", no_argument, NULL, 'h' };
+        memcpy(options + n, common, sizeof(common));
 
         opterr = 0;
         optind = 0;
         while ((c = getopt_long(argc, argv, ":h", options, &index)) >= 0) {
                 if (c == 'h' || (c >= OPTION_BASE && optarg && strcmp(optarg, "--help") == 0)) {
                         print_help(cli, table, n);
+                        cli->host = NULL;
                         *ret_status = EXIT_DONE;
                         return -1;
                 }
                 if (c == 'j')
                         cli->json = true;
-                else if (c == ':' || c == '?') {
+                else if (c == 'H' || c == 'C') {
+                        *ret_status = set_host(cli, c == 'H' ? &cli->host : &cli->host_command, argv);
+                        if (*ret_status != EXIT_DONE)
+                                return -1;
+                } else if (c == ':' || c == '?') {
                         *ret_status = c == ':' ? cli_usage(cli, "'%s' needs a value", argv[optind - 1])
                                                : unknown_option(cli, table, n, argv[optind - 1]);
                         return -1;
@@ -168,5 +202,5 @@ int options_parse(Cli *cli, const Option *table, size_t n, int argc, char **argv
                                 return -1;
                 }
         }
-        return optind;
+        return cli->host ? -1 : optind;
 }

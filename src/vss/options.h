@@ -34,7 +34,8 @@ typedef struct Option {
         { name, kind, value, help, target, min, max }
 
 /*
- * options_parse() - read the options of the verb; --json and --help are every verb's
+ * options_parse() - read the options of the verb; --json and --help are every verb's, and so are --host and
+ * --host-command: with them the verb shall not run here, and @ret_status is EXIT_DONE
  * @ret_status: what to exit with when the verb shall not run: after --help, or after a message
  * Return: the index in @argv of the first word that is no option (they are sorted to the end), or -1.
  */

@@ -18,6 +18,31 @@
 
 static bool progress_shown;
 
+/* What vss-bridge says of a terminal on another machine. */
+static bool far_terminals[STDERR_FILENO + 1];
+static unsigned far_columns;
+
+void output_begin(void) {
+        const char *far = getenv("VSS_TERMINAL"), *columns = getenv("COLUMNS");
+
+        for (int fd = STDIN_FILENO; far && fd <= STDERR_FILENO; fd++)
+                far_terminals[fd] = strchr(far, '0' + fd);
+        if (far && columns && strlen(columns) < 5 && strspn(columns, "0123456789") == strlen(columns))
+                far_columns = (unsigned)strtoul(columns, NULL, 10);
+        /* Commands of ours write elsewhere, perhaps. */
+        (void)unsetenv("VSS_TERMINAL");
+        if (far_terminals[STDOUT_FILENO])
+                (void)setvbuf(stdout, NULL, _IOLBF, 0);
+}
+
+bool output_is_terminal(int fd) {
+        return isatty(fd) || (fd >= STDIN_FILENO && fd <= STDERR_FILENO && far_terminals[fd]);
+}
+
+unsigned output_columns(void) {
+        return far_columns;
+}
+
 void print_text(FILE *stream, const char *text) {
         for (; *text; text++) {
                 unsigned char c = (unsigned char)*text;
@@ -128,7 +153,7 @@ void progress_show(const char *step, const char *detail, uint64_t since_usec) {
         uint64_t took = now_usec() - since_usec;
         char duration[DURATION_SIZE];
 
-        if (!isatty(STDERR_FILENO) || took < 200 * USEC_PER_MSEC)
+        if (!output_is_terminal(STDERR_FILENO) || took < 200 * USEC_PER_MSEC)
                 return;
         fprintf(stderr, "\r\033[K%c %s", spinner[took / (100 * USEC_PER_MSEC) % 4], step);
         if (*detail) {

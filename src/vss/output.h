@@ -10,6 +10,13 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* Finds out what output_is_terminal() says: before anything is written. */
+void output_begin(void);
+/* Is there somebody at a terminal behind standard input, output or error, here or on the machine that asks? */
+bool output_is_terminal(int fd);
+/* The width of a terminal on another machine, 0 if there is none. */
+unsigned output_columns(void);
+
 #define TABLE_COLUMNS_MAX 12u
 
 typedef struct Table {

@@ -251,15 +251,15 @@ static uint64_t lines_interval(void) {
 static bool is_terminal(void) {
         const char *type = getenv("TERM");
 
-        return isatty(STDERR_FILENO) && type && *type && strcmp(type, "dumb") != 0;
+        return output_is_terminal(STDERR_FILENO) && type && *type && strcmp(type, "dumb") != 0;
 }
 
 static size_t terminal_width(void) {
         struct winsize size = {};
 
-        if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
-                return WIDTH_DEFAULT;
-        return size.ws_col;
+        if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+                return size.ws_col;
+        return output_columns() ?: WIDTH_DEFAULT;
 }
 
 void progress_begin(Progress *progress, Cli *cli, const char *step) {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "vss/options.h"
+#include "vss/output.h"
 #include "vss/script-run.h"
 #include "vss/verb.h"
 
@@ -87,8 +88,11 @@ static int count_options(int argc, char **argv) {
         int n = 1;
 
         while (n < argc && argv[n][0] == '-' && argv[n][1] != '\0' && strcmp(argv[n], "--") != 0) {
-                /* the value of --wait */
-                n += strcmp(argv[n], "--wait") == 0 ? 2 : 1;
+                /* the values of these */
+                n += strcmp(argv[n], "--wait") == 0 || strcmp(argv[n], "--host") == 0 ||
+                                     strcmp(argv[n], "--host-command") == 0
+                             ? 2
+                             : 1;
         }
         return n < argc ? n : argc;
 }
@@ -121,7 +125,7 @@ int verb_script(Cli *cli, int argc, char **argv) {
                         return cli_out_of_memory(cli);
         }
         run.stdin_is_script = strcmp(path, "-") == 0;
-        run.interactive = run.stdin_is_script && isatty(STDIN_FILENO) && !check;
+        run.interactive = run.stdin_is_script && output_is_terminal(STDIN_FILENO) && !check;
         cli->script = run.stdin_is_script ? "standard input" : path;
 
         status = run.interactive ? script_interact(&run) : run_file(&run, path, check);
