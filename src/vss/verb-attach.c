@@ -57,8 +57,8 @@ static int resolve_device(Cli *cli, const char *device, bool name_will_do, char 
                 resolved = strdup(device);
         else
                 resolved = realpath(device, NULL);
-        if (!resolved && name_will_do && errno == ENOENT && device[0] == '/')
-                resolved = strdup(device); /* it has gone, and is known by its name */
+        if (!resolved && name_will_do && errno == ENOENT)
+                resolved = strdup(device); /* it has gone, or is what a provider calls it */
         if (!resolved)
                 return errno == ENOENT
                                ? cli_error_remedy(cli, VSS_E_OBJECT_NOT_FOUND, device,
@@ -90,8 +90,10 @@ int verb_attach(Cli *cli, int argc, char **argv) {
         if (index < 0)
                 return status;
         if (argc - index != 1)
-                return cli_usage(cli, "name one block device, or where it is mounted");
-        status = resolve_device(cli, argv[index], false, &device);
+                return cli_usage(cli, "name one block device, or where it is mounted; with --provider also "
+                                      "what it calls its own");
+        /* A LUN, an image: only its provider knows these. */
+        status = resolve_device(cli, argv[index], provider != NULL, &device);
         if (status == EXIT_DONE)
                 status = cli_connect(cli);
         if (status != EXIT_DONE)
@@ -107,7 +109,7 @@ int verb_attach(Cli *cli, int argc, char **argv) {
                 return status;
         if (cli->json)
                 return cli_print_json(cli, result, false);
-        show_attached(result, !no_boot);
+        show_attached(result, vss_value_get_boolean(result, "boot", !no_boot));
         return EXIT_DONE;
 }
 

@@ -3,9 +3,9 @@
 /*
  * Devices attached and detached
  *
- * A worker finds the device behind what somebody has named. To attach it, the providers that can are asked
- * one after the other, hardware before software before system, until one does not decline. To detach it, all
- * are asked what they have, and the one that has it is told.
+ * A worker finds the device behind what somebody has named; what is no path is what a provider calls it. To
+ * attach it, the providers that can are asked one after the other, hardware before software before system,
+ * until one does not decline. To detach it, all are asked what they have, and the one that has it is told.
  */
 
 #include <limits.h>
@@ -248,8 +248,9 @@ static void on_device(void *userdata, int error, WorkerAnswer *answer) {
         attach_done(attach);
 }
 
-/* @device that is a name, and no path, is for DetachDevice alone. */
-static int read_call(Manager *manager, sd_bus_message *m, bool path, Attach **ret_attach,
+/* What is no path is a name: DetachDevice knows it, and to AttachDevice the provider that was named gives it
+ * a sense. */
+static int read_call(Manager *manager, sd_bus_message *m, bool attaches, Attach **ret_attach,
                      sd_bus_error *error) {
         vss_value *options = NULL;
         const char *device;
@@ -259,7 +260,8 @@ static int read_call(Manager *manager, sd_bus_message *m, bool path, Attach **re
                 r = marshal_read_dict(m, &options);
         if (r < 0)
                 return r;
-        if (!*device || strlen(device) >= PATH_MAX || (path && device[0] != '/')) {
+        if (!*device || strlen(device) >= PATH_MAX ||
+            (attaches && device[0] != '/' && !*vss_value_get_string(options, "provider", ""))) {
                 vss_value_free(options);
                 return bus_error_setf(error, VSS_E_INVALIDARG, "\"%.100s\" is no device.", device);
         }
@@ -277,6 +279,10 @@ int attach_device(Manager *manager, sd_bus_message *m, sd_bus_error *error) {
         r = job_start(manager, m, NULL, NULL, &attach->job);
         if (r < 0)
                 return r;
+        if (attach->named[0] != '/') {
+                find_providers(TAKE_PTR(attach));
+                return 0;
+        }
         r = worker_start(manager, device_find_main, attach->named, manager->settings.worker_usec, on_device,
                          attach, NULL);
         if (r < 0) {
