@@ -499,7 +499,9 @@ static int greet(Channel *channel, Why *why) {
         Slot slot = {};
         int r = ask(channel, &slot, SERVE_HELLO, &request, NULL);
 
-        if (r == 0 && slot.number != SERVE_VERSION)
+        /* A list of all packs is one answer. */
+        channel->backend.near = slot.number & SERVE_NEAR;
+        if (r == 0 && (slot.number & ~SERVE_NEAR) != SERVE_VERSION)
                 return repo_fail(why, -EPROTONOSUPPORT,
                                  "%s: the other machine has another version of this program, which serves "
                                  "repositories in another way.",

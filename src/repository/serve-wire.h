@@ -9,7 +9,7 @@
  * several in turn.
  *
  *   asked                                          answered
- *   HELLO magic, version                           DONE version
+ *   HELLO magic, version                           DONE version, whether it is near
  *   CREATE                                         DONE
  *   SAVE kind, id, size; then PIECE until all      DONE
  *     of it has been sent
@@ -27,6 +27,7 @@
 
 #define SERVE_MAGIC UINT32_C(0x76737372)
 #define SERVE_VERSION 1u
+#define SERVE_NEAR (UINT64_C(1) << 32) /* beside the version: listing the store takes no time there */
 
 enum {
         SERVE_HELLO = 1,

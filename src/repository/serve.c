@@ -270,7 +270,7 @@ static int work(Server *server, const Job *job, Why *why, uint64_t *ret_number) 
 
         switch (job->type) {
         case SERVE_HELLO:
-                *ret_number = SERVE_VERSION;
+                *ret_number = SERVE_VERSION | (backend->near ? SERVE_NEAR : 0);
                 return request->offset >> 32 == SERVE_MAGIC ? 0 : -EPROTONOSUPPORT;
         case SERVE_CREATE:
                 return backend->ops->create(backend, why);

@@ -202,6 +202,7 @@ static void test_posted(void) {
 
         served_start(&served, &everything, 4);
         backend = open_channel(&served);
+        expect_true("a store that is far from there is far", !backend->near);
         served.fake->delay_ms = 100;
         for (unsigned i = 0; i < 12; i++) {
                 make_data(&data, 100000, i, &id);
@@ -229,7 +230,9 @@ static void test_posted(void) {
                    0);
         backend = backend_free(backend);
         /* More than the window. */
+        served.fake->backend.near = true;
         backend = open_channel(&served);
+        expect_true("one that is near there is near", backend->near);
         served.fake->delay_ms = 0;
         for (unsigned i = 0; i < 6; i++) {
                 make_data(&data, 20u << 20, 100 + i, &id);

@@ -21,6 +21,12 @@ typedef struct Verb {
         int (*run)(Cli *cli, int argc, char **argv);
 } Verb;
 
+/* Of a verb that runs elsewhere, what is for this side if its repository is: here.h. */
+typedef struct OwnOptions {
+        const char *repository, *password_file, *password_command, *sftp_command;
+        bool repeated; /* one of them is there twice */
+} OwnOptions;
+
 struct Cli {
         const Verb *verb;
         vss_service *service;
@@ -31,11 +37,12 @@ struct Cli {
         bool copies_lost;   /* ... or that shadow copies were lost */
         const char *script; /* the script that is run, and its line: failures name them; NULL: none */
         unsigned line;
-        vss_value *errors; /* with a script or a task: where failures are collected for its answer, instead of
-                              being one */
-        const char *host;         /* --host: where the verb is to run; NULL: here */
+        vss_value *errors; /* with a script or a task: where failures are collected for its answer, instead
+                              of being one */
+        const char *host;  /* --host: where the verb is to run; NULL: here */
         const char *host_command; /* --host-command */
         const char **words; /* the verb and its words without these two, NULL at the end; NULL: not wanted */
+        OwnOptions own;
 };
 
 DEFINE_CLEANUP(vss_async *, vss_async_free)

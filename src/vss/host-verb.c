@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include "vss/here.h"
 #include "vss/host-verb.h"
 
 /* Where the words of the verb itself end. */
@@ -40,9 +41,13 @@ static bool reads_input(const Cli *cli) {
 int host_verb(Cli *cli) {
         HostRun run = HOST_RUN_INIT;
         _cleanup_(closep) int null = -1;
+        _cleanup_(here_end) Here here = HERE_INIT;
         int status, verb_status = EXIT_FAILED;
 
         look_for_json(cli);
+        status = here_begin(cli, &here);
+        if (status != EXIT_DONE)
+                return status;
         if (!reads_input(cli)) {
                 null = open("/dev/null", O_RDONLY | O_CLOEXEC);
                 if (null < 0)
@@ -52,6 +57,8 @@ int host_verb(Cli *cli) {
         run.host = cli->host;
         run.command = cli->host_command;
         run.argv = (char **)cli->words;
+        run.channel_fd = here.fd;
+        run.password = here.password;
         status = host_run(cli, &run, &verb_status);
         return status == EXIT_DONE ? verb_status : status;
 }

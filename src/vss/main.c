@@ -7,6 +7,7 @@
 #include <locale.h>
 #include <string.h>
 #include "config.h"
+#include "vss/here.h"
 #include "vss/host-verb.h"
 #include "vss/options.h"
 #include "vss/output.h"
@@ -142,12 +143,13 @@ static int run(Cli *cli, int argc, char **argv) {
         if (!cli->verb)
                 return unknown_verb(cli, word);
         interrupt_install();
-        words = calloc((size_t)argc, sizeof(*words));
+        /* Room for an option more: here.h. */
+        words = calloc((size_t)argc + 2, sizeof(*words));
         if (!words)
                 return cli_out_of_memory(cli);
         memcpy(words, argv + 1, (size_t)argc * sizeof(*words));
         cli->words = words;
-        if (!cli->host) {
+        if (!cli->host || here_knows(cli->verb)) {
                 status = cli->verb->run(cli, argc - 1, argv + 1);
                 if (status != EXIT_DONE || !cli->host)
                         return status;

@@ -103,14 +103,19 @@ static int set_option(Cli *cli, const Option *option, const char *text) {
         return EXIT_FAILED;
 }
 
+/* It is wanted so often that it has a short name. */
+static bool is_repository(const Option *option) {
+        return strcmp(option->name, "repository") == 0;
+}
+
 static void print_help(const Cli *cli, const Option *table, size_t n) {
         printf("Usage: vss %s %s\n\n%s.\n\nOptions:\n", cli->verb->name, cli->verb->arguments,
                cli->verb->summary);
         for (size_t i = 0; i < n; i++) {
                 char left[64];
 
-                (void)snprintf(left, sizeof(left), "--%s%s%s", table[i].name, table[i].value ? " " : "",
-                               table[i].value ?: "");
+                (void)snprintf(left, sizeof(left), "%s--%s%s%s", is_repository(&table[i]) ? "-r, " : "",
+                               table[i].name, table[i].value ? " " : "", table[i].value ?: "");
                 printf("  %-26s %s\n", left, table[i].help);
         }
         printf("  %-26s %s\n  %-26s %s\n  %-26s %s\n  %-26s %s\n", "--json",
@@ -165,12 +170,31 @@ static int set_host(Cli *cli, const char **target, char **argv) {
         return EXIT_DONE;
 }
 
+/* What the repository of a verb that runs elsewhere needs on this side, if it lies here. */
+static void note_own(Cli *cli, const Option *option) {
+        const struct {
+                const char *name, **target;
+        } names[] = { { "repository", &cli->own.repository },
+                      { "password-file", &cli->own.password_file },
+                      { "password-command", &cli->own.password_command },
+                      { "sftp-command", &cli->own.sftp_command } };
+
+        FOREACH_ELEMENT (own, names)
+                if (strcmp(own->name, option->name) == 0) {
+                        cli->own.repeated |= *own->target != NULL;
+                        *own->target = optarg;
+                }
+}
+
 int options_parse(Cli *cli, const Option *table, size_t n, int argc, char **argv, int *ret_status) {
         struct option options[OPTIONS_MAX + ELEMENTS(common) + 1] = {};
+        size_t repository = 0;
         int c, index;
 
         assert(n <= OPTIONS_MAX);
 
+        while (repository < n && !is_repository(&table[repository]))
+                repository++;
         for (size_t i = 0; i < n; i++)
                 options[i] = (struct option){ table[i].name,
                                               table[i].kind == OPTION_FLAG ? no_argument : required_argument,
@@ -179,7 +203,9 @@ int options_parse(Cli *cli, const Option *table, size_t n, int argc, char **argv
 
         opterr = 0;
         optind = 0;
-        while ((c = getopt_long(argc, argv, ":h", options, &index)) >= 0) {
+        while ((c = getopt_long(argc, argv, repository < n ? ":hr:" : ":h", options, &index)) >= 0) {
+                if (c == 'r')
+                        c = OPTION_BASE + (int)repository;
                 if (c == 'h' || (c >= OPTION_BASE && optarg && strcmp(optarg, "--help") == 0)) {
                         print_help(cli, table, n);
                         cli->host = NULL;
@@ -200,6 +226,7 @@ int options_parse(Cli *cli, const Option *table, size_t n, int argc, char **argv
                         *ret_status = set_option(cli, &table[c - OPTION_BASE], optarg);
                         if (*ret_status != EXIT_DONE)
                                 return -1;
+                        note_own(cli, &table[c - OPTION_BASE]);
                 }
         }
         return cli->host ? -1 : optind;

@@ -75,8 +75,7 @@ static int ask_password(const char *prompt, bool twice, const char *instead, cha
         return r == -ENOTTY ? repo_fail(why, -EINVAL, "No password: give %s.", instead) : r;
 }
 
-static int get_password(void *userdata, char **ret_password, Why *why) {
-        const RepoArgs *args = userdata;
+int cli_get_password(const RepoArgs *args, char **ret_password, Why *why) {
         const char *file = args->password_file ?: getenv("VSS_PASSWORD_FILE"),
                    *command = args->password_command ?: getenv("VSS_PASSWORD_COMMAND");
 
@@ -86,6 +85,10 @@ static int get_password(void *userdata, char **ret_password, Why *why) {
                 return run_command(command, ret_password, why);
         return ask_password("Password of the repository", args->new_password,
                             "--password-file or --password-command", ret_password, why);
+}
+
+static int get_password(void *userdata, char **ret_password, Why *why) {
+        return cli_get_password(userdata, ret_password, why);
 }
 
 int cli_new_password(const RepoArgs *args, char **ret_password, Why *why) {

@@ -15,9 +15,11 @@ typedef struct RepoArgs {
 } RepoArgs;
 
 /* Rows for the table of a verb. */
-#define REPO_OPTIONS(args)                                                                              \
-        OPTION("repository", OPTION_TEXT, "REPOSITORY",                                                 \
-               "a directory, or sftp:[USER@]HOST:PATH; default: $VSS_REPOSITORY", &(args)->repository), \
+#define REPO_OPTIONS(args)                                                                               \
+        OPTION("repository", OPTION_TEXT, "REPOSITORY",                                                  \
+               "a directory, or sftp:[USER@]HOST:PATH; with --host, here:... is on this side; default: " \
+               "$VSS_REPOSITORY",                                                                        \
+               &(args)->repository),                                                                     \
                 REPO_PASSWORD_OPTIONS(args)
 #define REPO_PASSWORD_OPTIONS(args)                                                                    \
         OPTION("password-file", OPTION_TEXT, "FILE",                                                   \
@@ -31,6 +33,8 @@ typedef struct RepoArgs {
                              "keep the repository's key in the kernel's keyring of this user so long", \
                              &(args)->keyring, 1, 30 * 24 * 3600)
 
+/* From where @args, or the environment, say, or the terminal. */
+int cli_get_password(const RepoArgs *args, char **ret_password, Why *why);
 /* A password that is to be a new one: from the file or command that @args name, or the terminal, twice. */
 int cli_new_password(const RepoArgs *args, char **ret_password, Why *why);
 
