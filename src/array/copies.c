@@ -73,7 +73,7 @@ static const char *why_not(const Copies *c, const vss_value *info, const char *s
 
 int copies_take(Copies *c, const char *id, const char *set, const vss_value *properties, vss_value *answer,
                 ArrayError *error) {
-        _cleanup_value_ vss_value *info = NULL, *host = NULL;
+        _cleanup_value_ vss_value *info = NULL, *host = NULL, *was = NULL;
         char former[ARRAY_NAME_MAX + 1];
         _cleanup_(closep) int lock = -1;
         vss_value *own;
@@ -91,10 +91,12 @@ int copies_take(Copies *c, const char *id, const char *set, const vss_value *pro
         why = why_not(c, info, set);
         if (why)
                 return array_fail(error, -EACCES, "%s", why);
+        was = vss_value_copy(info);
         own = value_require(info, "array", VSS_KIND_DICT);
         (void)snprintf(former, sizeof(former), "%s", vss_value_get_string(own, "holder", ""));
-        r = info_merge(info, properties, "array");
-        if (r == 0 && (!own || vss_value_set_string(own, "holder", c->host) < 0 ||
+        r = own && vss_value_set(own, "former", TAKE_PTR(was)) >= 0 ? info_merge(info, properties, "array")
+                                                                    : -ENOMEM;
+        if (r == 0 && (vss_value_set_string(own, "holder", c->host) < 0 ||
                        vss_value_set_boolean(own, "taken", true) < 0 ||
                        vss_value_set(answer, "copy", vss_value_copy(info)) < 0))
                 r = -ENOMEM;
@@ -103,6 +105,23 @@ int copies_take(Copies *c, const char *id, const char *set, const vss_value *pro
         if (array_name_is_valid(former))
                 store_mask(c->store, former, id);
         return write_info(c, id, info, error);
+}
+
+int copies_give_back(Copies *c, const char *id, ArrayError *error) {
+        _cleanup_value_ vss_value *info = NULL;
+        const vss_value *former;
+        _cleanup_(closep) int lock = -1;
+        int r = store_lock(c->store, &lock, error);
+
+        if (r == 0)
+                r = find(c, id, &info, error);
+        if (r < 0)
+                return r;
+        former = vss_value_get(vss_value_get(info, "array"), "former");
+        if (!former)
+                return array_fail(error, -EINVAL, "copy %s is of no other host", id);
+        store_mask(c->store, c->host, id);
+        return write_info(c, id, former, error);
 }
 
 int copies_set_identity(Copies *c, const char *id, const vss_value *properties, ArrayError *error) {
@@ -204,6 +223,8 @@ int copies_break(Copies *c, const char *id, const CopiesBreak *how, vss_value *a
                 return array_fail(error, -EINVAL, "\"%.80s\" cannot be the name of a LUN", name);
         if (store_lun_read(c->store, name, &there, &ignored) == 0)
                 return array_fail(error, -EEXIST, "there is a LUN %s on the array", name);
+        if (how->check_only)
+                return 0;
         if (lun_info(info, name, how->revert_identity, &lun) < 0 ||
             vss_value_set_string(answer, "lun", name) < 0)
                 return array_fail(error, -ENOMEM, "out of memory");

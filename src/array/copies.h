@@ -45,6 +45,8 @@ int copies_held(const Copies *c, vss_value *list, ArrayError *error);
 /* The copy passes to this host. @answer: what it is. */
 int copies_take(Copies *c, const char *id, const char *set, const vss_value *properties, vss_value *answer,
                 ArrayError *error);
+/* After a take that came to nothing. */
+int copies_give_back(Copies *c, const char *id, ArrayError *error);
 int copies_set_identity(Copies *c, const char *id, const vss_value *properties, ArrayError *error);
 int copies_unmask(Copies *c, const char *id, bool writable, ArrayError *error);
 int copies_mask(Copies *c, const char *id, ArrayError *error);
@@ -54,6 +56,7 @@ int copies_delete(Copies *c, const char *id, ArrayError *error);
 typedef struct CopiesBreak {
         const char *name; /* NULL with revert_identity */
         bool masked, writable, revert_identity;
+        bool check_only; /* only whether it could be done */
 } CopiesBreak;
 int copies_break(Copies *c, const char *id, const CopiesBreak *how, vss_value *answer, ArrayError *error);
 /* The LUN becomes what the copy is. -EBUSY: somebody has it open. */

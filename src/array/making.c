@@ -230,6 +230,8 @@ static int finish_one(Copies *c, Making *m, const vss_value *properties, ArrayEr
                 r = -ENOMEM;
         if (r == 0)
                 r = store_write_info(c->store->copies, m->id, info);
+        /* Who has it open goes on writing, and seals it himself; nobody else begins. */
+        store_mask(c->store, c->host, m->id);
         return r < 0 ? array_fail(error, r, "the identity of copy %s cannot be written: %s", m->id,
                                   strerror(-r))
                      : 0;

@@ -107,6 +107,10 @@ static int call_take(Session *s, const vss_value *request, vss_value *answer, Ar
                            vss_value_get(request, "properties"), answer, error);
 }
 
+static int call_give_back(Session *s, const vss_value *request, vss_value *answer, ArrayError *error) {
+        return copies_give_back(&s->copies, text(request, "id"), error);
+}
+
 static int call_identity(Session *s, const vss_value *request, vss_value *answer, ArrayError *error) {
         return copies_set_identity(&s->copies, text(request, "id"), vss_value_get(request, "properties"),
                                    error);
@@ -143,11 +147,12 @@ static const struct {
         const char *name;
         int (*call)(Session *s, const vss_value *request, vss_value *answer, ArrayError *error);
 } calls[] = {
-        { "hello", call_hello },       { "luns", call_luns },     { "ping", call_ping },
-        { "prepare", call_prepare },   { "commit", call_commit }, { "finish", call_finish },
-        { "abort", call_abort },       { "copies", call_copies }, { "take", call_take },
-        { "identity", call_identity }, { "unmask", call_unmask }, { "mask", call_mask },
-        { "delete", call_delete },     { "break", call_break },   { "write-back", call_write_back },
+        { "hello", call_hello },         { "luns", call_luns },     { "ping", call_ping },
+        { "prepare", call_prepare },     { "commit", call_commit }, { "finish", call_finish },
+        { "abort", call_abort },         { "copies", call_copies }, { "take", call_take },
+        { "identity", call_identity },   { "unmask", call_unmask }, { "mask", call_mask },
+        { "delete", call_delete },       { "break", call_break },   { "write-back", call_write_back },
+        { "give-back", call_give_back },
 };
 
 static int serve_one(Session *s, const vss_value *request, vss_value **ret_answer) {

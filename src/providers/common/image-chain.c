@@ -252,7 +252,7 @@ static int read_backing(const Chain *chain, ImageBacking *ret_backing) {
         return 0;
 }
 
-static int attach_loop(const Chain *chain, const char *below, const ImageSource *source, bool read_only,
+static int attach_loop(const Chain *chain, const char *below, const ImageSource *source, unsigned flags,
                        char *ret_device, ImageError *error) {
         ImageBacking backing;
         int r;
@@ -261,7 +261,8 @@ static int attach_loop(const Chain *chain, const char *below, const ImageSource 
         if (r == 0)
                 r = write_backing(chain, &backing);
         if (r == 0)
-                r = image_loop_attach(below, source->offset, source->length, read_only, ret_device);
+                r = image_loop_attach(below, source->offset, source->length, flags & IMAGE_READ_ONLY,
+                                      flags & IMAGE_PARTITIONS, ret_device);
         return r < 0 ? fail(error, r, "no loop device can be had over %s: %s", below, strerror(-r)) : 0;
 }
 
@@ -270,7 +271,7 @@ static int attach_user(const Chain *chain, const ImageSource *source, const char
         bool read_only = flags & IMAGE_READ_ONLY;
         int r = start_fuse(chain, uri, read_only, error);
 
-        return r < 0 ? r : attach_loop(chain, chain->file, source, read_only, ret_device, error);
+        return r < 0 ? r : attach_loop(chain, chain->file, source, flags, ret_device, error);
 }
 
 /* Another process may take the same device first; then the next one is tried. */
@@ -313,7 +314,7 @@ static int attach_kernel(const Chain *chain, const ImageSource *source, unsigned
         if (r < 0 || (source->offset == 0 && source->length == 0))
                 return r;
         (void)snprintf(device, sizeof(device), "%s", ret_device);
-        return attach_loop(chain, device, source, read_only, ret_device, error);
+        return attach_loop(chain, device, source, flags, ret_device, error);
 }
 
 static int attach(const Chain *chain, const ImageSource *source, unsigned flags, char *ret_device,

@@ -38,13 +38,14 @@ typedef struct ImageSource {
 } ImageSource;
 
 typedef struct ImageError {
-        char text[600];
+        char text[700];
 } ImageError;
 
 enum {
         IMAGE_READ_ONLY = 1u << 0,
-        IMAGE_OVERLAY = 1u << 1,   /* writable, and what is written goes with it */
-        IMAGE_USERSPACE = 1u << 2, /* not by the kernel's client */
+        IMAGE_OVERLAY = 1u << 1,    /* writable, and what is written goes with it */
+        IMAGE_USERSPACE = 1u << 2,  /* not by the kernel's client */
+        IMAGE_PARTITIONS = 1u << 3, /* they are devices, too */
 };
 
 bool image_id_is_valid(const char *id);

@@ -67,7 +67,7 @@ static int configure(int control, const struct loop_config *config, char *ret_de
         return -EBUSY;
 }
 
-int image_loop_attach(const char *path, uint64_t offset, uint64_t length, bool read_only,
+int image_loop_attach(const char *path, uint64_t offset, uint64_t length, bool read_only, bool partitions,
                       char ret_device[static IMAGE_DEVICE_SIZE]) {
         _cleanup_(closep) int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), file = -1;
         struct loop_config config = { 0 };
@@ -81,7 +81,8 @@ int image_loop_attach(const char *path, uint64_t offset, uint64_t length, bool r
         config.fd = (uint32_t)file;
         config.info.lo_offset = offset;
         config.info.lo_sizelimit = length;
-        config.info.lo_flags = LO_FLAGS_DIRECT_IO | (read_only ? LO_FLAGS_READ_ONLY : 0);
+        config.info.lo_flags = LO_FLAGS_DIRECT_IO | (read_only ? LO_FLAGS_READ_ONLY : 0) |
+                               (partitions ? LO_FLAGS_PARTSCAN : 0);
         /* A copy may bear a file system with sectors of 512 bytes, whatever the daemon likes best. */
         config.block_size = SECTOR;
         r = configure(control, &config, ret_device);

@@ -22,7 +22,7 @@ typedef struct ImageBacking {
 /* Functions return 0 or a negative errno. */
 
 /* @length 0: all there is behind @offset. */
-int image_loop_attach(const char *path, uint64_t offset, uint64_t length, bool read_only,
+int image_loop_attach(const char *path, uint64_t offset, uint64_t length, bool read_only, bool partitions,
                       char ret_device[static IMAGE_DEVICE_SIZE]);
 /* -ENOENT: there is none on it. */
 int image_loop_find(const ImageBacking *backing, char ret_device[static IMAGE_DEVICE_SIZE]);
