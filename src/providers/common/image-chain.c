@@ -99,11 +99,11 @@ static int _printf_(3, 4) fail(ImageError *error, int r, const char *format, ...
         return r;
 }
 
-/* The last line that was said, for the sentence. */
+/* What was said last, for the sentence. */
 static const char *last_words(const Chain *chain, char text[static 400]) {
         _cleanup_(closep) int fd = open(chain->log, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
         ssize_t n = 0;
-        off_t size;
+        off_t size = 0;
         char *line;
 
         if (fd >= 0) {
@@ -115,8 +115,12 @@ static const char *last_words(const Chain *chain, char text[static 400]) {
         if (n <= 0)
                 return "it did not say why";
         text[n] = 0;
-        line = strrchr(text, '\n');
-        return line ? line + 1 : text;
+        /* Whole lines, in one. */
+        line = size > 399 ? strchr(text, '\n') : NULL;
+        line = line ? line + 1 : text;
+        for (char *p = line; (p = strchr(p, '\n'));)
+                *p = ';';
+        return line;
 }
 
 /* Starts one, and waits until @ready; or says why it is not. */
@@ -181,33 +185,54 @@ static int start_source(const Chain *chain, const ImageSource *source, ImageErro
         return start(chain, chain->source_pid, false, source->argv, socket_is_ready, source->socket, error);
 }
 
-/* What is said behind the overlay, or the relay of the kernel's client, which knows no TLS. */
+enum { RELAY_WORDS = 5 };
+
+/* Where the relay gets it from: words that are freed by the caller. */
+static int relay_words(const ImageSource *source, char *words[static RELAY_WORDS]) {
+        const ImageTls *tls = source->tls;
+        size_t n = 0;
+        int r;
+
+        if (!tls)
+                return asprintf(&words[0], "uri=%s", source->uri) < 0 ? -ENOMEM : 0;
+        r = asprintf(&words[n++], "hostname=%s", tls->address);
+        if (r >= 0)
+                r = asprintf(&words[n++], "port=%s", tls->port);
+        if (r >= 0)
+                r = asprintf(&words[n++], "export=%s", tls->name);
+        if (r >= 0)
+                r = asprintf(&words[n++], "tls-username=%s", tls->user);
+        if (r >= 0)
+                r = asprintf(&words[n++], "tls-psk=%s", tls->psk);
+        if (r < 0)
+                words[n - 1] = NULL;
+        return r < 0 ? -ENOMEM : 0;
+}
+
+/* What is between: the overlay, or a relay for what knows no TLS. */
 static int start_overlay(const Chain *chain, const ImageSource *source, unsigned flags, ImageError *error) {
-        _cleanup_(freep) char *uri = NULL;
-        char *argv[] = { (char *)"nbdkit",
-                         (char *)"--foreground",
-                         (char *)"--unix",
-                         (char *)chain->overlay_socket,
-                         NULL,
-                         NULL,
-                         NULL,
-                         NULL,
-                         NULL };
+        char *words[RELAY_WORDS] = { NULL };
+        char *argv[16] = { (char *)"nbdkit", (char *)"--foreground", (char *)"--unix",
+                           (char *)chain->overlay_socket };
+        int r = relay_words(source, words);
         size_t n = 4;
 
-        if (asprintf(&uri, "uri=%s", source->uri) < 0) {
-                uri = NULL;
-                return fail(error, -ENOMEM, "out of memory");
-        }
         if (flags & IMAGE_OVERLAY) {
                 argv[n++] = (char *)"--log=null"; /* its files are not limited */
                 argv[n++] = (char *)"--filter=cow";
         } else if (flags & IMAGE_READ_ONLY)
                 argv[n++] = (char *)"--readonly";
         argv[n++] = (char *)"nbd";
-        argv[n++] = uri;
-        return start(chain, chain->overlay_pid, flags & IMAGE_OVERLAY, argv, socket_is_ready,
-                     chain->overlay_socket, error);
+        if (source->tls)
+                argv[n++] = (char *)"tls=require";
+        for (size_t i = 0; i < RELAY_WORDS && words[i]; i++)
+                argv[n++] = words[i];
+        r = r < 0 ? fail(error, r, "out of memory")
+                  : start(chain, chain->overlay_pid, flags & IMAGE_OVERLAY, argv, socket_is_ready,
+                          chain->overlay_socket, error);
+        for (size_t i = 0; i < RELAY_WORDS; i++)
+                free(words[i]);
+        return r;
 }
 
 static int overlay_uri(const Chain *chain, char **ret_uri) {
@@ -320,6 +345,7 @@ static int attach_kernel(const Chain *chain, const ImageSource *source, unsigned
 static int attach(const Chain *chain, const ImageSource *source, unsigned flags, char *ret_device,
                   ImageError *error) {
         bool kernel = !(flags & IMAGE_USERSPACE) && kernel_client_is_there();
+        bool relayed = kernel || source->tls || (flags & IMAGE_OVERLAY);
         const char *missing = image_missing();
         _cleanup_(freep) char *uri = NULL;
         int r;
@@ -327,13 +353,13 @@ static int attach(const Chain *chain, const ImageSource *source, unsigned flags,
         if (missing)
                 return fail(error, -EOPNOTSUPP, "%s is not here, which images are attached by", missing);
         r = start_source(chain, source, error);
-        if (r == 0 && (kernel || (flags & IMAGE_OVERLAY)))
+        if (r == 0 && relayed)
                 r = start_overlay(chain, source, flags, error);
         if (r < 0)
                 return r;
         if (kernel)
                 return attach_kernel(chain, source, flags, ret_device, error);
-        if (flags & IMAGE_OVERLAY)
+        if (relayed)
                 r = overlay_uri(chain, &uri);
         return r < 0 ? fail(error, r, "out of memory")
                      : attach_user(chain, source, uri ?: source->uri, flags, ret_device, error);

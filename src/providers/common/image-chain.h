@@ -28,9 +28,16 @@
 /* Letters, digits, ".", "_" and "-", of which a letter or a digit comes first. */
 #define IMAGE_ID_MAX 100u
 
+/* What is reached by TLS, and a key that both sides know. */
+typedef struct ImageTls {
+        const char *address, *port, *name; /* of the image there */
+        const char *user, *psk;            /* the name of the key, and its file */
+} ImageTls;
+
 typedef struct ImageSource {
-        const char *uri;   /* as nbd_connect_uri(3) takes it */
-        char *const *argv; /* a daemon to be started first, in the foreground; NULL: there is one */
+        const char *uri;     /* as nbd_connect_uri(3) takes it */
+        const ImageTls *tls; /* instead, or NULL */
+        char *const *argv;   /* a daemon to be started first, in the foreground; NULL: there is one */
         const char
                 *socket; /* of that daemon: it serves once it listens here. It is removed with the image */
         /* The part that becomes the device, in bytes: a partition. Length 0: all behind the offset. */

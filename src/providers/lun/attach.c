@@ -57,21 +57,19 @@ static int find_lun(Client *client, const char *name, vss_value **ret_lun) {
 
 int lun_attach_live(LunProvider *p, Client *client, const char *lun, bool writable, char **ret_device,
                     ImageError *error) {
-        _cleanup_(freep) char *uri = NULL;
+        _cleanup_source_ ClientSource source = { .uri = NULL };
         char name[PLACE_NAME_SIZE];
-        ImageSource source = { 0 };
         int r = place_name(client->array->name, lun, name);
 
         if (r == 0)
-                r = client_uri(client, writable, lun, &uri);
+                r = client_source(client, writable, lun, &source);
         if (r < 0) {
                 (void)snprintf(error->text, sizeof(error->text), "%s",
                                *client->error ? client->error : strerror(-r));
                 return r;
         }
-        source.uri = uri;
-        return image_attach(p->live, name, &source, IMAGE_PARTITIONS | (writable ? 0 : IMAGE_READ_ONLY),
-                            ret_device, error);
+        return image_attach(p->live, name, &source.image,
+                            IMAGE_PARTITIONS | (writable ? 0 : IMAGE_READ_ONLY), ret_device, error);
 }
 
 /* "LUN" or "ARRAY/LUN". */
@@ -81,6 +79,7 @@ static vss_result choose(vss_provider_call *call, const char *named, Client **re
         const char *slash = strchr(named, '/'), *lun = slash ? slash + 1 : named;
         Client *found = NULL;
 
+        lun_refresh(p);
         if (slash == named || !array_name_is_valid(lun))
                 return vss_provider_call_fail(
                         call, VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER,

@@ -271,3 +271,35 @@ int client_uri(Client *client, bool writable, const char *name, char **ret_uri) 
         r = *path ? socket_uri(path, name, ret_uri) : address_uri(client, portal, name, ret_uri);
         return r < 0 ? fail(client, r, "where %s is to be had cannot be understood", name) : 0;
 }
+
+void client_source_done(ClientSource *source) {
+        free(source->uri);
+        *source = (ClientSource){ .uri = NULL };
+}
+
+int client_source(Client *client, bool writable, const char *name, ClientSource *ret_source) {
+        const vss_value *portal = vss_value_get(client->hello, writable ? "live" : "copies");
+        ClientSource *s = ret_source;
+        int r;
+
+        *s = (ClientSource){ .uri = NULL };
+        /* It looks at everything that the array has told. */
+        r = client_uri(client, writable, name, &s->uri);
+        if (r < 0)
+                return r;
+        s->image.uri = s->uri;
+        if (*vss_value_get_string(portal, "socket", "") || !client->array->psk)
+                return 0;
+        (void)snprintf(s->address, sizeof(s->address), "%s", vss_value_get_string(portal, "address", ""));
+        (void)snprintf(s->port, sizeof(s->port), "%u",
+                       (unsigned)vss_value_get_integer(portal, "port", 0) & 0xffffu);
+        (void)snprintf(s->user, sizeof(s->user), "%s", vss_value_get_string(client->hello, "host", ""));
+        (void)snprintf(s->name, sizeof(s->name), "%s", name);
+        s->tls = (ImageTls){ .address = s->address,
+                             .port = s->port,
+                             .name = s->name,
+                             .user = s->user,
+                             .psk = client->array->psk };
+        s->image.tls = &s->tls;
+        return 0;
+}

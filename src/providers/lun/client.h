@@ -8,6 +8,7 @@
  * ends the session, and the array takes back what was not finished in it.
  */
 
+#include "providers/common/image-chain.h"
 #include "providers/lun/settings.h"
 
 typedef struct Client {
@@ -41,4 +42,18 @@ int client_open(Client *client);
 const char *client_array_id(const Client *client);
 /* Where @name is to be had, as nbd_connect_uri(3) takes it. -EBADMSG: the array did not tell, or told
  * nonsense. */
+typedef struct ClientSource {
+        ImageSource image;
+        ImageTls tls;
+        char *uri;
+        char port[8];
+        char address[72], user[ARRAY_NAME_MAX + 1], name[ARRAY_NAME_MAX + 1];
+} ClientSource;
+
+/* Where an image is to be had; for client_source_done(). */
+int client_source(Client *client, bool writable, const char *name, ClientSource *ret_source);
+void client_source_done(ClientSource *source);
+#define _cleanup_source_ _cleanup_(client_source_done)
+
+/* Where @name is to be had, as a URI. -EBADMSG: the array did not tell, or told nonsense. */
 int client_uri(Client *client, bool writable, const char *name, char **ret_uri);

@@ -24,19 +24,49 @@ static int make_directory(char **ret_path, const char *state_dir, const char *na
         return mkdir(*ret_path, 0700) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-int lun_provider_init(LunProvider *p, const char *conf_path, const char *state_dir) {
+static void conf_time(const char *path, struct timespec *ret_time) {
+        struct stat st;
+
+        *ret_time = stat(path, &st) < 0 ? (struct timespec){ 0 } : st.st_ctim;
+}
+
+static int read_settings(LunProvider *p) {
+        LunSettings settings = { 0 };
         ConfError error = { 0 };
         int r;
 
-        *p = (LunProvider){ .told = vss_value_new_list() };
-        r = p->told ? lun_settings_read(conf_path, &error, &p->settings) : -ENOMEM;
+        conf_time(p->conf_path, &p->conf_changed);
+        r = lun_settings_read(p->conf_path, &error, &settings);
         if (r < 0) {
-                fprintf(stderr, "%s:%u: %s\n", conf_path, error.line,
+                fprintf(stderr, "%s:%u: %s\n", p->conf_path, error.line,
                         *error.message ? error.message : strerror(-r));
                 return r;
         }
+        for (size_t i = 0; i < p->n_clients; i++)
+                client_close(&p->clients[i]);
+        p->n_clients = 0;
+        lun_settings_done(&p->settings);
+        p->settings = settings;
         for (size_t i = 0; i < p->settings.n; i++)
                 client_init(&p->clients[p->n_clients++], &p->settings, &p->settings.arrays[i]);
+        return 0;
+}
+
+void lun_refresh(LunProvider *p) {
+        struct timespec now;
+
+        conf_time(p->conf_path, &now);
+        if (!p->set && (now.tv_sec != p->conf_changed.tv_sec || now.tv_nsec != p->conf_changed.tv_nsec))
+                (void)read_settings(p);
+}
+
+int lun_provider_init(LunProvider *p, const char *conf_path, const char *state_dir) {
+        int r;
+
+        *p = (LunProvider){ .told = vss_value_new_list(), .conf_path = conf_path };
+        r = p->told ? read_settings(p) : -ENOMEM;
+        if (r < 0)
+                return r;
         r = (mkdir(LINUXVSS_RUNDIR, 0755) < 0 && errno != EEXIST) ||
                             (mkdir(state_dir, 0700) < 0 && errno != EEXIST)
                     ? -errno
@@ -124,6 +154,7 @@ static bool is_listed(void *userdata, const char *id) {
 vss_result lun_list(vss_provider_call *call, vss_value *list) {
         LunProvider *p = vss_provider_call_userdata(call);
 
+        lun_refresh(p);
         for (size_t i = 0; i < p->n_clients; i++) {
                 int r = list_one(&p->clients[i], list);
 
@@ -282,14 +313,26 @@ static int _printf_(3, 4) image_fail(ImageError *error, int r, const char *forma
         return r;
 }
 
-int lun_attach_copy(LunProvider *p, Client *client, const vss_value *info, bool writable, char **ret_device,
-                    ImageError *error) {
+/* Where it is, and which part of it is the volume. */
+static int find_source(Client *client, const vss_value *info, bool writable, ClientSource *ret_source,
+                       ImageError *error) {
         const vss_value *own = vss_value_get(info, "lun");
-        const char *id = vss_value_get_string(info, "id", "");
         int64_t offset = vss_value_get_integer(own, "offset", 0),
                 length = vss_value_get_integer(own, "length", 0);
-        _cleanup_(freep) char *uri = NULL;
-        ImageSource source = { 0 };
+        int r;
+
+        if (offset < 0 || length < 0)
+                return image_fail(error, -EBADMSG, "where it lies on its LUN cannot be understood");
+        r = client_source(client, writable, vss_value_get_string(info, "id", ""), ret_source);
+        ret_source->image.offset = (uint64_t)offset;
+        ret_source->image.length = (uint64_t)length;
+        return r < 0 ? image_fail(error, r, "%s", r == -ENOMEM ? "out of memory" : client->error) : 0;
+}
+
+int lun_attach_copy(LunProvider *p, Client *client, const vss_value *info, bool writable, char **ret_device,
+                    ImageError *error) {
+        const char *id = vss_value_get_string(info, "id", "");
+        _cleanup_source_ ClientSource source = { .uri = NULL };
         int r = image_find(p->copies, id, ret_device);
 
         if (r == 0)
@@ -300,32 +343,28 @@ int lun_attach_copy(LunProvider *p, Client *client, const vss_value *info, bool 
                         return image_fail(error, -EBUSY, LOST_REASON);
         }
         r = show(client, id, writable);
-        if (r == 0)
-                r = client_uri(client, writable, id, &uri);
         if (r < 0)
                 return image_fail(error, r, "%s", r == -ENOMEM ? "out of memory" : client->error);
-        if (offset < 0 || length < 0)
-                return image_fail(error, -EBADMSG, "where it lies on its LUN cannot be understood");
-        source = (ImageSource){ .uri = uri, .offset = (uint64_t)offset, .length = (uint64_t)length };
-        return image_attach(p->copies, id, &source, writable ? 0 : IMAGE_READ_ONLY, ret_device, error);
+        r = find_source(client, info, writable, &source, error);
+        return r < 0 ? r
+                     : image_attach(p->copies, id, &source.image, writable ? 0 : IMAGE_READ_ONLY, ret_device,
+                                    error);
 }
 
 /* One that is unclean is recovered on an overlay: the copy itself is not written to, and its journal never
  * skipped. */
-static int mount_unclean(LunProvider *p, Client *client, const char *id, const vss_value *info, int *ret_fd,
+static int mount_unclean(LunProvider *p, Client *client, const vss_value *info, int *ret_fd,
                          ImageError *error) {
-        _cleanup_(freep) char *uri = NULL, *device = NULL;
-        const vss_value *own = vss_value_get(info, "lun");
-        const char *fs_type = vss_value_get_string(own, "fs-type", "");
-        ImageSource source = { .offset = (uint64_t)vss_value_get_integer(own, "offset", 0),
-                               .length = (uint64_t)vss_value_get_integer(own, "length", 0) };
+        _cleanup_source_ ClientSource source = { .uri = NULL };
+        _cleanup_(freep) char *device = NULL;
+        const char *id = vss_value_get_string(info, "id", ""),
+                   *fs_type = vss_value_get_string(vss_value_get(info, "lun"), "fs-type", "");
         int r = image_detach(p->copies, id, error);
 
         if (r == 0)
-                r = client_uri(client, false, id, &uri);
-        source.uri = uri;
+                r = find_source(client, info, false, &source, error);
         if (r == 0)
-                r = image_attach(p->copies, id, &source, IMAGE_OVERLAY, &device, error);
+                r = image_attach(p->copies, id, &source.image, IMAGE_OVERLAY, &device, error);
         if (r == 0)
                 r = block_mount(device, fs_type, true, false, ret_fd);
         if (r == 0)
@@ -380,7 +419,7 @@ static vss_result open_snapshot(vss_provider_call *call, const char *snapshot_id
                                               "shadow copy %s: %s", snapshot_id, error.text);
         r = block_mount(device, fs_type, superblock, writable, ret_mount_fd);
         if (r == -EUCLEAN)
-                r = mount_unclean(p, client, snapshot_id, info, ret_mount_fd, &error);
+                r = mount_unclean(p, client, info, ret_mount_fd, &error);
         return r < 0 ? vss_provider_call_fail(call, VSS_E_PROVIDER_VETO,
                                               "shadow copy %s cannot be mounted: %s", snapshot_id,
                                               *error.text ? error.text : strerror(-r))

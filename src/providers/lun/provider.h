@@ -11,6 +11,7 @@
  */
 
 #include <linuxvss/provider.h>
+#include <time.h>
 #include "providers/common/image-chain.h"
 #include "providers/lun/client.h"
 #include "providers/lun/place.h"
@@ -35,6 +36,8 @@ typedef struct LunSet {
 } LunSet;
 
 typedef struct LunProvider {
+        const char *conf_path;
+        struct timespec conf_changed; /* when it was, as it was read */
         LunSettings settings;
         size_t n_clients;
         Client clients[LUN_ARRAYS_MAX];
@@ -66,6 +69,8 @@ vss_result lun_post_final(vss_provider_call *call, const char *set_id, vss_value
 void lun_abort(vss_provider_call *call, const char *set_id);
 
 /* provider.c */
+/* Settings that have changed since are read anew, unless a set is being made. */
+void lun_refresh(LunProvider *p);
 Client *lun_client(LunProvider *p, const char *name);
 /* All copies that this host has on the arrays, each with "lun-array", the array's name. The first array that
  * does not answer is the failure, told by @call. */

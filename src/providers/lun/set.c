@@ -48,6 +48,7 @@ static vss_result look(vss_provider_call *call, const struct vss_volume *volume,
         const char *why = NULL;
         int r;
 
+        lun_refresh(p);
         if (p->n_clients == 0)
                 return decline(call, volume, "no array is named in " LUN_CONF);
         if (!block_mount_knows(volume->fs_type))

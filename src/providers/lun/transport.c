@@ -22,14 +22,9 @@ static int describe_lun(Client *client, vss_value *pair, const char *key, bool l
         vss_value *lun = value_require(pair, key, VSS_KIND_DICT);
         _cleanup_(freep) char *uri = NULL;
         int r = lun ? client_uri(client, live, name, &uri) : -ENOMEM;
-        char *query;
 
         if (r < 0)
                 return r;
-        /* Where a key lies on this machine is nobody's business. */
-        query = strstr(uri, "?tls-psk-file=");
-        if (query)
-                *query = 0;
         if (value_set_printf(lun, "id", "%s:%s", client_array_id(client), serial) < 0 ||
             vss_value_set_string(lun, "array", client_array_id(client)) < 0 ||
             vss_value_set_string(lun, "serial", serial) < 0 || vss_value_set_string(lun, "name", name) < 0 ||
@@ -173,6 +168,7 @@ vss_result lun_import(vss_provider_call *call, const vss_value *set, vss_value *
         vss_value *imported = value_require(result, "imported", VSS_KIND_LIST),
                   *failed = value_require(result, "failed", VSS_KIND_LIST);
 
+        lun_refresh(vss_provider_call_userdata(call));
         for (size_t i = 0; i < vss_value_count(snapshots); i++) {
                 const vss_value *snapshot = vss_value_at(snapshots, i);
                 const char *id = vss_value_get_string(snapshot, "id", "");
