@@ -286,8 +286,10 @@ static int attach_loop(const Chain *chain, const char *below, const ImageSource 
         if (r == 0)
                 r = write_backing(chain, &backing);
         if (r == 0)
-                r = image_loop_attach(below, source->offset, source->length, flags & IMAGE_READ_ONLY,
-                                      flags & IMAGE_PARTITIONS, ret_device);
+                r = flags & IMAGE_PARTITIONS
+                            ? image_loop_attach_disk(below, flags & IMAGE_READ_ONLY, ret_device)
+                            : image_loop_attach(below, source->offset, source->length,
+                                                flags & IMAGE_READ_ONLY, ret_device);
         return r < 0 ? fail(error, r, "no loop device can be had over %s: %s", below, strerror(-r)) : 0;
 }
 

@@ -67,22 +67,21 @@ static int configure(int control, const struct loop_config *config, char *ret_de
         return -EBUSY;
 }
 
-int image_loop_attach(const char *path, uint64_t offset, uint64_t length, bool read_only, bool partitions,
-                      char ret_device[static IMAGE_DEVICE_SIZE]) {
+static int attach_loop(const char *path, uint64_t offset, uint64_t length, uint32_t flags,
+                       char ret_device[static IMAGE_DEVICE_SIZE]) {
         _cleanup_(closep) int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), file = -1;
         struct loop_config config = { 0 };
         int r;
 
         if (control < 0)
                 return -errno;
-        file = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+        file = open(path, (flags & LO_FLAGS_READ_ONLY ? O_RDONLY : O_RDWR) | O_CLOEXEC);
         if (file < 0)
                 return -errno;
         config.fd = (uint32_t)file;
         config.info.lo_offset = offset;
         config.info.lo_sizelimit = length;
-        config.info.lo_flags = LO_FLAGS_DIRECT_IO | (read_only ? LO_FLAGS_READ_ONLY : 0) |
-                               (partitions ? LO_FLAGS_PARTSCAN : 0);
+        config.info.lo_flags = LO_FLAGS_DIRECT_IO | flags;
         /* A copy may bear a file system with sectors of 512 bytes, whatever the daemon likes best. */
         config.block_size = SECTOR;
         r = configure(control, &config, ret_device);
@@ -92,6 +91,15 @@ int image_loop_attach(const char *path, uint64_t offset, uint64_t length, bool r
         config.block_size = offset % BLOCK_SIZE_MAX == 0 ? BLOCK_SIZE_MAX : 0;
         r = config.block_size ? configure(control, &config, ret_device) : r;
         return r;
+}
+
+int image_loop_attach(const char *path, uint64_t offset, uint64_t length, bool read_only,
+                      char ret_device[static IMAGE_DEVICE_SIZE]) {
+        return attach_loop(path, offset, length, read_only ? LO_FLAGS_READ_ONLY : 0, ret_device);
+}
+
+int image_loop_attach_disk(const char *path, bool read_only, char ret_device[static IMAGE_DEVICE_SIZE]) {
+        return attach_loop(path, 0, 0, LO_FLAGS_PARTSCAN | (read_only ? LO_FLAGS_READ_ONLY : 0), ret_device);
 }
 
 int image_loop_find(const ImageBacking *backing, char ret_device[static IMAGE_DEVICE_SIZE]) {

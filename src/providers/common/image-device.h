@@ -22,8 +22,10 @@ typedef struct ImageBacking {
 /* Functions return 0 or a negative errno. */
 
 /* @length 0: all there is behind @offset. */
-int image_loop_attach(const char *path, uint64_t offset, uint64_t length, bool read_only, bool partitions,
+int image_loop_attach(const char *path, uint64_t offset, uint64_t length, bool read_only,
                       char ret_device[static IMAGE_DEVICE_SIZE]);
+/* The whole of it, with its partitions. */
+int image_loop_attach_disk(const char *path, bool read_only, char ret_device[static IMAGE_DEVICE_SIZE]);
 /* -ENOENT: there is none on it. */
 int image_loop_find(const ImageBacking *backing, char ret_device[static IMAGE_DEVICE_SIZE]);
 /* -EBUSY: it is mounted, or open; nothing has been done. */

@@ -253,8 +253,8 @@ static int address_uri(const Client *client, const vss_value *portal, const char
         }
         /* Who has a key uses it, whatever the array says: nobody in between turns TLS off. */
         if (psk)
-                n = (size_t)asprintf(ret_uri, "nbds://%s@%s%s%s:%" PRId64 "/%s?tls-psk-file=%s", host, open,
-                                     address, close_, port, name, psk);
+                n = (size_t)asprintf(ret_uri, "nbds://%s@%s%s%s:%" PRId64 "/%s", host, open, address, close_,
+                                     port, name);
         else
                 n = (size_t)asprintf(ret_uri, "nbd://%s%s%s:%" PRId64 "/%s", open, address, close_, port,
                                      name);
