@@ -17,8 +17,10 @@
 #include "providers/common/info.h"
 #include "util/clock.h"
 
-/* How long a snapshot waits for the others of its file system to be ready. */
+/* How long a snapshot waits for the others of its file system to be ready; and for what is committed ahead.
+ */
 #define MEET_USEC (5 * USEC_PER_MSEC)
+#define AHEAD_USEC USEC_PER_SEC
 
 Set *set_new(const char *id) {
         Set *set = calloc(1, sizeof(*set));
@@ -175,11 +177,16 @@ int set_prepare(Set *set, const Copy **ret_copy) {
  * more, a transaction is begun to be committed just before: the one behind it takes in whoever comes until
  * that is done, which is milliseconds. So there are two commits, however many copies there are; without it
  * each copy would have one of its own.
+ *
+ * Waking a thread takes longer than that moment: as many as there are processors look out for each other.
+ * More sleep. At this priority they would keep the file system's own workers, and those whose transactions
+ * are waited for, from the processors.
  */
 typedef struct Meeting {
-        atomic_uint arrived;
+        pthread_mutex_t mutex;
+        pthread_cond_t opened;
+        unsigned arrived, expected;
         atomic_bool open;
-        unsigned expected;
         int ahead_fd; /* where a transaction is committed ahead; -1: none is */
 } Meeting;
 
@@ -198,17 +205,57 @@ static void commit_ahead(int fd) {
         (void)btrfs_util_start_sync_fd(fd, NULL);
 }
 
-/* Waking a thread takes longer than the moment: each looks out for the others. */
-static void meet(Meeting *meeting) {
+static void open_meeting(Meeting *meeting) {
+        if (meeting->ahead_fd >= 0)
+                commit_ahead(meeting->ahead_fd);
+        (void)pthread_mutex_lock(&meeting->mutex);
+        atomic_store(&meeting->open, true);
+        (void)pthread_cond_broadcast(&meeting->opened);
+        (void)pthread_mutex_unlock(&meeting->mutex);
+}
+
+static void look_out(const Meeting *meeting) {
         uint64_t until = now_usec() + MEET_USEC;
 
-        if (atomic_fetch_add(&meeting->arrived, 1) + 1 == meeting->expected) {
-                if (meeting->ahead_fd >= 0)
-                        commit_ahead(meeting->ahead_fd);
-                atomic_store(&meeting->open, true);
-        }
         while (!atomic_load(&meeting->open) && now_usec() < until)
                 (void)sched_yield();
+}
+
+static void sleep_until_open(Meeting *meeting) {
+        uint64_t until_usec = now_usec() + AHEAD_USEC;
+        const struct timespec until = { .tv_sec = (time_t)(until_usec / USEC_PER_SEC),
+                                        .tv_nsec = (long)(until_usec % USEC_PER_SEC) * 1000 };
+        int r = 0;
+
+        (void)pthread_mutex_lock(&meeting->mutex);
+        while (!atomic_load(&meeting->open) && r == 0)
+                r = pthread_cond_clockwait(&meeting->opened, &meeting->mutex, CLOCK_MONOTONIC, &until);
+        (void)pthread_mutex_unlock(&meeting->mutex);
+}
+
+static void meet(Meeting *meeting) {
+        bool last;
+
+        (void)pthread_mutex_lock(&meeting->mutex);
+        last = ++meeting->arrived == meeting->expected;
+        (void)pthread_mutex_unlock(&meeting->mutex);
+        if (last)
+                open_meeting(meeting);
+        else if (meeting->ahead_fd < 0)
+                look_out(meeting);
+        else
+                sleep_until_open(meeting);
+}
+
+/* One that no thread could be started for does not come: it is cut behind the others. */
+static void stay_away(Meeting *meeting) {
+        bool last;
+
+        (void)pthread_mutex_lock(&meeting->mutex);
+        last = --meeting->expected == meeting->arrived;
+        (void)pthread_mutex_unlock(&meeting->mutex);
+        if (last)
+                open_meeting(meeting);
 }
 
 static void job_run(Job *job) {
@@ -242,10 +289,12 @@ static size_t make_jobs(Set *set, Meeting meetings[static VSS_VOLUMES_MAX],
                         jobs[n++] = (Job){ .set = set, .on = on };
                         continue;
                 }
-                atomic_init(&meetings[f].arrived, 0);
-                atomic_init(&meetings[f].open, false);
-                meetings[f].expected = (unsigned)on->n_copies;
-                meetings[f].ahead_fd = (long)on->n_copies > processors ? on->store_fd : -1;
+                meetings[f] = (Meeting){
+                        .mutex = PTHREAD_MUTEX_INITIALIZER,
+                        .opened = PTHREAD_COND_INITIALIZER,
+                        .expected = (unsigned)on->n_copies,
+                        .ahead_fd = (long)on->n_copies > processors ? on->store_fd : -1,
+                };
                 for (size_t i = 0; i < set->n_copies; i++)
                         if (set->copies[i].on == on)
                                 jobs[n++] = (Job){ .set = set,
@@ -258,8 +307,11 @@ static size_t make_jobs(Set *set, Meeting meetings[static VSS_VOLUMES_MAX],
 
 static void run_jobs(Job *jobs, size_t n) {
         /* The first is this thread's, and those for which there was no thread. */
-        for (size_t i = 1; i < n; i++)
+        for (size_t i = 1; i < n; i++) {
                 jobs[i].started = pthread_create(&jobs[i].thread, NULL, job_main, &jobs[i]) == 0;
+                if (!jobs[i].started && jobs[i].meeting)
+                        stay_away(TAKE_PTR(jobs[i].meeting));
+        }
         for (size_t i = 0; i < n; i++)
                 if (!jobs[i].started)
                         job_run(&jobs[i]);
