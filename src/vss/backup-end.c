@@ -7,8 +7,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include "vss/backup-import.h"
 #include "vss/backup-internal.h"
-#include "vss/metadata.h"
 #include "vss/report.h"
 
 /* BackupComplete goes on after a writer's failure. */
@@ -92,12 +92,16 @@ int backup_set_succeeded(Backup *backup, const char *writer, const char *logical
 }
 
 int backup_end(Backup *backup) {
+        if (backup->options->import)
+                return import_end(backup);
         if (backup->options->context & VSS_VOLSNAP_ATTR_NO_WRITERS)
                 return EXIT_DONE;
         return end_session(backup->cli, backup->session);
 }
 
 int backup_complete(Backup *backup, bool succeeded) {
+        if (backup->options->import)
+                return import_complete(backup, succeeded);
         /* Without writers there is nobody to be told. */
         if (backup->options->context & VSS_VOLSNAP_ATTR_NO_WRITERS)
                 return EXIT_DONE;
@@ -110,6 +114,16 @@ static int take_document(Backup *backup, Metadata *metadata) {
         vss_result r = vss_session_save_as_xml(backup->session, &metadata->document, &metadata->size);
 
         return r < 0 ? cli_fail(backup->cli, r) : EXIT_DONE;
+}
+
+/* Whoever imports the set has to know whose data in it is as an application left it. */
+static int take_failure(const Backup *backup, MetadataWriter *writer) {
+        const char *reason = report_writer_failure(backup->set, writer->name);
+
+        if (!reason)
+                return 0;
+        writer->failed = strdup(*reason ? reason : "it failed in the set");
+        return writer->failed ? 0 : -ENOMEM;
 }
 
 static int take_writers(Backup *backup, Metadata *metadata) {
@@ -129,7 +143,7 @@ static int take_writers(Backup *backup, Metadata *metadata) {
                 if (r < 0)
                         return cli_fail(backup->cli, r);
                 writer->name = strdup(name);
-                if (!writer->name)
+                if (!writer->name || take_failure(backup, writer) < 0)
                         return cli_out_of_memory(backup->cli);
         }
         return EXIT_DONE;
@@ -144,6 +158,7 @@ static int take_index(Backup *backup, vss_value *manifest) {
         (void)gethostname(host, sizeof(host) - 1);
         if (!list ||
             vss_value_set_string(manifest, "set", vss_value_get_string(backup->set, "set", "")) < 0 ||
+            vss_value_set_string(manifest, "level", vss_value_get_string(backup->set, "level", "")) < 0 ||
             vss_value_set_string(manifest, "host", host) < 0)
                 return cli_out_of_memory(backup->cli);
         for (size_t i = 0; i < vss_value_count(snapshots); i++) {
@@ -162,14 +177,22 @@ static int take_index(Backup *backup, vss_value *manifest) {
         return EXIT_DONE;
 }
 
-int backup_save_documents(Backup *backup, const char *directory, const vss_value *aliases) {
-        _cleanup_(metadata_clear) Metadata metadata = { .manifest = vss_value_new_dict() };
-        int status = metadata.manifest ? take_document(backup, &metadata) : cli_out_of_memory(backup->cli);
+int backup_take_documents(Backup *backup, Metadata *metadata) {
+        int status;
 
+        metadata->manifest = vss_value_new_dict();
+        status = metadata->manifest ? take_document(backup, metadata) : cli_out_of_memory(backup->cli);
+        if (status == EXIT_DONE && backup->options->import)
+                return import_take_writers(backup, metadata);
         if (status == EXIT_DONE && !(backup->options->context & VSS_VOLSNAP_ATTR_NO_WRITERS))
-                status = take_writers(backup, &metadata);
-        if (status == EXIT_DONE)
-                status = take_index(backup, metadata.manifest);
+                status = take_writers(backup, metadata);
+        return status == EXIT_DONE ? take_index(backup, metadata->manifest) : status;
+}
+
+int backup_save_documents(Backup *backup, const char *directory, const vss_value *aliases) {
+        _cleanup_(metadata_clear) Metadata metadata = {};
+        int status = backup_take_documents(backup, &metadata);
+
         if (status == EXIT_DONE && aliases &&
             vss_value_set(metadata.manifest, "aliases", vss_value_copy(aliases)) < 0)
                 return cli_out_of_memory(backup->cli);

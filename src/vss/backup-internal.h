@@ -9,6 +9,9 @@
 
 #include "vss/backup.h"
 
+/* A volume whose files are seen at @target is in the set. */
+int backup_remember_volume(Backup *backup, const char *target, const char *below, const char *snapshot);
+
 /* Between two calls: a signal that came ends the backup. */
 int backup_check_interrupt(Backup *backup);
 /* Is this volume of the plan one that will be in the set? */

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "vss/backup-import.h"
 #include "vss/backup-internal.h"
 #include "vss/paths.h"
 #include "vss/report.h"
@@ -28,6 +29,8 @@ void backup_options_clear(BackupOptions *options) {
 }
 
 void backup_release(Backup *backup) {
+        if (backup->options && backup->options->import)
+                import_dispose(backup);
         backup->session = vss_session_release(backup->session);
 }
 
@@ -38,6 +41,7 @@ void backup_clear(Backup *backup) {
         strings_clear(&backup->system_live);
         strings_clear(&backup->read_live);
         strings_clear(&backup->devices);
+        strings_clear(&backup->made);
         backup->writers = vss_value_free(backup->writers);
         selection_clear(&backup->selection);
         backup->plan = vss_value_free(backup->plan);
@@ -254,7 +258,7 @@ static const BackupVolume *find_same_volume(const Backup *backup, const char *ta
         return NULL;
 }
 
-static int remember_volume(Backup *backup, const char *target, const char *below, const char *snapshot) {
+int backup_remember_volume(Backup *backup, const char *target, const char *below, const char *snapshot) {
         BackupVolume *volumes, *added;
         char id[VSS_ID_SIZE];
 
@@ -286,11 +290,11 @@ static int add_volume(Backup *backup, const char *path, const char *target, cons
                 const BackupVolume *same = find_same_volume(backup, target);
 
                 if (same)
-                        return remember_volume(backup, target, below, same->snapshot);
+                        return backup_remember_volume(backup, target, below, same->snapshot);
         }
         if (r != VSS_S_OK)
                 return cli_fail(backup->cli, r);
-        return remember_volume(backup, target, below, vss_value_get_string(result, "snapshot", ""));
+        return backup_remember_volume(backup, target, below, vss_value_get_string(result, "snapshot", ""));
 }
 
 static int add_exact_volumes(Backup *backup) {
@@ -481,10 +485,10 @@ int backup_make(Backup *backup, Cli *cli, const BackupOptions *options) {
 
         backup->cli = cli;
         backup->options = options;
-        if (options->paths.n == 0 && options->writers.n == 0 && options->n_exact == 0)
+        if (!options->import && options->paths.n == 0 && options->writers.n == 0 && options->n_exact == 0)
                 return cli_usage(cli, "name a path, a volume, or a --writer");
 
-        status = run_flow(backup);
+        status = options->import ? import_make(backup) : run_flow(backup);
         if (status != EXIT_DONE || backup->no_set)
                 backup_release(backup);
         else

@@ -5,7 +5,7 @@
  * A backup as the contract wants it: what `vss create` and `vss exec` have in common
  */
 
-#include "vss/cli.h"
+#include "vss/metadata.h"
 #include "vss/options.h"
 #include "vss/selection.h"
 #include "vss/stringlist.h"
@@ -37,6 +37,7 @@ typedef struct BackupOptions {
         size_t n_exact;
         bool partial_files; /* parts of files may be named by their writers */
         bool mounts_apart;  /* what is mounted below the paths and lies on no device is not missed */
+        const Metadata *import; /* of a set that another machine made: it is not made here, but imported */
         bool live_too;      /* what no provider takes is not in the set, and no failure */
         /* Once the components are chosen, before the writers prepare; may be NULL. Return: an exit status.
          */
@@ -81,6 +82,7 @@ struct Backup {
         Strings wanted;      /* these, and those of the components chosen */
         Strings system_live; /* /dev /proc /sys /run /tmp */
         Strings devices;     /* mount points of devices of this machine */
+        Strings made;        /* directories for the time of the backup, where the imported copies are seen */
         Strings read_live;   /* volumes that are to be read, and that no provider takes */
         vss_value *writers;  /* their metadata */
         Selection selection;
@@ -109,10 +111,12 @@ int backup_set_succeeded(Backup *backup, const char *writer, const char *logical
                          bool succeeded);
 int backup_end(Backup *backup);
 /*
+ * backup_take_documents() - both kinds of documents, and the index
  * backup_save_documents() - both kinds of documents, into a directory that is made for them (metadata.h)
  * @aliases: list of {name, value} for the index; may be NULL. Once the set stands.
  * backup_save_again() - the Backup Components Document as it has become, once the backup is complete
  */
+int backup_take_documents(Backup *backup, Metadata *metadata);
 int backup_save_documents(Backup *backup, const char *directory, const vss_value *aliases);
 int backup_save_again(Backup *backup, const char *directory);
 /* Ends the session, what is not complete is aborted. */

@@ -326,6 +326,8 @@ static int take_writer(Reader *r, const Element *e) {
                 return -ENOMEM;
         decode_blanks(name);
         if (vss_value_set_string(entry, "name", name) < 0 || vss_value_set_string(entry, "file", file) < 0 ||
+            (*attribute_of(e, "Failed") &&
+             vss_value_set_string(entry, "failed", attribute_of(e, "Failed")) < 0) ||
             vss_value_append(list, TAKE_PTR(entry)) < 0)
                 return -ENOMEM;
         return 0;
@@ -345,6 +347,8 @@ static int take_element(Reader *r, const Element *e) {
                 ret = set_value(r->manifest, "set", attribute_of(e, "GUID"));
                 if (ret >= 0)
                         ret = vss_value_set_string(r->manifest, "host", attribute_of(e, "MachineName"));
+                if (ret >= 0 && *attribute_of(e, "Level"))
+                        ret = vss_value_set_string(r->manifest, "level", attribute_of(e, "Level"));
         } else if (strcmp(e->name, "ShadowCopy") == 0)
                 ret = take_snapshot(r->manifest, e);
         else if (strcmp(e->name, "Alias") == 0)
@@ -487,6 +491,8 @@ static void put_manifest(FILE *out, const vss_value *manifest) {
         fputs("<Manifest><ShadowCopySet", out);
         put_value(out, "GUID", manifest, "set");
         put_attribute(out, "MachineName", manifest, "host", false);
+        if (*vss_value_get_string(manifest, "level", ""))
+                put_attribute(out, "Level", manifest, "level", false);
         fputs(">", out);
         for (size_t i = 0; i < vss_value_count(snapshots); i++) {
                 const vss_value *snapshot = vss_value_at(snapshots, i);
@@ -516,6 +522,8 @@ static void put_manifest(FILE *out, const vss_value *manifest) {
                 fputs("<Writer", out);
                 put_attribute(out, "Name", vss_value_at(writers, i), "name", true);
                 put_attribute(out, "MetadataFile", vss_value_at(writers, i), "file", false);
+                if (*vss_value_get_string(vss_value_at(writers, i), "failed", ""))
+                        put_attribute(out, "Failed", vss_value_at(writers, i), "failed", false);
                 fputs("/>", out);
         }
         fputs("</Writers></Manifest>\n", out);

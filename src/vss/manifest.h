@@ -10,7 +10,8 @@
  * elements.
  *
  * The dictionary: "set", "host", "snapshots" (each "id", "alias", "volume", "provider"), "document" (a file
- * name), "aliases" (each "name", "value"), "writers" (each "name", "file"). File names never have a
+ * name), "aliases" (each "name", "value"), "writers" (each "name", "file"). Ours beside diskshadow's are the "level"
+ * that the set reached, and of a writer that failed in it why: "failed". File names never have a
  * directory: what stands before the last slash or backslash is dropped.
  */
 

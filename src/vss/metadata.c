@@ -20,6 +20,7 @@ void metadata_clear(Metadata *metadata) {
         for (size_t i = 0; i < metadata->n_writers; i++) {
                 free(metadata->writers[i].name);
                 free(metadata->writers[i].text);
+                free(metadata->writers[i].failed);
                 (void)vss_value_free(metadata->writers[i].parsed);
         }
         free(metadata->writers);
@@ -99,6 +100,8 @@ static int complete_manifest(Metadata *metadata) {
                 writer_file_name(i, name);
                 if (vss_value_set_string(entry, "name", metadata->writers[i].name) < 0 ||
                     vss_value_set_string(entry, "file", name) < 0 ||
+                    (metadata->writers[i].failed &&
+                     vss_value_set_string(entry, "failed", metadata->writers[i].failed) < 0) ||
                     vss_value_append(writers, TAKE_PTR(entry)) < 0)
                         return -ENOMEM;
         }
@@ -120,6 +123,50 @@ static int write_files(int directory, const Metadata *metadata) {
         if (r >= 0 && fsync(directory) < 0)
                 r = -errno;
         return r;
+}
+
+static int pack(MetadataFile *file, const char *name, const char *text, size_t size) {
+        (void)snprintf(file->name, sizeof(file->name), "%s", name);
+        file->size = size;
+        file->text = malloc(size + 1);
+        if (!file->text)
+                return -ENOMEM;
+        memcpy(file->text, text, size);
+        file->text[size] = '\0';
+        return 0;
+}
+
+void metadata_free_files(MetadataFile *files, size_t n) {
+        for (size_t i = 0; files && i < n; i++)
+                free(files[i].text);
+        free(files);
+}
+
+int metadata_pack(Cli *cli, Metadata *metadata, MetadataFile **ret_files, size_t *ret_n) {
+        size_t n = metadata->n_writers + 2;
+        MetadataFile *files = calloc(n, sizeof(*files));
+        _cleanup_(freep) char *index = NULL;
+        int r = files ? complete_manifest(metadata) : -ENOMEM;
+
+        if (r == 0)
+                index = manifest_format(metadata->manifest);
+        if (r == 0)
+                r = index ? pack(&files[0], INDEX_NAME, index, strlen(index)) : -ENOMEM;
+        if (r == 0)
+                r = pack(&files[1], DOCUMENT_NAME, metadata->document, metadata->size);
+        for (size_t i = 0; r == 0 && i < metadata->n_writers; i++) {
+                char name[32];
+
+                writer_file_name(i, name);
+                r = pack(&files[i + 2], name, metadata->writers[i].text, metadata->writers[i].size);
+        }
+        if (r < 0) {
+                metadata_free_files(files, n);
+                return cli_out_of_memory(cli);
+        }
+        *ret_files = files;
+        *ret_n = n;
+        return EXIT_DONE;
 }
 
 /* Only what was made here. */

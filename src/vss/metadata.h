@@ -22,6 +22,7 @@ typedef struct MetadataWriter {
         char *text;
         size_t size;
         vss_value *parsed; /* when loaded */
+        char *failed;      /* why, when it is to be saved of one that failed in the set */
 } MetadataWriter;
 
 typedef struct Metadata {
@@ -43,6 +44,17 @@ int metadata_check_new(Cli *cli, const char *path);
  * is no such directory.
  */
 int metadata_save(Cli *cli, const char *path, Metadata *metadata);
+/* One file of such a directory. */
+typedef struct MetadataFile {
+        char name[32];
+        char *text;
+        size_t size;
+} MetadataFile;
+
+/* All that metadata_save() would write, in memory. metadata_free_files() takes it. */
+int metadata_pack(Cli *cli, Metadata *metadata, MetadataFile **ret_files, size_t *ret_n);
+void metadata_free_files(MetadataFile *files, size_t n);
+
 /* Replaces the Backup Components Document in a directory that metadata_save() made, at once or not at all. */
 int metadata_replace_document(Cli *cli, const char *path, const char *text, size_t size);
 /* From a directory, or from a file that is a Backup Components Document. All of it is read. */

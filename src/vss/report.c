@@ -204,21 +204,21 @@ bool report_has_failures(const vss_value *set) {
         return false;
 }
 
-static bool is_failed_writer(const vss_value *set, const char *name) {
+const char *report_writer_failure(const vss_value *set, const char *name) {
         const vss_value *writers = vss_value_get(set, "writers");
 
         for (size_t i = 0; i < vss_value_count(writers); i++)
                 if (strcmp(vss_value_get_string(vss_value_at(writers, i), "name", ""), name) == 0 &&
                     writer_failed(vss_value_at(writers, i)))
-                        return true;
-        return false;
+                        return vss_value_get_string(vss_value_at(writers, i), "message", "");
+        return NULL;
 }
 
 bool report_component_failed(const vss_value *set, const char *writer, const char *logical_path,
                              const char *name) {
         const vss_value *components = vss_value_get(set, "components");
 
-        if (is_failed_writer(set, writer))
+        if (report_writer_failure(set, writer))
                 return true;
         for (size_t i = 0; i < vss_value_count(components); i++) {
                 const vss_value *component = vss_value_at(components, i);
@@ -364,7 +364,7 @@ static void write_failed_components(FILE *stream, const vss_value *set) {
                 const vss_value *component = vss_value_at(components, i);
 
                 if (!component_failed(component) ||
-                    is_failed_writer(set, vss_value_get_string(component, "writer", "")))
+                    report_writer_failure(set, vss_value_get_string(component, "writer", "")))
                         continue;
                 if (n < LEFT_OUT_SHOWN)
                         fprintf(stream, "%s%s", n == 0 ? "; not held: " : ", ",

@@ -25,6 +25,8 @@ void report_plan(FILE *stream, const vss_value *plan);
 int report_complete_set(vss_value *set, const vss_value *plan, const ViewInput *live);
 /* Did a writer fail, or was something left out that is not the system's? */
 bool report_has_failures(const vss_value *set);
+/* Why this writer failed in the set, "" where nobody said so; NULL if it did not. */
+const char *report_writer_failure(const vss_value *set, const char *name);
 /* Did this component, or its writer, fail while the set was made? */
 bool report_component_failed(const vss_value *set, const char *writer, const char *logical_path,
                              const char *name);

@@ -39,3 +39,7 @@ int run_save_documents(BackupRun *run, char **ret_path, int *ret_fd);
 void run_remove_documents(const char *path);
 /* Gives the writers the stamps of the last backup. */
 int run_set_stamps(BackupRun *run, Backup *backup);
+
+/* repository-backup-import.c: with --import, the options and what is read */
+int run_check_import(BackupRun *run);
+int run_take_import(BackupRun *run);

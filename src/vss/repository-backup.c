@@ -15,6 +15,7 @@
 #include "repository/cache.h"
 #include "util/clock.h"
 #include "util/utf8.h"
+#include "vss/backup-import.h"
 #include "vss/channel.h"
 #include "vss/output.h"
 #include "vss/paths.h"
@@ -160,11 +161,14 @@ static int on_chosen(void *userdata, Backup *backup) {
 }
 
 static int make_set(BackupRun *run) {
-        int status;
+        bool import = run->options->backup.import;
+        int status = import ? await_ready(run) : EXIT_DONE;
 
+        if (status != EXIT_DONE)
+                return status;
         run->backup_options = run->options->backup;
         run->backup_options.context = VSS_CTX_BACKUP;
-        run->backup_options.live_too = !run->required;
+        run->backup_options.live_too = !run->required && !import;
         run->backup_options.partial_files = true;
         run->backup_options.mounts_apart = true;
         run->backup_options.chosen = on_chosen;
@@ -221,8 +225,13 @@ static int list_devices(BackupRun *run, vss_value *order) {
 static int add_components(BackupRun *run, vss_value *order) {
         _cleanup_value_ vss_value *writers = NULL, *components = NULL;
         vss_session *session = run->backup.session;
-        vss_result r = vss_session_get_writer_metadata(session, &writers);
+        vss_result r = VSS_S_OK;
 
+        if (run->backup.options->import) {
+                writers = import_writer_metadata(&run->backup);
+                r = writers ? VSS_S_OK : VSS_E_OUTOFMEMORY;
+        } else
+                r = vss_session_get_writer_metadata(session, &writers);
         if (r >= 0 && run->backup.selection.n > 0)
                 r = vss_session_get_writer_components(session, &components);
         if (r < 0)
@@ -503,6 +512,17 @@ static int name_point(BackupRun *run) {
         return EXIT_DONE;
 }
 
+static int name_paths(BackupRun *run) {
+        const Strings *paths = &run->options->backup.paths;
+        int status = EXIT_DONE;
+
+        for (size_t i = 0; status == EXIT_DONE && i < paths->n; i++)
+                status = resolve(run->cli, paths->items[i], &run->job.paths);
+        if (status == EXIT_DONE)
+                status = leave_out_own(run);
+        return status == EXIT_DONE ? name_point(run) : status;
+}
+
 static int check_options(BackupRun *run) {
         const RepositoryBackupOptions *o = run->options;
         bool off = o->vss && strcmp(o->vss, "off") == 0;
@@ -513,6 +533,8 @@ static int check_options(BackupRun *run) {
                 return cli_usage(run->cli, "--vss %s: auto, required or off", o->vss);
         if (compression_level(o->compression) < 0)
                 return cli_usage(run->cli, "--compression: off, fastest, default, better or max");
+        if (o->backup.import)
+                return run_check_import(run);
         if (o->backup.paths.n == 0 && o->backup.writers.n == 0)
                 return cli_usage(run->cli, "name files or directories, or a --writer");
         if (off && (o->backup.writers.n > 0 || o->backup.provider || o->backup.require))
@@ -553,13 +575,11 @@ int backup_run(Cli *cli, const RepositoryBackupOptions *options, vss_value **ret
         (void)clock_gettime(CLOCK_REALTIME, &run.begun);
         (void)gethostname(run.host, sizeof(run.host) - 1);
         run.job.options = options;
+        if (options->backup.import && *import_host(options->backup.import))
+                (void)snprintf(run.host, sizeof(run.host), "%s", import_host(options->backup.import));
         run.job.host = options->host ?: run.host;
-        for (size_t i = 0; status == EXIT_DONE && i < options->backup.paths.n; i++)
-                status = resolve(cli, options->backup.paths.items[i], &run.job.paths);
         if (status == EXIT_DONE)
-                status = leave_out_own(&run);
-        if (status == EXIT_DONE)
-                status = name_point(&run);
+                status = options->backup.import ? run_take_import(&run) : name_paths(&run);
         if (status == EXIT_DONE)
                 status = decide(&run);
         return status == EXIT_DONE ? conduct(&run, ret_answer) : status;

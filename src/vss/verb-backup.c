@@ -4,6 +4,7 @@
  * vss backup: files and components into a repository
  */
 
+#include "vss/backup-import.h"
 #include "vss/progress.h"
 #include "vss/repository-backup.h"
 #include "vss/verb.h"
@@ -12,7 +13,14 @@ int verb_backup(Cli *cli, int argc, char **argv) {
         _cleanup_(repository_backup_options_clear) RepositoryBackupOptions o = {
                 .backup = { .type = VSS_BT_COPY },
         };
-        const Option options[] = { REPOSITORY_BACKUP_OPTIONS(&o) };
+        _cleanup_(metadata_clear) Metadata metadata = {};
+        const char *import = NULL;
+        const Option options[] = {
+                REPOSITORY_BACKUP_OPTIONS(&o),
+                OPTION("import", OPTION_TEXT, "DIR",
+                       "the set that another machine made, and described in the documents in DIR", &import),
+        };
+        _cleanup_(closep) int reply = import_answer_fd();
         _cleanup_value_ vss_value *answer = NULL;
         int status = EXIT_DONE, index = options_parse(cli, options, ELEMENTS(options), argc, argv, &status);
 
@@ -21,9 +29,16 @@ int verb_backup(Cli *cli, int argc, char **argv) {
         for (; index < argc; index++)
                 if (strings_add(&o.backup.paths, argv[index]) < 0)
                         return cli_out_of_memory(cli);
+        if (import) {
+                status = metadata_load(cli, import, &metadata);
+                if (status != EXIT_DONE)
+                        return status;
+                o.backup.import = &metadata;
+        }
         status = backup_run(cli, &o, &answer);
         if (!answer)
                 return status;
+        import_answer(cli, reply, answer);
         if (!cli->json)
                 backup_run_report(answer);
         else if (vss_value_set_string(answer, "type", "summary") < 0 ||

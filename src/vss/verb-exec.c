@@ -5,11 +5,13 @@
  *
  * The set is made as by any requester; the view of it belongs to the command alone; the copies are deleted
  * when the command and all its children have ended. The command's exit status is the backup's: what is not 0
- * is told to the writers as a failure.
+ * is told to the writers as a failure. With --import it was made by another machine, whose writers hear of
+ * it there.
  */
 
 #include <limits.h>
 #include <string.h>
+#include "vss/backup-import.h"
 #include "vss/backup-view.h"
 #include "vss/command.h"
 #include "vss/paths.h"
@@ -20,11 +22,13 @@ typedef struct Exec {
         Backup backup;
         Command command;
         BackupView view;
+        int answer; /* where somebody wants to know how it went; -1: nobody */
 } Exec;
 
 static void exec_clear(Exec *e) {
         backup_view_clear(&e->view);
         closep(&e->command.signals);
+        closep(&e->answer);
         backup_clear(&e->backup);
 }
 
@@ -127,6 +131,13 @@ static int set_environment(Exec *e) {
         return r < 0 ? cli_out_of_memory(e->backup.cli) : EXIT_DONE;
 }
 
+static void tell_import(const Exec *e) {
+        const char *host = vss_value_get_string(e->backup.set, "host", "");
+
+        cli_note("set %s%s%s: %zu shadow cop%s imported", vss_value_get_string(e->backup.set, "set", "?"),
+                 *host ? " of " : "", host, e->backup.n_volumes, e->backup.n_volumes == 1 ? "y" : "ies");
+}
+
 static void tell_set(Exec *e) {
         _cleanup_(freep) char *line = report_closing_line(e->backup.set);
 
@@ -169,12 +180,14 @@ static int finish(Exec *e, int status) {
         else if (status == 0 && e->backup.below_promise)
                 status = EXIT_PARTLY;
 
-        if (cli->json && (r == EXIT_DONE || r == EXIT_PARTLY)) {
-                if (vss_value_set_integer(e->backup.set, "command-status", e->command.status) < 0 ||
-                    vss_value_set_integer(e->backup.set, "status", status) < 0)
-                        return cli_out_of_memory(cli);
+        if (r != EXIT_DONE && r != EXIT_PARTLY)
+                return status;
+        if (vss_value_set_integer(e->backup.set, "command-status", e->command.status) < 0 ||
+            vss_value_set_integer(e->backup.set, "status", status) < 0)
+                return cli_out_of_memory(cli);
+        import_answer(cli, e->answer, e->backup.set);
+        if (cli->json)
                 (void)cli_print_json(cli, e->backup.set, true);
-        }
         return status;
 }
 
@@ -187,7 +200,9 @@ static int run(Exec *e, Cli *cli, const BackupOptions *o) {
                 status = set_environment(e);
         if (status != EXIT_DONE)
                 return status;
-        if (!cli->json)
+        if (o->import && !cli->json)
+                tell_import(e);
+        else if (!cli->json)
                 tell_set(e);
 
         r = command_take_signals(&e->command);
@@ -233,6 +248,16 @@ static int check_live(Cli *cli, const BackupOptions *o) {
         return EXIT_DONE;
 }
 
+/* What was settled where the set was made. */
+static int check_import(Cli *cli, const BackupOptions *o, const char *documents, Metadata *metadata) {
+        if (o->writers.n > 0 || o->excluded.n > 0 || o->cgroups.n > 0 || o->provider || o->require ||
+            o->wait > 0 || o->type != VSS_BT_COPY)
+                return cli_usage(
+                        cli, "--import: what is in the set was settled when it was made, and only --live, "
+                             "--label and --json can be added");
+        return metadata_load(cli, documents, metadata);
+}
+
 static int separator(int argc, char **argv) {
         for (int i = 1; i < argc; i++)
                 if (strcmp(argv[i], "--") == 0)
@@ -243,9 +268,14 @@ static int separator(int argc, char **argv) {
 int verb_exec(Cli *cli, int argc, char **argv) {
         _cleanup_(backup_options_clear) BackupOptions o = { .context = VSS_CTX_BACKUP, .type = VSS_BT_COPY };
         _cleanup_(strings_clear) Strings live = {};
-        _cleanup_(exec_clear) Exec e = { .command = { .cli = cli, .signals = -1 } };
+        _cleanup_(metadata_clear) Metadata metadata = {};
+        _cleanup_(exec_clear)
+                Exec e = { .command = { .cli = cli, .signals = -1 }, .answer = import_answer_fd() };
+        const char *import = NULL;
         const Option options[] = {
                 BACKUP_OPTIONS(&o),
+                OPTION("import", OPTION_TEXT, "DIR",
+                       "the set that another machine made, and described in the documents in DIR", &import),
                 OPTION("live", OPTION_LIST, "PATH", "keep this live and writable: a repository, a cache",
                        &live),
         };
@@ -260,13 +290,19 @@ int verb_exec(Cli *cli, int argc, char **argv) {
                         return cli_out_of_memory(cli);
         if (argc - end < 2)
                 return cli_usage(cli, "name the command after '--'");
-        if (o.paths.n == 0 && o.writers.n == 0)
+        if (import && o.paths.n > 0)
+                return cli_usage(cli, "--import: the documents say which volumes there are; name no path");
+        if (!import && o.paths.n == 0 && o.writers.n == 0)
                 return cli_usage(cli, "name a path, a volume, or a --writer");
 
         e.command.argv = argv + end + 1;
         status = check_rights(cli);
         if (status == EXIT_DONE)
                 status = resolve_live(cli, &live, &o.live);
+        if (status == EXIT_DONE && import) {
+                status = check_import(cli, &o, import, &metadata);
+                o.import = &metadata;
+        }
         if (status == EXIT_DONE)
                 status = check_live(cli, &o);
         if (status == EXIT_DONE)
