@@ -14,12 +14,10 @@
 #include "model/path.h"
 #include "vss/backup-import.h"
 #include "vss/backup-internal.h"
+#include "vss/host.h"
 #include "vss/json.h"
 #include "vss/report.h"
 #include "vss/transport.h"
-
-#define DELETE_MS 60000
-#define HOST_CHANNEL_VARIABLE "VSS_CHANNEL_FD"
 
 const char *import_host(const Metadata *metadata) {
         return vss_value_get_string(metadata->manifest, "host",
@@ -314,7 +312,7 @@ static vss_result delete_copies(Backup *backup, bool wait, vss_value **ret_resul
         r = vss_service_delete_snapshots(backup->cli->service, selection, &async);
         if (r >= 0)
                 r = wait ? cli_wait(backup->cli, async, "deleting the shadow copies", ret_result)
-                         : vss_async_wait(async, DELETE_MS);
+                         : cli_wait_at_end(async);
         return r;
 }
 

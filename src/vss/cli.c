@@ -17,6 +17,7 @@
 
 #define POLL_MS 100
 #define CANCEL_LIMIT_USEC (30 * USEC_PER_SEC)
+#define END_USEC (60 * USEC_PER_SEC)
 
 static volatile sig_atomic_t interrupted_by, interrupts;
 
@@ -101,6 +102,16 @@ static void tell_failure(Cli *cli, vss_result result, const char *culprit, const
                 (void)vss_value_append(cli->errors, vss_value_copy(vss_value_get(document, "error")));
         else if (document)
                 (void)cli_print_json(cli, document, cli->json_stderr || cli->json_lines);
+}
+
+vss_result cli_wait_at_end(vss_async *async) {
+        const uint64_t deadline = now_usec() + END_USEC;
+        vss_result r;
+
+        do
+                r = vss_async_wait(async, 1000);
+        while (r == VSS_S_ASYNC_PENDING && now_usec() < deadline);
+        return r == VSS_S_ASYNC_FINISHED ? VSS_S_OK : r == VSS_S_ASYNC_PENDING ? VSS_E_UNEXPECTED : r;
 }
 
 int cli_fail(Cli *cli, vss_result result) {

@@ -61,6 +61,9 @@ int cli_connect(Cli *cli);
  */
 vss_result cli_wait(Cli *cli, vss_async *async, const char *step, vss_value **ret_result);
 
+/* Waits whatever signals come, a minute at most: for what has to be done at the end. Return: VSS_S_OK, or the failure. */
+vss_result cli_wait_at_end(vss_async *async);
+
 /* The failure of a call, with what the service says about it. Return: the exit status. */
 int cli_fail(Cli *cli, vss_result result);
 /* A failure of our own. @culprit may be NULL. Return: EXIT_FAILED. */

@@ -4,7 +4,6 @@
  * vss backup: files and components into a repository
  */
 
-#include "vss/backup-import.h"
 #include "vss/progress.h"
 #include "vss/repository-backup.h"
 #include "vss/verb.h"
@@ -20,7 +19,6 @@ int verb_backup(Cli *cli, int argc, char **argv) {
                 OPTION("import", OPTION_TEXT, "DIR",
                        "the set that another machine made, and described in the documents in DIR", &import),
         };
-        _cleanup_(closep) int reply = import_answer_fd();
         _cleanup_value_ vss_value *answer = NULL;
         int status = EXIT_DONE, index = options_parse(cli, options, ELEMENTS(options), argc, argv, &status);
 
@@ -38,7 +36,6 @@ int verb_backup(Cli *cli, int argc, char **argv) {
         status = backup_run(cli, &o, &answer);
         if (!answer)
                 return status;
-        import_answer(cli, reply, answer);
         if (!cli->json)
                 backup_run_report(answer);
         else if (vss_value_set_string(answer, "type", "summary") < 0 ||

@@ -18,6 +18,7 @@ int verb_detach(Cli *cli, int argc, char **argv);
 int verb_diff(Cli *cli, int argc, char **argv);
 int verb_doctor(Cli *cli, int argc, char **argv);
 int verb_events(Cli *cli, int argc, char **argv);
+int verb_transport(Cli *cli, int argc, char **argv);
 int verb_exec(Cli *cli, int argc, char **argv);
 int verb_explain(Cli *cli, int argc, char **argv);
 int verb_expose(Cli *cli, int argc, char **argv);

@@ -6,8 +6,11 @@
  * What the document says of a copy is kept with it from then on, but for whose it is: that is this host and
  * this session now. Its number in the order of copies is a new one, too; those of two machines cannot be
  * compared.
+ *
+ * One import goes on at a time: two of one set would each find that it is not here yet.
  */
 
+#include <libmount.h>
 #include <string.h>
 #include "bus/marshal.h"
 #include "model/context.h"
@@ -22,7 +25,8 @@
 
 struct Import {
         Manager *manager;
-        CatalogDone done; /* NULL: abandoned */
+        struct Import *next; /* waits for this one */
+        CatalogDone done;    /* NULL: abandoned */
         void *userdata;
         char session_id[VSS_ID_SIZE];
         vss_value *wanted; /* descriptions, as providers get them */
@@ -83,6 +87,33 @@ static const vss_value *find(const vss_value *snapshots, const char *id) {
         return NULL;
 }
 
+/* One after the other */
+
+static void on_standing(void *userdata, const Failure *failure, vss_value *result);
+static void finish(void *userdata);
+
+static int begin(Import *import) {
+        int r = catalog_query(import->manager, NULL, on_standing, import, &import->query);
+
+        if (r >= 0)
+                import->query->keep_providers = true;
+        return r;
+}
+
+/* It has ended, and the next may begin, unless its session has gone meanwhile. */
+static void leave_queue(Import *import) {
+        Import *next = import->next;
+
+        import->manager->imports = next;
+        if (!next)
+                return;
+        if (next->done && begin(next) >= 0)
+                return;
+        failure_set(&next->failure, VSS_E_UNEXPECTED, "",
+                    "The shadow copies cannot be imported: out of memory.");
+        finish(next);
+}
+
 /* The end */
 
 static void on_deleted(void *userdata, const Failure *failure, vss_value *result) {
@@ -128,6 +159,7 @@ static void finish(void *userdata) {
                 import->done(import->userdata, &import->failure, import->result);
         else
                 delete_for_nobody(import);
+        leave_queue(import);
         import_free(import);
 }
 
@@ -288,6 +320,21 @@ static bool names_places(const vss_value *snapshot) {
                path_is_normal(rooted);
 }
 
+/* Two file systems of one identity on one machine: as long as the original is mounted, nobody can tell them
+ * apart. Those that want to have them exchanged take the original away first. */
+static bool is_beside_original(const Import *import, const vss_value *snapshot) {
+        struct libmnt_table *table;
+        bool mounted;
+
+        if (strcmp(vss_value_get_string(snapshot, "host", ""), import->manager->host) != 0)
+                return false;
+        table = mnt_new_table_from_file("/proc/self/mountinfo");
+        mounted = table && mnt_table_find_target(table, vss_value_get_string(snapshot, "volume", ""),
+                                                 MNT_ITER_BACKWARD);
+        mnt_unref_table(table);
+        return mounted;
+}
+
 static int take_wanted(Import *import, const vss_value *document) {
         const vss_value *snapshots = vss_value_get(document, "snapshots");
 
@@ -303,6 +350,11 @@ static int take_wanted(Import *import, const vss_value *document) {
                                     "its identity is not one, or that of another one, too");
                 else if (!names_places(snapshot))
                         note_failed(import, snapshot, "what it is a copy of is no path");
+                else if (is_beside_original(import, snapshot))
+                        note_failed(
+                                import, snapshot,
+                                "it was made on this machine, where its original is mounted: import it on "
+                                "another one, or unmount the original and hide its LUN first");
                 else if (vss_value_append(import->wanted, describe(import, snapshot)) < 0)
                         return -ENOMEM;
         }
@@ -311,7 +363,7 @@ static int take_wanted(Import *import, const vss_value *document) {
 
 int import_start(Manager *manager, const char *session_id, const vss_value *document, CatalogDone done,
                  void *userdata, Import **ret_import) {
-        Import *import = calloc(1, sizeof(*import));
+        Import *import = calloc(1, sizeof(*import)), **last;
         int r = -ENOMEM;
 
         if (!import)
@@ -324,13 +376,15 @@ int import_start(Manager *manager, const char *session_id, const vss_value *docu
         (void)snprintf(import->session_id, sizeof(import->session_id), "%s", session_id);
         if (import->wanted && imported(import))
                 r = take_wanted(import, document);
-        if (r >= 0)
-                r = catalog_query(manager, NULL, on_standing, import, &import->query);
+        if (r >= 0 && !manager->imports)
+                r = begin(import);
         if (r < 0) {
                 import_free(import);
                 return r;
         }
-        import->query->keep_providers = true;
+        for (last = &manager->imports; *last; last = &(*last)->next)
+                ;
+        *last = import;
         *ret_import = import;
         return 0;
 }

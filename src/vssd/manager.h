@@ -32,6 +32,7 @@ struct Manager {
         struct SetRun *run;  /* the set, or lease, that is being made */
         struct Lease *lease; /* a freeze that an agent asked for */
         struct Catalog *catalog;
+        struct Import *imports; /* one goes on, the others wait for it */
         struct Provider *providers;
         ProviderTurns turns;   /* what each provider was called for each set */
         struct Call *deferred; /* to providers that wait for a cut: sent behind it */
