@@ -20,6 +20,8 @@
 #   wait_lines FILE N                             0 as soon as it has N lines more, if that is within ten seconds
 #   mind_gaps FIFO FILE                           each gap that a null provider makes (Gap=FIFO) lasts until FILE, which is
 #                                                 written all the time, had three other contents; ends with the test
+#   from_elsewhere DIRECTORY                      the documents in it are of another machine, one that is not there: what is
+#                                                 made here is not imported beside its original
 #   list_traces                                   mounts, devices, subvolumes, control groups: compare
 
 # What lies in a repository is what counts, unless a test says otherwise.
@@ -230,6 +232,10 @@ mind_gaps() {
         mkfifo "$1" || return 1
         serve_gaps "$@" &
         at_end eval "kill $! && wait $! 2> /dev/null; true"
+}
+
+from_elsewhere() {
+        sed -i "s/$(cat /etc/machine-id)/ffffffffffffffffffffffffffffffff/" "$1/BCDocument.xml"
 }
 
 list_traces() {
