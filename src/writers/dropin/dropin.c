@@ -93,6 +93,13 @@ static int parse_words(const ConfEntry *entry, char ***words, ConfError *error) 
         return r;
 }
 
+/* What the service stops and starts for whoever names any. */
+static bool is_service(const char *unit) {
+        const char *dot = strrchr(unit, '.');
+
+        return settings_is_unit(unit) && dot && strcmp(dot, ".service") == 0;
+}
+
 static int parse_writer(DropIn *dropin, const ConfSection *section, ConfError *error) {
         static const char *const keys[] = { "Name", "User", "Level", "Roots", "RestoreUnit" };
         const ConfEntry *level = conf_entry(section, "Level"), *roots = conf_entry(section, "Roots");
@@ -110,9 +117,10 @@ static int parse_writer(DropIn *dropin, const ConfSection *section, ConfError *e
                                      "[Writer] wants User=: whose rights the commands and files have");
         if (settings_set_string(&dropin->name, name) < 0 || settings_set_string(&dropin->user, user) < 0)
                 return -ENOMEM;
-        if (unit && !settings_is_unit(unit->value))
+        if (unit && !is_service(unit->value))
                 return settings_fail(error, unit->line,
-                                     "RestoreUnit= is a unit with its ending, not \"%.100s\"", unit->value);
+                                     "RestoreUnit= is a service with its ending (x.service), not \"%.100s\"",
+                                     unit->value);
         if (unit && settings_set_string(&dropin->restore_unit, unit->value) < 0)
                 return -ENOMEM;
         if (level) {

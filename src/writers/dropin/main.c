@@ -15,7 +15,6 @@ int main(void) {
         static DropInWriter writer = {
                 .directories = directories,
                 .n_directories = ELEMENTS(directories),
-                .systemctl = "/usr/bin/systemctl",
         };
 
         return vss_writer_main(&dropin_writer, &writer);

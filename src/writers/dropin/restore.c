@@ -8,71 +8,30 @@
  * remembered: it may take hours.
  */
 
-#include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
 #include "util/clock.h"
 #include "writers/dropin/applications.h"
 
-/* The broker does this itself: the application's user may not, and only root's file says it. */
-static void order_unit(const DropInWriter *writer, Application *application, const char *verb,
-                       Command *ret_command) {
-        char *unit = application->dropin->restore_unit;
-        char *argv[] = { (char *)writer->systemctl,
-                         (char *)"--no-ask-password",
-                         (char *)verb,
-                         (char *)"--",
-                         unit,
-                         NULL };
-        char *environment[] = { (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", (char *)"LANG=C.UTF-8", NULL };
-        int r = command_start(argv, environment, false, -1, ret_command);
-
-        application->reply.code = VSS_S_OK;
-        if (r >= 0)
-                return;
-        application->reply.code = VSS_E_WRITERERROR_OUTOFRESOURCES;
-        (void)snprintf(application->reply.text, sizeof(application->reply.text),
-                       "%s: %s of %s cannot be started: %s", application->dropin->name, verb, unit,
-                       strerror(-r));
-}
-
-static void await_unit(Application *application, const char *verb, Command *command,
-                       uint64_t deadline_usec) {
-        int status = 0, r = command_wait(command, deadline_usec, -1, false, &status);
-        const char *text = command_output_text(&command->out);
-
-        if (r < 0 || status != 0) {
-                application->reply.code = r < 0 ? VSS_E_WRITERERROR_TIMEOUT : VSS_E_WRITERERROR_NONRETRYABLE;
-                (void)snprintf(application->reply.text, sizeof(application->reply.text),
-                               "%s: %s of %s %s%s%s", application->dropin->name, verb,
-                               application->dropin->restore_unit, r < 0 ? "did not end in time" : "failed",
-                               text[0] ? ": " : "", text);
-        }
-        command_clear(command);
-}
-
-/* Stop or start the units of all that take part, at once. Return: 0 or -ENOMEM. */
-static int run_units(DropInWriter *writer, const char *verb, uint32_t budget) {
-        uint64_t now = now_usec();
-        Command *commands;
-
-        commands = calloc(DROPIN_FILES_MAX, sizeof(*commands));
-        if (!commands)
-                return -ENOMEM;
+/* The service does it, for any that root's files name (AnyService= of the descriptor). One after the other:
+ * systemd's own limits are each unit's, and all have the time of the event. */
+static void run_units(DropInWriter *writer, vss_writer_call *call, bool stop) {
         for (size_t i = 0; i < writer->files.n; i++) {
                 Application *application = &writer->applications[i];
+                const DropIn *dropin = application->dropin;
+                vss_result r;
 
-                commands[i] = COMMAND_NULL;
-                if (application->in_set && application->reply.code >= 0 && application->dropin->restore_unit)
-                        order_unit(writer, application, verb, &commands[i]);
+                if (!application->in_set || application->reply.code < 0 || !dropin->restore_unit)
+                        continue;
+                r = stop ? vss_writer_call_stop_unit(call, dropin->restore_unit)
+                         : vss_writer_call_start_unit(call, dropin->restore_unit);
+                application->reply.code = r >= 0                           ? VSS_S_OK
+                                          : r == VSS_E_WRITERERROR_TIMEOUT ? VSS_E_WRITERERROR_TIMEOUT
+                                                                           : VSS_E_WRITERERROR_NONRETRYABLE;
+                if (r < 0)
+                        (void)snprintf(application->reply.text, sizeof(application->reply.text),
+                                       "%s: %s could not be %s: %s", dropin->name, dropin->restore_unit,
+                                       stop ? "stopped" : "started", vss_writer_call_failure_text(call));
         }
-        for (size_t i = 0; i < writer->files.n; i++)
-                if (commands[i].pid > 0)
-                        await_unit(&writer->applications[i], verb, &commands[i],
-                                   now + application_limit_ms(writer->files.items[i], budget) *
-                                                   USEC_PER_MSEC);
-        free(commands);
-        return 0;
 }
 
 /* What people read in the document, too. */
@@ -112,29 +71,18 @@ static const char *restored(const vss_writer_call *call, const DropIn *dropin) {
 }
 
 static vss_result pre_restore(DropInWriter *writer, vss_writer_call *call) {
-        uint64_t start = now_usec();
-        uint32_t budget = event_budget_ms(call), used;
-        vss_result result;
-        int r;
-
-        applications_run(writer, DROPIN_PRE_RESTORE, budget);
-        used = (uint32_t)MIN((now_usec() - start) / USEC_PER_MSEC, (uint64_t)budget);
-        r = run_units(writer, "stop", budget - used);
-        if (r < 0)
-                return applications_fail_load(call, r);
+        applications_run(writer, DROPIN_PRE_RESTORE, event_budget_ms(call));
+        run_units(writer, call, true);
         leave_messages(writer, call, vss_writer_call_set_pre_restore_failure_msg);
-        result = applications_sort_out(writer, call);
-        return result;
+        return applications_sort_out(writer, call);
 }
 
 static vss_result post_restore(DropInWriter *writer, vss_writer_call *call) {
         uint64_t start = now_usec();
         uint32_t budget = event_budget_ms(call), used;
         vss_result result;
-        int r = run_units(writer, "start", budget);
 
-        if (r < 0)
-                return applications_fail_load(call, r);
+        run_units(writer, call, false);
         leave_messages(writer, call, vss_writer_call_set_post_restore_failure_msg);
         result = applications_sort_out(writer, call);
         if (result < 0)
@@ -181,7 +129,6 @@ static vss_result run_restore(vss_writer_call *call, DropInCommand command) {
                 return applications_fail_load(call, -ENOMEM);
         own->directories = writer->directories;
         own->n_directories = writer->n_directories;
-        own->systemctl = writer->systemctl;
         r = applications_begin(own, call, APPLICATIONS_RESTORE);
         for (size_t i = 0; r >= 0 && i < own->files.n; i++) {
                 const DropIn *dropin = own->files.items[i];

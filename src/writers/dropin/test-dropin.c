@@ -85,6 +85,7 @@ static void test_bad(void) {
                   WRITER COMPONENT "[Commands]\nHold=/bin/a\nFreeze=/bin/b\nThaw=/bin/c\n", 0 },
                 { "no unit", WRITER "RestoreUnit=shop\n" COMPONENT, 4 },
                 { "an option for a unit", WRITER "RestoreUnit=--now.service\n" COMPONENT, 4 },
+                { "a unit that is no service", WRITER "RestoreUnit=a.timer\n" COMPONENT, 4 },
                 { "a path for a unit", WRITER "RestoreUnit=/a.service\n" COMPONENT, 4 },
                 { "two units", WRITER "RestoreUnit=a.service b.service\n" COMPONENT, 4 },
                 { "a dependency on a name", WRITER COMPONENT "DependsOn=SQLite a\n", 6 },

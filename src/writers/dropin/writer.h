@@ -23,7 +23,6 @@ typedef enum ApplicationsUse { APPLICATIONS_BACKUP, APPLICATIONS_RESTORE } Appli
 typedef struct DropInWriter {
         const char *const *directories;
         size_t n_directories;
-        const char *systemctl; /* the program */
         ApplicationsUse use;
         DropInSet files; /* of the set under way */
         Application applications[DROPIN_FILES_MAX];
