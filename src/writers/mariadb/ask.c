@@ -133,8 +133,8 @@ void instance_ask(const InstanceList *list, Instance *instance, uint64_t deadlin
         if (r >= 0)
                 r = read_list(&client, "SHOW DATABASES", deadline_usec, instance->databases);
         if (r >= 0)
-                r = replicas_read(&client, server_kind(instance_get(instance, "version")) == SERVER_MYSQL,
-                                  deadline_usec, &instance->replicas);
+                r = replicas_read(&client, instance_get(instance, "version"), deadline_usec,
+                                  &instance->replicas);
         if (r >= 0 && !instance->missing_right)
                 /* Tables with a DATA DIRECTORY of their own; MySQL has the view under another name. */
                 (void)read_list(&client,

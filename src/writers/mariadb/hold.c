@@ -236,8 +236,8 @@ static void note_position(Hold *hold) {
                         hold->deadline_usec, hold->position.wsrep, sizeof(hold->position.wsrep));
         /* Of a replica, also where its source stood. Others are not asked again. */
         if (r >= 0 && hold->instance->replicas.n > 0)
-                r = replicas_read(&hold->client, kind_of(hold) == SERVER_MYSQL, hold->deadline_usec,
-                                  &hold->replicas);
+                r = replicas_read(&hold->client, instance_get(hold->instance, "version"),
+                                  hold->deadline_usec, &hold->replicas);
         if (r >= 0 && !hold->one_instant)
                 r = hold_note_files(hold);
         /* In this order: the checkpoint that was noted is behind what has been written by now. */

@@ -97,7 +97,7 @@ ClientAddress instance_address(const InstanceList *list, const Instance *instanc
 void instance_ask(const InstanceList *list, Instance *instance, uint64_t deadline_usec);
 
 /* replica.c. Return: 0 or a negative errno, with the words in the client. */
-int replicas_read(Client *client, bool mysql, uint64_t deadline_usec, ReplicaList *ret_list);
+int replicas_read(Client *client, const char *version, uint64_t deadline_usec, ReplicaList *ret_list);
 /* Tell of those that are not where their source is. Return: 0 or -ENOMEM. */
 int replicas_warn(const Instance *instance, vss_value *warnings);
 

@@ -125,6 +125,15 @@ enum ServerKind server_kind(const char *version) {
         return v[0] >= 8 ? SERVER_MYSQL : SERVER_UNSUPPORTED;
 }
 
+const char *server_replica_statement(const char *version) {
+        unsigned v[3];
+
+        if (server_kind(version) == SERVER_MARIADB)
+                return "SHOW ALL SLAVES STATUS";
+        parse_version(version, v);
+        return v[0] == 8 && v[1] == 0 && v[2] < 22 ? "SHOW SLAVE STATUS" : "SHOW REPLICA STATUS";
+}
+
 void server_series(const char *version, char ret_series[static SERIES_SIZE]) {
         unsigned v[3];
 

@@ -35,6 +35,8 @@ enum ServerKind {
 };
 
 enum ServerKind server_kind(const char *version);
+/* What tells a replica's state. MySQL got the new words with 8.0.22, and lost the old ones with 8.4. */
+const char *server_replica_statement(const char *version);
 /* "10.11" of "10.11.19-MariaDB-0+deb12u1": what data directories of one have in common. */
 #define SERIES_SIZE 16u
 void server_series(const char *version, char ret_series[static SERIES_SIZE]);

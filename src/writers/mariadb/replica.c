@@ -49,14 +49,13 @@ static bool has_some(Client *client, uint64_t deadline_usec) {
         return row && row[0] && row[1] && strtoul(row[1], NULL, 10) > 0;
 }
 
-int replicas_read(Client *client, bool mysql, uint64_t deadline_usec, ReplicaList *ret_list) {
+int replicas_read(Client *client, const char *version, uint64_t deadline_usec, ReplicaList *ret_list) {
         _cleanup_rows_ MYSQL_RES *rows = NULL;
         char **row;
         int r;
 
         *ret_list = (ReplicaList){ 0 };
-        r = client_run(client, mysql ? "SHOW REPLICA STATUS" : "SHOW ALL SLAVES STATUS", deadline_usec,
-                       &rows);
+        r = client_run(client, server_replica_statement(version), deadline_usec, &rows);
         if (r == -EACCES) {
                 ret_list->refused = has_some(client, deadline_usec);
                 return 0;

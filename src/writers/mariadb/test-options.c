@@ -60,6 +60,14 @@ static void test_versions(void) {
         }
 }
 
+static void test_replica_statements(void) {
+        expect_str("MariaDB's", server_replica_statement("10.11.19-MariaDB"), "SHOW ALL SLAVES STATUS");
+        expect_str("MySQL before 8.0.22", server_replica_statement("8.0.21"), "SHOW SLAVE STATUS");
+        expect_str("MySQL 8.0.22", server_replica_statement("8.0.22-log"), "SHOW REPLICA STATUS");
+        expect_str("MySQL 8.4", server_replica_statement("8.4.0"), "SHOW REPLICA STATUS");
+        expect_str("MySQL 9", server_replica_statement("9.1.0"), "SHOW REPLICA STATUS");
+}
+
 static void test_data_files(void) {
         char name[64] = "untouched";
 
@@ -111,6 +119,7 @@ static void test_metadata(void) {
 int main(void) {
         test_get();
         test_versions();
+        test_replica_statements();
         test_data_files();
         test_process();
         test_metadata();
