@@ -42,6 +42,14 @@ int bytes_reserve(Bytes *bytes, size_t more) {
         return 0;
 }
 
+int bytes_reserve_pages(Bytes *bytes, size_t size) {
+        size_t capacity = (size + BYTES_PAGE - 1) / BYTES_PAGE * BYTES_PAGE;
+
+        bytes->data = aligned_alloc(BYTES_PAGE, capacity);
+        bytes->capacity = bytes->data ? capacity : 0;
+        return bytes->data ? 0 : -ENOMEM;
+}
+
 int bytes_append(Bytes *bytes, const void *data, size_t size) {
         if (size == 0)
                 return 0;

@@ -20,6 +20,10 @@ void bytes_clear(Bytes *bytes);
 
 /* Room for @more bytes behind what is there. 0 or -ENOMEM. */
 int bytes_reserve(Bytes *bytes, size_t more);
+/* The first memory of bytes that have none: at the beginning of a page, as direct I/O needs it. 0 or
+ * -ENOMEM. */
+int bytes_reserve_pages(Bytes *bytes, size_t size);
+#define BYTES_PAGE 4096u
 int bytes_append(Bytes *bytes, const void *data, size_t size);
 int bytes_append_text(Bytes *bytes, const char *text);
 int bytes_printf(Bytes *bytes, const char *format, ...) _printf_(2, 3);

@@ -17,6 +17,9 @@
 #define QUEUE 1u
 #define DATA_PACKS 2u
 #define TREE_PACK DATA_PACKS
+/* What a pack may be larger than it has to be: its last blob, and its header. */
+#define PACK_MORE (9u << 20)
+#define SPARES (QUEUE + 1u)
 #define INDEX_USEC (5 * 60 * USEC_PER_SEC)
 
 struct Store {
@@ -30,7 +33,7 @@ struct Store {
         Pack open[DATA_PACKS + 1];
         Pack queue[QUEUE];
         size_t n_queue;
-        Bytes spare; /* of a pack that has been uploaded */
+        Bytes spares[SPARES]; /* of packs that have been uploaded */
         bool uploading, ending, running;
         int error; /* the first one */
         Why why;
@@ -141,11 +144,12 @@ static bool take_work(Store *store, Pack *ret_pack) {
 
 static void keep_spare(Store *store, Pack *pack) {
         (void)pthread_mutex_lock(&store->mutex);
-        if (!store->spare.data) {
-                store->spare = pack->bytes;
-                store->spare.size = 0;
-                pack->bytes = (Bytes){};
-        }
+        for (size_t i = 0; i < SPARES && pack->bytes.data; i++)
+                if (!store->spares[i].data) {
+                        store->spares[i] = pack->bytes;
+                        store->spares[i].size = 0;
+                        pack->bytes = (Bytes){};
+                }
         (void)pthread_mutex_unlock(&store->mutex);
 }
 
@@ -167,6 +171,15 @@ static void *run_uploader(void *userdata) {
         return NULL;
 }
 
+/* Memory for a pack, aligned so that a backend may write it as it lies. With the mutex. */
+static int give_room(Store *store, Pack *pack) {
+        for (size_t i = 0; i < SPARES && !pack->bytes.data; i++) {
+                pack->bytes = store->spares[i];
+                store->spares[i] = (Bytes){};
+        }
+        return pack->bytes.data ? 0 : bytes_reserve_pages(&pack->bytes, store->pack_size + PACK_MORE);
+}
+
 /* The caller has the mutex; the pack is empty afterwards. */
 static int hand_over(Store *store, Pack *pack) {
         while (store->n_queue == QUEUE && store->error == 0)
@@ -177,8 +190,7 @@ static int hand_over(Store *store, Pack *pack) {
         if (pack->n_blobs == 0)
                 return 0;
         store->queue[store->n_queue++] = *pack;
-        *pack = (Pack){ .bytes = store->spare };
-        store->spare = (Bytes){};
+        *pack = (Pack){};
         (void)pthread_cond_signal(&store->work);
         return 0;
 }
@@ -195,6 +207,8 @@ static int put_in_pack(Store *store, BlobType type, const BlobId *id, const Byte
         pack = &store->open[which];
         while (r == 0 && pack->bytes.size >= store->pack_size)
                 r = hand_over(store, pack);
+        if (r == 0 && !pack->bytes.data)
+                r = give_room(store, pack);
         if (r == 0)
                 r = store->error ?: pack_add(pack, type, id, sealed->data, sealed->size, plain_length);
         if (r == 0 && pack->bytes.size >= store->pack_size)
@@ -393,7 +407,8 @@ Store *store_free(Store *store) {
         for (size_t i = 0; i < store->n_queue; i++)
                 pack_clear(&store->queue[i]);
         bytes_clear(&store->index_text);
-        bytes_clear(&store->spare);
+        for (size_t i = 0; i < SPARES; i++)
+                bytes_clear(&store->spares[i]);
         (void)pthread_mutex_destroy(&store->mutex);
         (void)pthread_cond_destroy(&store->room);
         (void)pthread_cond_destroy(&store->work);
