@@ -12,14 +12,17 @@
 #include "repository/store.h"
 #include "util/clock.h"
 
-#define PACK_SIZE_DEFAULT (16u << 20)
-/* Packs that wait; one more is being uploaded. More would only take memory. */
-#define QUEUE 1u
+#define PACK_SIZE_DEFAULT (12u << 20)
+/*
+ * Two packs are on their way at a time: while one is hashed the disk writes the other, and a pack that is
+ * full finds a place when the one before it is being made durable. More would only take memory.
+ */
+#define UPLOADERS 2u
 #define DATA_PACKS 2u
 #define TREE_PACK DATA_PACKS
 /* What a pack may be larger than it has to be: its last blob, and its header. */
 #define PACK_MORE (9u << 20)
-#define SPARES (QUEUE + 1u)
+#define SPARES UPLOADERS
 #define INDEX_USEC (5 * 60 * USEC_PER_SEC)
 
 struct Store {
@@ -31,16 +34,17 @@ struct Store {
         pthread_mutex_t mutex; /* of all below */
         pthread_cond_t room, work;
         Pack open[DATA_PACKS + 1];
-        Pack queue[QUEUE];
-        size_t n_queue;
+        Pack queue[UPLOADERS];
+        size_t n_queue, n_uploading;
         Bytes spares[SPARES]; /* of packs that have been uploaded */
-        bool uploading, ending, running;
+        bool ending;
         int error; /* the first one */
         Why why;
         StoreCounts counts;
-        pthread_t uploader;
+        pthread_t uploaders[UPLOADERS];
+        unsigned n_uploaders;
 
-        /* Of the uploader alone: what the next index file will say. */
+        pthread_mutex_t index_mutex; /* of what the next index file will say */
         Bytes index_text;
         size_t index_blobs;
         uint64_t index_since;
@@ -56,6 +60,7 @@ static void set_error(Store *store, int error, const Why *why) {
         (void)pthread_mutex_unlock(&store->mutex);
 }
 
+/* With the mutex of the index, or when nobody uploads. */
 static int flush_index(Store *store, Why *why) {
         int r;
 
@@ -75,6 +80,7 @@ static int flush_index(Store *store, Why *why) {
 static int add_to_index(Store *store, const BlobId *id, const PackBlob *blobs, size_t n, Why *why) {
         int r = 0;
 
+        (void)pthread_mutex_lock(&store->index_mutex);
         if (store->index_blobs == 0) {
                 store->index_since = now_usec();
                 r = index_format_begin(&store->index_text);
@@ -82,11 +88,14 @@ static int add_to_index(Store *store, const BlobId *id, const PackBlob *blobs, s
         if (r == 0)
                 r = index_format_pack(&store->index_text, id, blobs, n, store->index_blobs == 0);
         if (r < 0)
-                return repo_fail(why, r, "Out of memory.");
-        store->index_blobs += n;
-        return store->index_blobs >= INDEX_FILE_BLOBS_MAX || now_usec() - store->index_since > INDEX_USEC
-                       ? flush_index(store, why)
-                       : 0;
+                r = repo_fail(why, r, "Out of memory.");
+        else
+                store->index_blobs += n;
+        if (r == 0 &&
+            (store->index_blobs >= INDEX_FILE_BLOBS_MAX || now_usec() - store->index_since > INDEX_USEC))
+                r = flush_index(store, why);
+        (void)pthread_mutex_unlock(&store->index_mutex);
+        return r;
 }
 
 static int upload(Store *store, Pack *pack, Why *why) {
@@ -126,23 +135,21 @@ static bool take_work(Store *store, Pack *ret_pack) {
         bool taken;
 
         (void)pthread_mutex_lock(&store->mutex);
-        store->uploading = false;
-        (void)pthread_cond_broadcast(&store->room);
         while (store->n_queue == 0 && !store->ending)
                 (void)pthread_cond_wait(&store->work, &store->mutex);
         taken = store->n_queue > 0;
         if (taken) {
                 *ret_pack = store->queue[0];
-                memmove(&store->queue[0], &store->queue[1], (QUEUE - 1) * sizeof(Pack));
+                memmove(&store->queue[0], &store->queue[1], (UPLOADERS - 1) * sizeof(Pack));
                 store->n_queue--;
-                store->uploading = true;
-                (void)pthread_cond_broadcast(&store->room);
+                store->n_uploading++;
         }
         (void)pthread_mutex_unlock(&store->mutex);
         return taken;
 }
 
-static void keep_spare(Store *store, Pack *pack) {
+/* It is uploaded; its memory is for another one. */
+static void give_up(Store *store, Pack *pack) {
         (void)pthread_mutex_lock(&store->mutex);
         for (size_t i = 0; i < SPARES && pack->bytes.data; i++)
                 if (!store->spares[i].data) {
@@ -150,6 +157,8 @@ static void keep_spare(Store *store, Pack *pack) {
                         store->spares[i].size = 0;
                         pack->bytes = (Bytes){};
                 }
+        store->n_uploading--;
+        (void)pthread_cond_broadcast(&store->room);
         (void)pthread_mutex_unlock(&store->mutex);
 }
 
@@ -165,7 +174,7 @@ static void *run_uploader(void *userdata) {
                         r = upload(store, &pack, &why);
                 if (r < 0)
                         set_error(store, r, &why);
-                keep_spare(store, &pack);
+                give_up(store, &pack);
                 pack_clear(&pack);
         }
         return NULL;
@@ -182,7 +191,7 @@ static int give_room(Store *store, Pack *pack) {
 
 /* The caller has the mutex; the pack is empty afterwards. */
 static int hand_over(Store *store, Pack *pack) {
-        while (store->n_queue == QUEUE && store->error == 0)
+        while (store->n_queue + store->n_uploading >= store->n_uploaders && store->error == 0)
                 (void)pthread_cond_wait(&store->room, &store->mutex);
         if (store->error < 0)
                 return store->error;
@@ -350,7 +359,7 @@ int store_finish(Store *store, Why *why) {
         for (size_t i = 0; r == 0 && i < ELEMENTS(store->open); i++)
                 if (store->open[i].n_blobs > 0)
                         r = hand_over(store, &store->open[i]);
-        while (store->n_queue > 0 || store->uploading)
+        while (store->n_queue + store->n_uploading > 0)
                 (void)pthread_cond_wait(&store->room, &store->mutex);
         (void)pthread_mutex_unlock(&store->mutex);
         /* Nobody uploads any more: the text of the index is ours. */
@@ -384,11 +393,13 @@ int store_new(Repository *repo, RepoLock *lock, const StoreOptions *options, Why
         (void)pthread_mutex_init(&store->mutex, NULL);
         (void)pthread_cond_init(&store->room, NULL);
         (void)pthread_cond_init(&store->work, NULL);
-        store->uploading = true; /* until the thread says otherwise */
-        r = -pthread_create(&store->uploader, NULL, run_uploader, store);
-        if (r < 0)
+        (void)pthread_mutex_init(&store->index_mutex, NULL);
+        /* They ask nobody how many they are; one is enough. */
+        do
+                r = -pthread_create(&store->uploaders[store->n_uploaders], NULL, run_uploader, store);
+        while (r == 0 && ++store->n_uploaders < UPLOADERS);
+        if (store->n_uploaders == 0)
                 return repo_fail(why, r, "A thread cannot be started: %s.", strerror(-r));
-        store->running = true;
         *ret_store = TAKE_PTR(store);
         return 0;
 }
@@ -400,8 +411,8 @@ Store *store_free(Store *store) {
         store->ending = true;
         (void)pthread_cond_broadcast(&store->work);
         (void)pthread_mutex_unlock(&store->mutex);
-        if (store->running)
-                (void)pthread_join(store->uploader, NULL);
+        for (unsigned i = 0; i < store->n_uploaders; i++)
+                (void)pthread_join(store->uploaders[i], NULL);
         for (size_t i = 0; i < ELEMENTS(store->open); i++)
                 pack_clear(&store->open[i]);
         for (size_t i = 0; i < store->n_queue; i++)
@@ -409,6 +420,7 @@ Store *store_free(Store *store) {
         bytes_clear(&store->index_text);
         for (size_t i = 0; i < SPARES; i++)
                 bytes_clear(&store->spares[i]);
+        (void)pthread_mutex_destroy(&store->index_mutex);
         (void)pthread_mutex_destroy(&store->mutex);
         (void)pthread_cond_destroy(&store->room);
         (void)pthread_cond_destroy(&store->work);

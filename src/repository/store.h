@@ -16,7 +16,7 @@ typedef struct Store Store;
 
 typedef struct StoreOptions {
         int level;        /* of zstd; COMPRESS_OFF */
-        size_t pack_size; /* 0: 16 MiB */
+        size_t pack_size; /* 0: 12 MiB */
 } StoreOptions;
 
 typedef struct StoreCounts {
