@@ -9,8 +9,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include "repository/backend-local.h"
 
 #define PREFIXES 256u
@@ -359,6 +361,21 @@ static const BackendOps local_ops = {
         .free = local_free,
 };
 
+/* Of one machine alone. Others may keep a list for a while that they have read. */
+static bool is_prompt(int fd) {
+        static const uint32_t magics[] = { EXT4_SUPER_MAGIC,     XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
+                                           F2FS_SUPER_MAGIC,     TMPFS_MAGIC,     RAMFS_MAGIC,
+                                           0x2fc12fc1 /* ZFS */, 0xca451a4e /* bcachefs */ };
+        struct statfs fs;
+
+        if (fstatfs(fd, &fs) < 0)
+                return false;
+        FOREACH_ELEMENT (magic, magics)
+                if ((uint32_t)fs.f_type == *magic)
+                        return true;
+        return false;
+}
+
 int backend_local_open(const char *path, bool create, Why *why, Backend **ret_backend) {
         _cleanup_(backend_freep) Backend *backend = NULL;
         Local *local = calloc(1, sizeof(*local));
@@ -381,6 +398,7 @@ int backend_local_open(const char *path, bool create, Why *why, Backend **ret_ba
         if (local->fd < 0)
                 return repo_fail(why, -errno, "%s: no repository can be opened there: %s.", path,
                                  strerror(errno));
+        local->backend.prompt = is_prompt(local->fd);
         if (fstatat(local->fd, "config", &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mode & 0040)) {
                 local->file_mode |= 0040;
                 local->directory_mode |= st.st_mode & 0020 ? 0070 : 0050;

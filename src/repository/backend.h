@@ -58,7 +58,8 @@ typedef struct BackendOps {
 
 struct Backend {
         const BackendOps *ops;
-        bool near; /* listing it takes no time that anybody notices */
+        bool near;   /* listing it takes no time that anybody notices */
+        bool prompt; /* what one has written is in everybody's next list */
 };
 
 /* The name of a file while it is written: that of its place, and what nobody else has behind it. */

@@ -381,9 +381,12 @@ static int acquire(RepoLock *lock, Why *why, bool *ret_settle) {
                 return r;
         (void)clock_gettime(CLOCK_BOOTTIME, &lock->refreshed);
         /* Who only adds goes on reading meanwhile, and asks before it writes. */
-        lock->settled = !ret_settle || lock->exclusive;
+        lock->settled = !ret_settle || lock->exclusive || lock->repo->backend->prompt;
         if (lock->settled) {
-                (void)poll(NULL, 0, SETTLE_MS);
+                /* Of two that lock at the same time one writes last, and then sees the other, where lists
+                 * are true. */
+                if (!lock->repo->backend->prompt)
+                        (void)poll(NULL, 0, SETTLE_MS);
                 r = look_again(lock, &look, why);
         }
         if (r == 0)
