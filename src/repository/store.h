@@ -5,7 +5,7 @@
  * Writing into a repository: blobs into packs, packs to the backend, indexes behind them
  *
  * store_add() may be called from many threads: each hashes, compresses and seals what it brings, and whoever
- * fills a pack hands it to the thread that uploads. Memory is bounded: packs that are open, and few that
+ * fills a pack hands it to the threads that upload. Memory is bounded: packs that are open, and few that
  * wait. The first failure ends everything after it; store_finish() tells it.
  */
 
