@@ -134,7 +134,8 @@ static int call_break(Session *s, const vss_value *request, vss_value *answer, A
                                   .masked = vss_value_get_boolean(request, "masked", false),
                                   .writable = vss_value_get_boolean(request, "writable", false),
                                   .revert_identity = vss_value_get_boolean(request, "revert-identity",
-                                                                           false) };
+                                                                           false),
+                                  .check_only = vss_value_get_boolean(request, "check", false) };
 
         return copies_break(&s->copies, text(request, "id"), &how, answer, error);
 }

@@ -97,19 +97,34 @@ static int open_part(const Store *store, const char *name, bool make) {
         return open_dir(store->fd, name);
 }
 
-/* The array's identity, made with it. */
-static int read_identity(Store *store, bool make) {
-        _cleanup_value_ vss_value *info = NULL;
+/* Whole or not at all: two commands may make the store at one time. */
+static int make_identity(const Store *store) {
+        _cleanup_value_ vss_value *info = vss_value_new_dict();
+        char id[VSS_ID_SIZE] = "", name[32];
         int r;
 
-        if (make && mkdirat(store->fd, ARRAY_INFO, 0700) == 0) {
-                info = vss_value_new_dict();
-                r = store_new_id(store->id);
-                if (r == 0 && vss_value_set_string(info, "id", store->id) < 0)
-                        r = -ENOMEM;
-                return r < 0 ? r : store_write_info(store->fd, ARRAY_INFO, info);
-        }
-        r = store_read_info(store->fd, ARRAY_INFO, &info);
+        (void)snprintf(name, sizeof(name), "new-%d", (int)getpid());
+        r = store_new_id(id);
+        if (r == 0 && vss_value_set_string(info, "id", id) < 0)
+                r = -ENOMEM;
+        if (r == 0 && mkdirat(store->fd, name, 0700) < 0)
+                r = -errno;
+        if (r == 0)
+                r = store_write_info(store->fd, name, info);
+        if (r == 0 && renameat2(store->fd, name, store->fd, ARRAY_INFO, RENAME_NOREPLACE) < 0)
+                r = errno == EEXIST ? 0 : -errno;
+        (void)store_remove(store->fd, name);
+        return r;
+}
+
+static int read_identity(Store *store, bool make) {
+        _cleanup_value_ vss_value *info = NULL;
+        int r = 0;
+
+        if (make && faccessat(store->fd, ARRAY_INFO, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+                r = make_identity(store);
+        if (r == 0)
+                r = store_read_info(store->fd, ARRAY_INFO, &info);
         if (r < 0)
                 return r;
         if (!info_id_is_valid(vss_value_get_string(info, "id", "")))

@@ -4,7 +4,7 @@
 /*
  * The store of an array: a directory on XFS or btrfs
  *
- *     array.json                   the array's identity
+ *     array/info.json              the array's identity
  *     luns/NAME/data, info.json    a LUN: its bytes, its serial number, size and state
  *     copies/ID/data, info.json    a copy: its bytes, and the identity of the shadow copy that it is
  *     hosts/NAME/info.json         a host: its key and its ports

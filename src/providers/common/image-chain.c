@@ -30,7 +30,8 @@
 typedef struct Chain {
         char directory[PATH_MAX];
         char source_pid[PATH_MAX], overlay_pid[PATH_MAX], front_pid[PATH_MAX];
-        char overlay_socket[PATH_MAX], file[PATH_MAX], mounted[PATH_MAX], backing[PATH_MAX], log[PATH_MAX];
+        char overlay_socket[PATH_MAX], file[PATH_MAX], mounted[PATH_MAX], backing[PATH_MAX], log[PATH_MAX],
+                tcp[PATH_MAX];
 } Chain;
 
 DEFINE_CLEANUP(DIR *, closedir)
@@ -75,6 +76,7 @@ static int chain_init(Chain *chain, const char *state_dir, const char *id) {
                 { chain->mounted, "mounted" },
                 { chain->backing, "backing" },
                 { chain->log, "log" },
+                { chain->tcp, "tcp" },
         };
         int n;
 
@@ -344,6 +346,12 @@ static int attach_kernel(const Chain *chain, const ImageSource *source, unsigned
         return attach_loop(chain, device, source, flags, ret_device, error);
 }
 
+static int mark(const char *path, ImageError *error) {
+        _cleanup_(closep) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+        return fd < 0 ? fail(error, -errno, "%s: %s", path, strerror(errno)) : 0;
+}
+
 static int attach(const Chain *chain, const ImageSource *source, unsigned flags, char *ret_device,
                   ImageError *error) {
         bool kernel = !(flags & IMAGE_USERSPACE) && kernel_client_is_there();
@@ -355,6 +363,8 @@ static int attach(const Chain *chain, const ImageSource *source, unsigned flags,
         if (missing)
                 return fail(error, -EOPNOTSUPP, "%s is not here, which images are attached by", missing);
         r = start_source(chain, source, error);
+        if (r == 0 && source->tls)
+                r = mark(chain->tcp, error);
         if (r == 0 && relayed)
                 r = start_overlay(chain, source, flags, error);
         if (r < 0)
@@ -418,6 +428,7 @@ static int find_device(const Chain *chain, char ret_device[static IMAGE_DEVICE_S
 int image_find(const char *state_dir, const char *id, char **ret_device) {
         char found[IMAGE_DEVICE_SIZE], *device;
         Chain chain;
+        pid_t relay;
         int r, whole = 0;
 
         r = chain_init(&chain, state_dir, id);
@@ -432,6 +443,10 @@ int image_find(const char *state_dir, const char *id, char **ret_device) {
                 if (r < 0 && (r != -ENOENT || *file == chain.front_pid))
                         whole = -ENODEV;
         }
+        /* A relay outlives its server, and answers with errors. */
+        if (access(chain.tcp, F_OK) == 0 &&
+            (image_process_find(chain.overlay_pid, &relay) < 0 || !image_process_is_connected(relay)))
+                whole = -ENODEV;
         r = find_device(&chain, found);
         if (r < 0)
                 return -ENODEV;
@@ -443,8 +458,8 @@ int image_find(const char *state_dir, const char *id, char **ret_device) {
 }
 
 static void remove_files(const Chain *chain) {
-        const char *const files[] = { chain->overlay_socket, chain->file, chain->mounted, chain->backing,
-                                      chain->log };
+        const char *const files[] = { chain->overlay_socket, chain->file, chain->mounted,
+                                      chain->backing,        chain->log,  chain->tcp };
         char link[PATH_MAX + 16], socket_path[PATH_MAX];
         ssize_t n;
 

@@ -140,7 +140,7 @@ int image_loop_detach(const char *device) {
         uint64_t deadline = now_usec() + LOOP_GONE_USEC;
         struct loop_info64 info;
         _cleanup_(closep) int fd = -1;
-        int r;
+        int writable = 0, r;
 
         r = image_device_is_free(device);
         if (r < 0)
@@ -148,6 +148,8 @@ int image_loop_detach(const char *device) {
         fd = open(device, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
+        /* It stays with the number, for whoever gets it next. */
+        (void)ioctl(fd, BLKROSET, &writable);
         /* While others look at it, a moment as udev does, it goes with the last of them. */
         if (ioctl(fd, LOOP_CLR_FD) < 0 && errno != ENXIO)
                 return -errno;

@@ -4,9 +4,11 @@
  * Processes that serve an image, and outlive whoever started them
  */
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -28,6 +30,8 @@
 #define OOM_SCORE "-900"
 #define TERM_USEC (3 * USEC_PER_SEC)
 #define KILL_USEC (2 * USEC_PER_SEC)
+
+DEFINE_CLEANUP(DIR *, closedir)
 
 enum { STAT_SIZE = 1024, STARTED_FIELD = 22 };
 
@@ -249,6 +253,46 @@ int image_process_stop(const char *pid_file) {
         if (r < 0 && r != -ESRCH && r != -ENOENT)
                 return r;
         return unlink(pid_file) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* The sockets of its network that are connected, by their numbers: is @inode one of them? */
+static bool is_established(pid_t pid, const char *table, unsigned long inode) {
+        _cleanup_(fclosep) FILE *file = NULL;
+        char path[64], line[512];
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/net/%s", (int)pid, table);
+        file = fopen(path, "re");
+        while (file && fgets(line, sizeof(line), file)) {
+                unsigned long number;
+                unsigned state;
+
+                if (sscanf(line, " %*d: %*s %*s %x %*s %*s %*s %*u %*u %lu", &state, &number) == 2 &&
+                    state == TCP_ESTABLISHED && number == inode)
+                        return true;
+        }
+        return false;
+}
+
+bool image_process_is_connected(pid_t pid) {
+        _cleanup_(closedirp) DIR *dir = NULL;
+        struct dirent *entry;
+        char path[64];
+
+        (void)snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+        dir = opendir(path);
+        while (dir && (entry = readdir(dir))) {
+                char target[64];
+                unsigned long inode;
+                ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+
+                if (n <= 0)
+                        continue;
+                target[n] = 0;
+                if (sscanf(target, "socket:[%lu]", &inode) == 1 &&
+                    (is_established(pid, "tcp", inode) || is_established(pid, "tcp6", inode)))
+                        return true;
+        }
+        return false;
 }
 
 bool image_program_is_there(const char *name) {

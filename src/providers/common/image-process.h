@@ -30,5 +30,8 @@ int image_process_find(const char *pid_file, pid_t *ret_pid);
 /* It is asked to end, and then made to; the file goes with it. 0 also if there was none. */
 int image_process_stop(const char *pid_file);
 
+/* Has it a connection by TCP that stands? One whose server has died has closed it. */
+bool image_process_is_connected(pid_t pid);
+
 /* argv[0] as it is found in the usual places. -ENOENT */
 bool image_program_is_there(const char *name);
