@@ -9,8 +9,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include "array/copies.h"
 #include "providers/common/info.h"
+
+#define OPEN_TRIES 40
 
 static bool is_held_by(const vss_value *info, const char *host) {
         return strcmp(vss_value_get_string(vss_value_get(info, "array"), "holder", ""), host) == 0;
@@ -236,6 +239,7 @@ int copies_break(Copies *c, const char *id, const CopiesBreak *how, vss_value *a
 int copies_write_back(Copies *c, const char *id, const char *lun, ArrayError *error) {
         _cleanup_value_ vss_value *info = NULL, *seen = vss_value_new_dict();
         _cleanup_(closep) int lock = -1, from = -1, to = -1;
+        static const struct timespec pause = { .tv_nsec = 50000000 };
         struct stat a, b;
         bool open = true;
         int r = store_lock(c->store, &lock, error);
@@ -255,7 +259,14 @@ int copies_write_back(Copies *c, const char *id, const char *lun, ArrayError *er
                 return to;
         if (fstat(from, &a) < 0 || fstat(to, &b) < 0 || a.st_size != b.st_size)
                 return array_fail(error, -EINVAL, "LUN %s is not as large as the copy", lun);
-        if (store_is_open(to, &open) < 0 || open)
+        /* Who has just detached it is still being parted with. */
+        for (int i = 0; open && i < OPEN_TRIES; i++) {
+                if (i > 0)
+                        (void)nanosleep(&pause, NULL);
+                if (store_is_open(to, &open) < 0)
+                        return array_fail(error, -errno, "who has LUN %s open cannot be found", lun);
+        }
+        if (open)
                 return array_fail(error, -EBUSY, "LUN %s is attached by a host; detach it there first", lun);
         if (ioctl(to, FICLONE, from) < 0 || fsync(to) < 0)
                 return array_fail(error, -errno, "LUN %s cannot be written: %s", lun, strerror(errno));

@@ -31,7 +31,7 @@ typedef struct Chain {
         char directory[PATH_MAX];
         char source_pid[PATH_MAX], overlay_pid[PATH_MAX], front_pid[PATH_MAX];
         char overlay_socket[PATH_MAX], file[PATH_MAX], mounted[PATH_MAX], backing[PATH_MAX], log[PATH_MAX],
-                tcp[PATH_MAX];
+                tcp[PATH_MAX], nbd[PATH_MAX];
 } Chain;
 
 DEFINE_CLEANUP(DIR *, closedir)
@@ -77,6 +77,7 @@ static int chain_init(Chain *chain, const char *state_dir, const char *id) {
                 { chain->backing, "backing" },
                 { chain->log, "log" },
                 { chain->tcp, "tcp" },
+                { chain->nbd, "nbd" },
         };
         int n;
 
@@ -169,13 +170,24 @@ static int file_is_ready(const Chain *chain, const char *path) {
         return stat(path, &st) == 0 && st.st_size > 0 ? 0 : 1;
 }
 
-static int nbd_is_ready(const Chain *chain, const char *unused) {
-        char device[IMAGE_DEVICE_SIZE];
-        pid_t pid;
+/* The device that the kernel's client is to serve, or serves. */
+static int read_nbd(const Chain *chain, char ret_device[static IMAGE_DEVICE_SIZE]) {
+        ssize_t n = readlink(chain->nbd, ret_device, IMAGE_DEVICE_SIZE - 1);
 
-        if (image_process_find(chain->front_pid, &pid) < 0)
+        if (n < 0)
+                return -errno;
+        ret_device[n] = 0;
+        return 0;
+}
+
+/* Who was a moment too late for a device that somebody else has now ends by himself. */
+static int nbd_is_ready(const Chain *chain, const char *device) {
+        static const struct timespec moment = { .tv_nsec = 30000000 };
+
+        if (!image_nbd_is_served(device))
                 return 1;
-        return image_nbd_find(pid, device) == 0 ? 0 : 1;
+        (void)nanosleep(&moment, NULL);
+        return image_process_find(chain->front_pid, NULL) == 0 ? 0 : 1;
 }
 
 static int start_source(const Chain *chain, const ImageSource *source, ImageError *error) {
@@ -304,9 +316,8 @@ static int attach_user(const Chain *chain, const ImageSource *source, const char
 }
 
 /* Another process may take the same device first; then the next one is tried. */
-static int attach_kernel(const Chain *chain, const ImageSource *source, unsigned flags, char *ret_device,
-                         ImageError *error) {
-        char device[IMAGE_DEVICE_SIZE];
+static int start_client(const Chain *chain, bool read_only, char device[static IMAGE_DEVICE_SIZE],
+                        ImageError *error) {
         char *argv[] = { (char *)"nbd-client",
                          (char *)"-unix",
                          (char *)chain->overlay_socket,
@@ -319,8 +330,6 @@ static int attach_kernel(const Chain *chain, const ImageSource *source, unsigned
                          (char *)NBD_TIMEOUT,
                          NULL,
                          NULL };
-        bool read_only = flags & IMAGE_READ_ONLY;
-        pid_t pid;
         int r = -ENOENT;
 
         if (read_only)
@@ -329,21 +338,31 @@ static int attach_kernel(const Chain *chain, const ImageSource *source, unsigned
                 r = image_nbd_free(device);
                 if (r < 0)
                         return fail(error, r, "all devices of the kernel's NBD client are in use");
-                r = start(chain, chain->front_pid, false, argv, nbd_is_ready, NULL, error);
+                (void)unlink(chain->nbd);
+                if (symlink(device, chain->nbd) < 0)
+                        return fail(error, -errno, "%s: %s", chain->nbd, strerror(errno));
+                r = start(chain, chain->front_pid, false, argv, nbd_is_ready, device, error);
                 if (r != -ECONNREFUSED)
                         break;
                 (void)image_process_stop(chain->front_pid);
         }
-        if (r == 0)
-                r = image_process_find(chain->front_pid, &pid);
-        if (r == 0)
-                r = image_nbd_find(pid, ret_device);
-        if (r == 0 && read_only)
-                r = image_device_set_read_only(ret_device, true);
-        if (r < 0 || (source->offset == 0 && source->length == 0))
+        return r;
+}
+
+static int attach_kernel(const Chain *chain, const ImageSource *source, unsigned flags, char *ret_device,
+                         ImageError *error) {
+        char device[IMAGE_DEVICE_SIZE];
+        bool read_only = flags & IMAGE_READ_ONLY;
+        int r = start_client(chain, read_only, device, error);
+
+        if (r == 0 && read_only && image_device_set_read_only(device, true) < 0)
+                r = fail(error, -errno, "%s cannot be made read-only", device);
+        if (r < 0)
                 return r;
-        (void)snprintf(device, sizeof(device), "%s", ret_device);
-        return attach_loop(chain, device, source, flags, ret_device, error);
+        if (source->offset != 0 || source->length != 0)
+                return attach_loop(chain, device, source, flags, ret_device, error);
+        (void)snprintf(ret_device, IMAGE_DEVICE_SIZE, "%s", device);
+        return 0;
 }
 
 static int mark(const char *path, ImageError *error) {
@@ -413,7 +432,6 @@ int image_attach(const char *state_dir, const char *id, const ImageSource *sourc
 /* The device that stands, if one does. */
 static int find_device(const Chain *chain, char ret_device[static IMAGE_DEVICE_SIZE]) {
         ImageBacking backing;
-        pid_t pid;
         int r;
 
         r = read_backing(chain, &backing);
@@ -421,8 +439,10 @@ static int find_device(const Chain *chain, char ret_device[static IMAGE_DEVICE_S
                 return image_loop_find(&backing, ret_device);
         if (r != -ENOENT)
                 return r;
-        r = image_process_find(chain->front_pid, &pid);
-        return r < 0 ? -ENOENT : image_nbd_find(pid, ret_device);
+        r = read_nbd(chain, ret_device);
+        if (r == 0 && (image_process_find(chain->front_pid, NULL) < 0 || !image_nbd_is_served(ret_device)))
+                r = -ENOENT;
+        return r;
 }
 
 int image_find(const char *state_dir, const char *id, char **ret_device) {
@@ -458,8 +478,13 @@ int image_find(const char *state_dir, const char *id, char **ret_device) {
 }
 
 static void remove_files(const Chain *chain) {
-        const char *const files[] = { chain->overlay_socket, chain->file, chain->mounted,
-                                      chain->backing,        chain->log,  chain->tcp };
+        const char *const files[] = { chain->overlay_socket,
+                                      chain->file,
+                                      chain->mounted,
+                                      chain->backing,
+                                      chain->log,
+                                      chain->tcp,
+                                      chain->nbd };
         char link[PATH_MAX + 16], socket_path[PATH_MAX];
         ssize_t n;
 

@@ -182,35 +182,32 @@ static long read_number(const char *name, const char *file) {
         return strtol(text, NULL, 10);
 }
 
-/* @pid -1: one that nobody uses. */
-static int find_nbd(pid_t pid, char *ret_device) {
+/* Who serves it is told by the number that he has for the kernel, which may not be his number here. */
+static bool is_served(const char *name) {
+        return read_number(name, "pid") >= 0 && read_number(name, "size") > 0;
+}
+
+bool image_nbd_is_served(const char *device) {
+        const char *slash = strrchr(device, '/');
+
+        return slash && is_served(slash + 1);
+}
+
+int image_nbd_free(char ret_device[static IMAGE_DEVICE_SIZE]) {
         _cleanup_(closedirp) DIR *dir = opendir("/sys/block");
         struct dirent *entry;
 
         if (!dir)
                 return -errno;
         while ((entry = readdir(dir))) {
-                long of, size;
-
-                if (strncmp(entry->d_name, "nbd", 3) != 0 || strlen(entry->d_name) > 8)
-                        continue;
-                of = read_number(entry->d_name, "pid");
-                size = read_number(entry->d_name, "size");
-                if (pid < 0 ? of >= 0 || size != 0 : of != (long)pid || size <= 0)
+                if (strncmp(entry->d_name, "nbd", 3) != 0 || strlen(entry->d_name) > 8 ||
+                    read_number(entry->d_name, "pid") >= 0 || read_number(entry->d_name, "size") > 0)
                         continue;
                 (void)snprintf(ret_device, IMAGE_DEVICE_SIZE, "/dev/%.16s", entry->d_name);
                 if (access(ret_device, F_OK) == 0)
                         return 0;
         }
         return -ENOENT;
-}
-
-int image_nbd_free(char ret_device[static IMAGE_DEVICE_SIZE]) {
-        return find_nbd(-1, ret_device);
-}
-
-int image_nbd_find(pid_t pid, char ret_device[static IMAGE_DEVICE_SIZE]) {
-        return find_nbd(pid, ret_device);
 }
 
 int image_device_set_read_only(const char *device, bool read_only) {

@@ -34,8 +34,8 @@ int image_backing(const char *path, ImageBacking *ret_backing);
 
 /* A device of the kernel's NBD client that nobody uses. -ENOENT: none, or no such thing in this kernel. */
 int image_nbd_free(char ret_device[static IMAGE_DEVICE_SIZE]);
-/* The device that process @pid serves, once it does. -ENOENT */
-int image_nbd_find(pid_t pid, char ret_device[static IMAGE_DEVICE_SIZE]);
+/* Does anybody serve it? */
+bool image_nbd_is_served(const char *device);
 /* -EBUSY: it is mounted. */
 int image_device_is_free(const char *device);
 int image_device_set_read_only(const char *device, bool read_only);
