@@ -84,7 +84,9 @@ static void *worker_run(void *data) {
         }
         worker_release(target);
         atomic_store(&target->settled, 1);
-        bell_ring(worker->hold->actor_bell);
+        /* Of devices that went through the cut the last one tells: there is nothing to do before. */
+        if (!atomic_load(&target->cut) || hold_devices_settled(worker->hold->shared))
+                bell_ring(worker->hold->actor_bell);
         return NULL;
 }
 
@@ -122,21 +124,19 @@ static void cut_begin(Actor *actor) {
 
         if (atomic_load(&shared->phase) != PHASE_HELD)
                 return;
-        phase_set(actor, PHASE_CUTTING);
+        atomic_store(&shared->phase, PHASE_CUTTING);
         actor->cut = true;
         faults_count(actor->faults);
         if (!hold_rank_start(shared, true, 0, &rank))
                 (void)hold_decide(shared, HOLD_CAUSE_ASKED);
+        /* Behind them: on one processor it goes first who was woken first. */
+        bell_ring(actor->hold->watcher_bell);
 }
 
 /* Are the devices all running again? */
 static void cut_look(Actor *actor) {
-        HoldShared *shared = actor->shared;
-
-        for (uint32_t i = 0; i < shared->n_targets; i++)
-                if (shared->targets[i].kind == VSS_HOLD_DEVICE && !atomic_load(&shared->targets[i].settled))
-                        return;
-        (void)hold_decide(shared, HOLD_CAUSE_ASKED);
+        if (hold_devices_settled(actor->shared))
+                (void)hold_decide(actor->shared, HOLD_CAUSE_ASKED);
 }
 
 static void freeze_begin(Actor *actor) {
@@ -245,7 +245,8 @@ static void release_all(Actor *actor) {
         actor->ordered_usec = now_usec();
         phase_set(actor, PHASE_RELEASING);
         for (uint32_t i = 0; i < shared->n_targets; i++)
-                word_set(&shared->targets[i].order, ORDER_RELEASE);
+                if (!atomic_load(&shared->targets[i].settled))
+                        word_set(&shared->targets[i].order, ORDER_RELEASE);
         /* A device that is not through the cut does not go on with it. */
         word_set(&shared->cut, CUT_VOID);
 }

@@ -160,6 +160,13 @@ bool hold_rank_stands(const HoldShared *shared, bool devices, uint32_t rank) {
         return true;
 }
 
+bool hold_devices_settled(const HoldShared *shared) {
+        for (uint32_t i = 0; i < shared->n_targets; i++)
+                if (shared->targets[i].kind == VSS_HOLD_DEVICE && !atomic_load(&shared->targets[i].settled))
+                        return false;
+        return true;
+}
+
 bool hold_settled(const HoldShared *shared) {
         for (uint32_t i = 0; i < shared->n_targets; i++)
                 if (!atomic_load(&shared->targets[i].settled))

@@ -179,6 +179,7 @@ bool hold_decide(HoldShared *shared, HoldCause cause);
  */
 bool hold_rank_start(HoldShared *shared, bool devices, uint32_t from, uint32_t *ret_rank);
 bool hold_rank_stands(const HoldShared *shared, bool devices, uint32_t rank);
+bool hold_devices_settled(const HoldShared *shared);
 bool hold_settled(const HoldShared *shared);
 /* Once settled: was every target released? If not, the hold file stays for whoever tries again. */
 bool hold_released(const HoldShared *shared);

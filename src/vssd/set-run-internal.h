@@ -71,6 +71,7 @@ struct SetRun {
 
         HoldClient *hold;
         bool hold_open;
+        bool comes_first; /* before what is not in real time */
         sd_event_source *window, *lease;
 
         uint64_t began_usec, step_began_usec;

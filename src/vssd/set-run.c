@@ -9,6 +9,7 @@
  * go first, tell afterwards.
  */
 
+#include <sched.h>
 #include <string.h>
 #include "bus/marshal.h"
 #include "util/clock.h"
@@ -31,9 +32,30 @@ void set_run_note_time(SetRun *run, const char *who, uint64_t began, uint64_t to
         (void)vss_value_append(value_require(run->result, "timeline", VSS_KIND_LIST), entry);
 }
 
+/* Priority */
+
+/* While applications stand still for us, what runs on does not come first. Whoever may not have this does
+ * without, and what is started meanwhile does not inherit it. Before the hold, which has the same, we do not
+ * come for longer than a turn. */
+static void come_first(SetRun *run) {
+        static const struct sched_param first = { .sched_priority = 1 };
+
+        run->comes_first = sched_getscheduler(0) == SCHED_OTHER &&
+                           sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &first) == 0;
+}
+
+static void come_as_usual(SetRun *run) {
+        static const struct sched_param usual = { .sched_priority = 0 };
+
+        if (run->comes_first)
+                (void)sched_setscheduler(0, SCHED_OTHER, &usual);
+        run->comes_first = false;
+}
+
 /* The end */
 
 static SetRun *run_free(SetRun *run) {
+        come_as_usual(run);
         calls_cancel(&run->calls);
         set_run_cancel_works(run);
         set_run_drop_handovers(run);
@@ -88,6 +110,7 @@ static void on_step_done(void *userdata) {
                 run->window = sd_event_source_disable_unref(run->window);
                 if (run->window_began_usec > 0 && run->window_usec == 0)
                         run->window_usec = now_usec() - run->window_began_usec;
+                come_as_usual(run);
                 set_run_release_guards(run);
         }
         if (step == SET_STEP_POST_FINAL && run->failure.code >= 0)
@@ -276,6 +299,7 @@ static int on_window_over(sd_event_source *source, uint64_t usec, void *userdata
 static void open_window(SetRun *run) {
         int r;
 
+        come_first(run);
         run->window_began_usec = now_usec();
         r = sd_event_add_time_relative(run->manager->event, &run->window, CLOCK_MONOTONIC, window_limit(run),
                                        10 * USEC_PER_MSEC, on_window_over, run);
