@@ -144,12 +144,18 @@ int catalog_judge(const char *id, const AreaHeader *header, const StoreState *st
         }
         if (r < 0 || !state->live)
                 return r;
-        *ret_reason = "somebody else has replaced the table of its volume's device, and the volume was "
-                      "perhaps written past it";
         if (volume.table == VOLUME_ORIGIN && volume.origin.number == state->origin) {
                 *ret_reason = NULL;
                 *ret_lost = false;
+                return 0;
         }
+        /* In the midst of a cut the copy's table is live, and its volume's is not yet. Nobody writes past it
+         * for as long as the volume stands. */
+        *ret_reason = CATALOG_SUSPENDED;
+        *ret_lost = !volume.info.suspended;
+        if (*ret_lost)
+                *ret_reason = "somebody else has replaced the table of its volume's device, and the "
+                              "volume was perhaps written past it";
         return 0;
 }
 
@@ -239,7 +245,9 @@ static int append(const Listing *listing, const char *id, AreaHeader *header, co
         if (error == -EPROTONOSUPPORT)
                 r = set_unknown(header->info, "it was made by a newer version of this program");
         else if (error == -EBADMSG)
-                r = copies_set_incomplete(header->info, "its area has no header that is known here");
+                r = listing->changing ? set_unknown(header->info, "somebody is just at work on it")
+                                      : copies_set_incomplete(header->info,
+                                                              "its area has no header that is known here");
         else if (error < 0)
                 r = set_unknown(header->info, strerror(-error));
         else if (strcmp(stage, "created") == 0 || strcmp(stage, "lost") == 0)

@@ -19,6 +19,7 @@
 /* And why one cannot be used, though it is not lost: when its volume is attached again, that is found out.
  */
 #define CATALOG_AWAY "its volume is attached no more"
+#define CATALOG_SUSPENDED "the device of its volume is suspended"
 
 /*
  * catalog_list() - appends the properties of each copy, and of what a crash left of one, to @list

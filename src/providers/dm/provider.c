@@ -348,8 +348,9 @@ static vss_result read_copy(vss_provider_call *call, const char *id, AreaHeader 
         if (r < 0)
                 return fail(call, id, "its header cannot be read", NULL, r);
         if (reason && !lost)
-                return vss_provider_call_fail(call, VSS_E_PROVIDER_VETO,
-                                              "shadow copy %s cannot be used: %s. Attach it.", id, reason);
+                return vss_provider_call_fail(
+                        call, VSS_E_PROVIDER_VETO, "shadow copy %s cannot be used: %s. %s", id, reason,
+                        strcmp(reason, CATALOG_AWAY) == 0 ? "Attach it." : "See dmsetup resume.");
         if (reason)
                 return vss_provider_call_fail(call, VSS_E_OBJECT_NOT_FOUND,
                                               "shadow copy %s is lost: %s. Delete it.", id,
