@@ -2,10 +2,11 @@
 #
 # Short names for what tools/, tests/, demo/ and bench/ do; meson builds.
 
-.PHONY: help bootstrap build demo check check-full bench install clean
+.PHONY: help bootstrap build demo demo-transport check check-full bench install clean
 
 help:
 	@echo 'make demo        see what it does, in a minute (as root; installs nothing but packages it needs)'
+	@echo 'make demo-transport  the same for a backup by another machine'
 	@echo 'make check       build and test everything (as root, to test everything)'
 	@echo 'make check-full  the same, and what takes longer'
 	@echo 'make bench       measure'
@@ -22,6 +23,9 @@ build: bootstrap
 
 demo: bootstrap
 	@demo/demo
+
+demo-transport: bootstrap
+	@demo/demo-transport
 
 check: bootstrap
 	@tests/run

@@ -122,7 +122,8 @@ host_is_up() {
 }
 
 start_host() {
-        local name=$1 link=host-${HOST_N[$1]}
+        local name=$1 link=host-${HOST_N[$1]} here
+        here=$(readlink /proc/self/ns/net)
         rm -f "$hosts_directory/$name/up"
         (in_host_cgroup "$name" env --default-signal=INT,QUIT,TERM HOST_NAME="$name" HOST_DIRECTORY="$hosts_directory/$name" \
                 unshare --mount --pid --net --uts --ipc --cgroup --fork --mount-proc --kill-child=KILL -- \
@@ -130,7 +131,7 @@ start_host() {
         HOST_UNSHARE[$name]=$!
         for _ in $(seq 200); do
                 read -r HOST_PID["$name"] 2> /dev/null < "/proc/${HOST_UNSHARE[$name]}/task/${HOST_UNSHARE[$name]}/children" &&
-                        [ "$(readlink "/proc/${HOST_PID[$name]}/ns/net")" != "$(readlink /proc/self/ns/net)" ] && break
+                        [ "$(readlink "/proc/${HOST_PID[$name]}/ns/net" || echo "$here")" != "$here" ] && break
                 nap 0.01
         done
         HOST_PID[$name]=${HOST_PID[$name]% }
@@ -154,6 +155,8 @@ power_off() {
         wait "${HOST_UNSHARE[$name]}" 2> /dev/null
         ip link delete "host-${HOST_N[$name]}" 2> /dev/null
         for device in $loops; do
+                # This would stay with the number, for whoever gets it next.
+                blockdev --setrw "$device" 2> /dev/null
                 losetup --detach "$device" 2> /dev/null
         done
         unset "HOST_PID[$name]" "HOST_UNSHARE[$name]"

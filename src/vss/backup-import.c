@@ -27,6 +27,9 @@ const char *import_host(const Metadata *metadata) {
 bool import_has_components(const Metadata *metadata) {
         const vss_value *writers = vss_value_get(metadata->parsed, "writers");
 
+        /* Of whole volumes the document may have those that happened to lie on them. */
+        if (!vss_value_get_boolean(metadata->parsed, "select-components", false))
+                return false;
         for (size_t i = 0; i < vss_value_count(writers); i++)
                 if (vss_value_count(vss_value_get(vss_value_at(writers, i), "components")) > 0)
                         return true;
@@ -120,14 +123,19 @@ static void remove_targets(Backup *backup) {
 /* ---- what the documents say ---- */
 
 static int take_volumes(Backup *backup) {
-        const vss_value *snapshots = vss_value_get(backup->set, "snapshots");
+        const vss_value *snapshots = vss_value_get(backup->options->import->parsed, "snapshots");
 
         for (size_t i = 0; i < vss_value_count(snapshots); i++) {
                 const vss_value *snapshot = vss_value_at(snapshots, i);
                 const char *volume = vss_value_get_string(snapshot, "volume", "");
-                int status = backup_remember_volume(backup, volume,
-                                                    vss_value_get_string(snapshot, "below", ""),
-                                                    vss_value_get_string(snapshot, "id", ""));
+                int status;
+
+                if (!path_is_normal(volume))
+                        return cli_error_remedy(backup->cli, VSS_E_INVALID_XML_DOCUMENT, volume,
+                                                "Take the documents as they were saved.",
+                                                "this is no path that files could have lain at");
+                status = backup_remember_volume(backup, volume, vss_value_get_string(snapshot, "below", ""),
+                                                vss_value_get_string(snapshot, "id", ""));
 
                 if (status != EXIT_DONE)
                         return status;
@@ -169,6 +177,8 @@ static int take_components(Backup *backup) {
         vss_value *list = value_require(backup->set, "components", VSS_KIND_LIST);
         int r = list ? 0 : -ENOMEM;
 
+        if (!import_has_components(backup->options->import))
+                return r < 0 ? cli_out_of_memory(backup->cli) : EXIT_DONE;
         for (size_t i = 0; r == 0 && i < vss_value_count(writers); i++) {
                 const vss_value *writer = vss_value_at(writers, i),
                                 *components = vss_value_get(writer, "components");
@@ -247,17 +257,18 @@ int import_make(Backup *backup) {
 
         if (status == EXIT_DONE && system_directories(&backup->system_live) < 0)
                 status = cli_out_of_memory(backup->cli);
-        if (status == EXIT_DONE)
-                status = transport_import(backup->cli, backup->options->import, backup->options->label,
-                                          backup->options->lease, &backup->session, &backup->set);
-        if (status == EXIT_PARTLY)
-                status = refuse_part(backup);
+        /* What can be refused is refused before: a copy is imported once. */
         if (status == EXIT_DONE)
                 status = take_volumes(backup);
         if (status == EXIT_DONE)
                 status = check_asked(backup);
         if (status == EXIT_DONE)
                 status = make_targets(backup);
+        if (status == EXIT_DONE)
+                status = transport_import(backup->cli, backup->options->import, backup->options->label,
+                                          backup->options->lease, &backup->session, &backup->set);
+        if (status == EXIT_PARTLY)
+                status = refuse_part(backup);
         if (status == EXIT_DONE)
                 status = take_components(backup);
         if (status == EXIT_DONE)

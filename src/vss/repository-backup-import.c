@@ -63,7 +63,7 @@ int run_take_import(BackupRun *run) {
                                      vss_value_get_string(vss_value_at(snapshots, i), "volume", ""));
         for (size_t i = 0; r == 0 && i < run->job.paths.n; i++)
                 r = strings_add(&run->job.point_paths, run->job.paths.items[i]);
-        for (size_t i = 0; r == 0 && i < vss_value_count(writers); i++)
+        for (size_t i = 0; r == 0 && import_has_components(import) && i < vss_value_count(writers); i++)
                 r = name_components(run, vss_value_at(writers, i));
         return r < 0 ? cli_out_of_memory(run->cli) : EXIT_DONE;
 }

@@ -208,11 +208,11 @@ static void delete_copies(Transport *t) {
                          set, t->to);
 }
 
-/* The writers hear of it, also when this program is being ended. */
-static void fail(Transport *t) {
+/* The writers hear of it, also when this program is being ended. @tried: to tell them of a success. */
+static void fail(Transport *t, bool tried) {
         if (!t->backup.session)
                 return;
-        if (interrupt_pending() || t->backup.selection.n == 0 ||
+        if (tried || interrupt_pending() || t->backup.selection.n == 0 ||
             backup_complete(&t->backup, false) != EXIT_DONE)
                 session_give_up(t->backup.session);
         backup_release(&t->backup);
@@ -235,6 +235,7 @@ static int report(Transport *t, int status, int command_status) {
 }
 
 static int transport(Transport *t, const BackupOptions *o, int argc, char **argv) {
+        bool tried = false;
         int ended = EXIT_FAILED, status = backup_make(&t->backup, t->cli, o);
         _cleanup_(freep) char *line = NULL;
 
@@ -256,10 +257,12 @@ static int transport(Transport *t, const BackupOptions *o, int argc, char **argv
                 t->backup.below_promise = true;
                 status = EXIT_DONE;
         }
-        if (status == EXIT_DONE)
+        if (status == EXIT_DONE) {
+                tried = true;
                 status = complete(t);
-        if (status != EXIT_DONE && status != EXIT_PARTLY) {
-                fail(t);
+        }
+        if (status != EXIT_DONE && (!tried || status != EXIT_PARTLY)) {
+                fail(t, tried);
                 return report(t, status, ended);
         }
         backup_release(&t->backup);

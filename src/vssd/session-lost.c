@@ -59,13 +59,16 @@ static const char *doubt(const Session *session, const char *id, const char *pro
 
 static void judge(const Session *session, const vss_value *result, vss_value *lost) {
         const vss_value *of_document = vss_value_get(session->document, "snapshots");
+        /* The machine that it was made for deletes it when it has been read, and here it is seen no more
+         * from the moment that it is imported there. */
+        const bool for_another = session->set.context & VSS_VOLSNAP_ATTR_TRANSPORTABLE;
 
         for (size_t i = 0; i < session->set.n_volumes; i++) {
                 const SetVolume *volume = &session->set.volumes[i];
                 const char *why = !support_can(volume->provider, "check-storage")
                                           ? NULL
                                           : doubt(session, volume->id, volume->provider->name,
-                                                  volume->deleted, result);
+                                                  volume->deleted || for_another, result);
 
                 if (why)
                         note(lost, volume->id, volume->volume->path, why);
