@@ -9,17 +9,16 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
 #include <pthread.h>
 #include <string.h>
 #include "repository/crypto.h"
-#include "repository/scrypt.h"
 #include "util/macro.h"
 
 #define NONCE_SIZE CRYPTO_NONCE
 #define TAG_SIZE 16u
-#define PARTS_MIN 3u
 
 typedef struct Contexts {
         EVP_CIPHER_CTX *stream, *block;
@@ -194,7 +193,6 @@ int crypto_scrypt(const void *password, size_t password_size, const uint8_t *sal
                   const ScryptParams *params, CryptoKey *ret_key) {
         uint8_t bytes[CRYPTO_KEY_SIZE];
         uint64_t memory;
-        int r;
 
         if (params->n < 2 || params->n > SCRYPT_N_MAX || (params->n & (params->n - 1)) != 0 ||
             params->r < 1 || params->r > 1024 || params->p < 1 || params->p > 1024)
@@ -202,17 +200,9 @@ int crypto_scrypt(const void *password, size_t password_size, const uint8_t *sal
         memory = 128 * params->r * (params->n + params->p + 2);
         if (memory > SCRYPT_MEMORY_MAX || params->n * params->r * params->p > (UINT64_C(1) << 28))
                 return -EBADMSG;
-        /* Few parts are as quick one after the other. */
-        if (params->p >= PARTS_MIN)
-                r = scrypt_derive(password, password_size, salt, salt_size, params->n, params->r, params->p,
-                                  bytes, sizeof(bytes));
-        else
-                r = EVP_PBE_scrypt(password, password_size, salt, salt_size, params->n, params->r, params->p,
-                                   memory + (1u << 20), bytes, sizeof(bytes)) == 1
-                            ? 0
-                            : -EIO;
-        if (r < 0)
-                return r;
+        if (EVP_PBE_scrypt(password, password_size, salt, salt_size, params->n, params->r, params->p,
+                           memory + (1u << 20), bytes, sizeof(bytes)) != 1)
+                return -EIO;
         crypto_key_from_bytes(bytes, ret_key);
         crypto_forget(bytes, sizeof(bytes));
         return 0;

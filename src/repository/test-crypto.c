@@ -4,7 +4,6 @@
  * Envelopes, keys, key files: published vectors, and that nothing opens that is not whole
  */
 
-#include <openssl/evp.h>
 #include "repository/crypto.h"
 #include "repository/keyfile.h"
 #include "util/test.h"
@@ -74,27 +73,6 @@ static void test_scrypt(void) {
         expect_int("memory has a limit", crypto_scrypt("a", 1, want, 64, &huge, &key), -EBADMSG);
 }
 
-static void test_scrypt_beside_openssl(void) {
-        static const ScryptParams all[] = { { 2, 1, 3 },   { 4, 1, 4 },   { 64, 3, 5 },    { 128, 8, 2 },
-                                            { 32, 16, 3 }, { 64, 1, 40 }, { 1024, 8, 16 }, { 32768, 8, 7 } };
-        const uint8_t salt[64] = { 1, 2, 3 };
-        uint8_t bytes[CRYPTO_KEY_SIZE];
-        CryptoKey key, wanted;
-
-        FOREACH_ELEMENT (params, all) {
-                char label[96];
-
-                (void)snprintf(label, sizeof(label), "scrypt %u, %u, %u is that of libcrypto",
-                               (unsigned)params->n, (unsigned)params->r, (unsigned)params->p);
-                expect_true("libcrypto's scrypt",
-                            EVP_PBE_scrypt("a secret", 8, salt, sizeof(salt), params->n, params->r,
-                                           params->p, SCRYPT_MEMORY_MAX, bytes, sizeof(bytes)) == 1);
-                crypto_key_from_bytes(bytes, &wanted);
-                expect_int("scrypt", crypto_scrypt("a secret", 8, salt, sizeof(salt), params, &key), 0);
-                expect_true(label, memcmp(&key, &wanted, sizeof(key)) == 0);
-        }
-}
-
 static void test_keyfile(void) {
         const ScryptParams cheap = { 16, 8, 1 };
         _cleanup_bytes_ Bytes text = {};
@@ -130,7 +108,6 @@ int main(void) {
         test_poly1305();
         test_envelope();
         test_scrypt();
-        test_scrypt_beside_openssl();
         test_keyfile();
         test_hash();
         return test_end();
