@@ -5,6 +5,7 @@
 #
 #   make_cluster                 $CEPH_CONF, and rbd.conf that names it, with the least rights that the provider needs
 #   make_image NAME TYPE SIZE    an image of the pool rbd, attached, at $RIG_TMP/NAME; its device in ${device_of[NAME]}
+#   there=(on HOST)              where that is done and looked at, of the machines of hosts.sh
 #   freeze_daemon mon|osd, let_daemon mon|osd     it answers nobody; it goes on, at the end, too
 #   provider_pid                 of the rbd provider; nothing if none runs
 #   list_snapshots               of all images: IMAGE@SNAPSHOT; by the administrator, who asks the cluster alone
@@ -12,6 +13,7 @@
 #   find_left                    both, clones, and what is pending; nothing if nothing is left
 
 declare -A device_of=()
+there=()
 cluster=$RIG_TMP/cluster
 
 make_cluster() {
@@ -30,18 +32,15 @@ make_cluster() {
 make_image() {
         local device
         rbd create --size "$3" "rbd/$1" || return 1
-        device=$(vss attach --provider rbd "rbd/$1" --json | jq -r .device) && [ -b "$device" ] || return 1
-        at_end detach_image "$device"
+        device=$("${there[@]}" vss attach --provider rbd "rbd/$1" --json | jq -r .device) && [ -b "$device" ] || return 1
+        at_end "${there[@]}" vss detach --json "$device"
         device_of[$1]=$device
         case $2 in
         ext4) mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 "$device" ;;
         xfs) TEST_DIR=/ TEST_DEV=/ QA_CHECK_FS=1 mkfs.xfs -q -f "$device" ;;
         esac || return 1
-        mkdir -p "$RIG_TMP/$1" && mount "$device" "$RIG_TMP/$1" && at_end umount_volume "$RIG_TMP/$1"
-}
-
-detach_image() {
-        vss detach "$1" > /dev/null 2>&1 || echo "# $1 cannot be detached"
+        mkdir -p "$RIG_TMP/$1" && "${there[@]}" mount "$device" "$RIG_TMP/$1" &&
+                at_end "${there[@]}" umount "$RIG_TMP/$1"
 }
 
 daemon_pid() {

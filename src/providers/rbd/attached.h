@@ -27,6 +27,8 @@ typedef struct Target {
 int attached_copy(const char *id, const Target *target, char **ret_device, char ret_why[static WHY_SIZE]);
 /* -EBUSY. 0 also if there is none. */
 int attached_drop_copy(const char *id, const Target *target, char ret_why[static WHY_SIZE]);
+/* Is anything served for copies? */
+bool attached_any(void);
 /* What is served for copies that are not in @list, and not in use, ends. */
 void attached_sweep(const vss_value *list);
 

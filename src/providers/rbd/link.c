@@ -8,7 +8,9 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <string.h>
+#include "providers/rbd/client.h"
 #include "providers/rbd/link.h"
 #include "util/clock.h"
 
@@ -19,8 +21,14 @@ struct Link {
         pthread_mutex_t lock;
         pthread_cond_t changed;
         LinkJob *job; /* posted, or done */
-        bool done, closed;
+        bool done, closed, late;
 };
+
+static atomic_uint n_late;
+
+unsigned links_late(void) {
+        return n_late;
+}
 
 static pthread_mutex_t connections_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -121,6 +129,7 @@ static int connect_cluster(const ClusterSettings *settings, uint64_t answer_usec
                 (void)connection_unref(connection);
                 return r;
         }
+        client_record(connection->cluster);
         *ret_connection = connection;
         return 0;
 }
@@ -128,6 +137,8 @@ static int connect_cluster(const ClusterSettings *settings, uint64_t answer_usec
 static void link_end(Link *link) {
         if (link->job)
                 link->job->free(link->job);
+        if (link->late)
+                n_late--;
         (void)connection_unref(link->connection);
         (void)pthread_mutex_destroy(&link->lock);
         (void)pthread_cond_destroy(&link->changed);
@@ -233,6 +244,9 @@ int link_wait(Link *link, uint64_t deadline_usec, LinkJob **ret_job) {
         if (r == 0) {
                 *ret_job = TAKE_PTR(link->job);
                 link->done = false;
+        } else {
+                link->late = true;
+                n_late++;
         }
         (void)pthread_mutex_unlock(&link->lock);
         return r;

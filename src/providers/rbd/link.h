@@ -49,6 +49,8 @@ void link_post(Link *link, LinkJob *job);
  * link but for link_free().
  */
 int link_wait(Link *link, uint64_t deadline_usec, LinkJob **ret_job);
+/* How many that were given up are still at work, in this process. */
+unsigned links_late(void);
 /* Of a link that has done something. Borrowed; NULL if it could not connect. */
 Connection *link_connection(const Link *link);
 

@@ -17,15 +17,14 @@
 
 #define TOP LINUXVSS_RUNDIR "/rbd"
 #define PENDING TOP "/pending"
-/* As long as anything that was asked for lives: who asked gives it up sooner. */
-#define DOUBT_USEC (6 * USEC_PER_SEC)
-#define RETRY_USEC (3 * USEC_PER_SEC)
+#define RETRY_USEC USEC_PER_SEC
 #define SETS_MAX 1024u
 
 DEFINE_CLEANUP(DIR *, closedir)
 
 /* Return: 0, or the first error; all clusters are asked. */
-static int remove_set(Clusters *clusters, const char *host, const char *set, bool keep_identity) {
+static int remove_set(Clusters *clusters, const char *host, const char *set, bool keep_identity,
+                      unsigned *removed) {
         int result = 0;
 
         for (size_t i = 0; i < clusters->settings.n_clusters; i++) {
@@ -43,6 +42,7 @@ static int remove_set(Clusters *clusters, const char *host, const char *set, boo
                 if (r < 0)
                         fprintf(stderr, "set %s cannot be taken back on cluster %s yet: %s\n", set,
                                 clusters->settings.clusters[i].name, why);
+                *removed += r < 0 ? 0 : request->n_removed;
                 result = result < 0 ? result : r;
         }
         return result;
@@ -79,12 +79,14 @@ bool pending_has(const char *set) {
 }
 
 void pending_abort(Clusters *clusters, const char *host, const char *set, bool doubtful) {
+        unsigned removed = 0;
+
         if (!info_id_is_valid(set) || clusters->settings.n_clusters == 0)
                 return;
         /* First, in case that this is the end of this process, too. */
         if (doubtful)
                 note(set, 0);
-        if (remove_set(clusters, host, set, doubtful) < 0)
+        if (remove_set(clusters, host, set, doubtful, &removed) < 0)
                 note(set, 0);
         else if (doubtful)
                 note(set, now_usec());
@@ -92,16 +94,21 @@ void pending_abort(Clusters *clusters, const char *host, const char *set, bool d
 
 static void work_on(Clusters *clusters, const char *host, const char *set) {
         uint64_t seen = read_note(set), now = now_usec();
+        unsigned removed = 0;
         char path[PATH_MAX];
 
-        if (seen > 0 && seen <= now && now - seen < DOUBT_USEC)
+        /* As long as anything that was asked for lives: who asked gives it up then. */
+        if (seen > 0 && seen <= now && now - seen < clusters->settings.answer_usec)
                 return;
-        if (remove_set(clusters, host, set, seen == 0) < 0)
+        if (remove_set(clusters, host, set, true, &removed) < 0)
                 return;
-        if (seen == 0) {
+        /* Where there was something, there may be more. */
+        if (seen == 0 || removed > 0 || links_late() > 0) {
                 note(set, now_usec());
                 return;
         }
+        if (remove_set(clusters, host, set, false, &removed) < 0)
+                return;
         (void)snprintf(path, sizeof(path), PENDING "/%s", set);
         (void)unlink(path);
 }

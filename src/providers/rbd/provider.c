@@ -14,6 +14,7 @@
 #include "config.h"
 #include "providers/common/block-mount.h"
 #include "providers/common/info.h"
+#include "providers/rbd/client.h"
 #include "providers/rbd/open.h"
 #include "providers/rbd/pending.h"
 #include "providers/rbd/provider.h"
@@ -66,6 +67,7 @@ void provider_refresh(RbdProvider *p) {
 int provider_init(RbdProvider *p, const char *conf_path) {
         *p = (RbdProvider){ .conf_path = conf_path };
         read_host(p->host);
+        client_sweep();
         provider_refresh(p);
         return 0;
 }
@@ -266,13 +268,19 @@ static vss_result commit_snapshots(vss_provider_call *call, const char *set_id) 
         return step(call, set_id, STEP_CUT, answer_usec(call));
 }
 
+/* Writers wait for this; but it is a matter of milliseconds, and until then they would wait longer for a
+ * provider that dies. */
+static vss_result post_commit_snapshots(vss_provider_call *call, const char *set_id, uint32_t count) {
+        return step(call, set_id, STEP_CLOSE, answer_usec(call));
+}
+
 static vss_result pre_final_commit_snapshots(vss_provider_call *call, const char *set_id) {
-        vss_result result = step(call, set_id, STEP_CLOSE, REQUEST_USEC);
         Set *set = set_under_way(call, set_id);
 
-        if (result == VSS_S_OK && set)
-                set->is_open = true;
-        return result;
+        if (!set)
+                return no_set(call, set_id);
+        set->is_open = true;
+        return VSS_S_OK;
 }
 
 /* Copies that stand */
@@ -504,14 +512,19 @@ static vss_result open_snapshot(vss_provider_call *call, const char *snapshot_id
 
 /* There is nothing that fills up; but what could not be taken back has to be. */
 static vss_result check_storage(vss_provider_call *call, vss_value *results) {
+        _cleanup_value_ vss_value *list = vss_value_new_list();
         RbdProvider *p = vss_provider_call_userdata(call);
         uint64_t next;
 
         provider_refresh(p);
         next = pending_work(&p->clusters, p->host);
-
-        return next > 0 && vss_value_set_integer(results, "next-usec", (int64_t)next) < 0 ? VSS_E_OUTOFMEMORY
-                                                                                          : VSS_S_OK;
+        if (next > 0)
+                return vss_value_set_integer(results, "next-usec", (int64_t)next) < 0 ? VSS_E_OUTOFMEMORY
+                                                                                      : VSS_S_OK;
+        /* Devices of copies that a provider before this one had made, and that are no more. */
+        if (attached_any() && list && provider_list(call, list) == VSS_S_OK)
+                attached_sweep(list);
+        return VSS_S_OK;
 }
 
 const struct vss_provider rbd_provider = {
@@ -534,6 +547,7 @@ const struct vss_provider rbd_provider = {
         .open_snapshot = open_snapshot,
         .end_prepare_snapshots = end_prepare_snapshots,
         .pre_commit_snapshots = pre_commit_snapshots,
+        .post_commit_snapshots = post_commit_snapshots,
         .pre_final_commit_snapshots = pre_final_commit_snapshots,
         .post_final_commit_snapshots = post_final_commit_snapshots,
         .set_snapshot_property = set_snapshot_property,

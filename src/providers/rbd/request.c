@@ -7,6 +7,7 @@
 #include <linuxvss/types.h>
 #include <string.h>
 #include "providers/common/info.h"
+#include "providers/rbd/client.h"
 #include "providers/rbd/request.h"
 #include "util/clock.h"
 
@@ -177,6 +178,7 @@ static int remove_copy(Request *request, Connection *connection, Pool *pool, con
         char name[SNAPSHOT_SIZE];
         Place place = place_of(info);
         rbd_image_t image = NULL;
+        uint64_t snapshot;
         int r = 0;
 
         snapshot_name(id, name);
@@ -184,6 +186,10 @@ static int remove_copy(Request *request, Connection *connection, Pool *pool, con
                 r = image_remove(job, pool, name);
         if (r >= 0) {
                 r = image_open(job, connection, pool, &place, false, &image, NULL);
+                if (r >= 0 && request->kind == REQUEST_REMOVE_SET)
+                        client_break_locks(image);
+                if (r >= 0)
+                        request->n_removed += image_find_snapshot(job, image, name, &snapshot) == 0;
                 if (r >= 0)
                         r = image_remove_snapshot(job, image, name);
                 image_close(&image);

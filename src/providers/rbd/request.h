@@ -28,6 +28,7 @@ typedef struct Request {
         uint64_t limit_usec;
         char id[VSS_ID_SIZE], set[VSS_ID_SIZE], host[64];
         bool keep_identity;
+        unsigned n_removed; /* snapshots that were there */
         Place place;
         uint64_t size;
         vss_value *info, *list;

@@ -13,6 +13,7 @@
 typedef struct CopyJob {
         LinkJob job;
         SetStep step;
+        uint64_t answer_usec;
         char id[VSS_ID_SIZE];
         Place place;
         Pool pool;
@@ -138,13 +139,39 @@ static int do_check(CopyJob *job, Connection *connection) {
         return identity_get(&job->job, &job->pool, job->id, &info);
 }
 
-static int do_cut(CopyJob *job) {
+/*
+ * Whoever has the image's lock would make the snapshot for us, and stop all writing meanwhile, for as long
+ * as the monitors keep it waiting. So the lock is taken first; it is given back as soon as it is asked for.
+ * What takes it is a write, and this one changes nothing: it is done only where it says what is there
+ * already.
+ */
+static int take_lock(rbd_image_t image) {
+        char block[512];
+        uint64_t differs;
+        int r;
+
+        for (size_t i = 0; i < sizeof(block); i++)
+                block[i] = (char)(7 * i + 1);
+        r = (int)rbd_compare_and_write(image, 0, sizeof(block), block, block, &differs, 0);
+        return r == -EILSEQ ? 0 : r;
+}
+
+static int do_cut(CopyJob *job, uint64_t answer_usec) {
+        uint64_t began = now_usec();
         char name[SNAPSHOT_SIZE];
         int r;
 
         snapshot_name(job->id, name);
+        r = take_lock(job->image);
+        /* By now somebody else may write. */
+        if (r >= 0 && now_usec() - began >= answer_usec)
+                r = -ETIMEDOUT;
         /* Everything is held already: who would be asked to be quiet may not be able to answer. */
-        r = rbd_snap_create2(job->image, name, RBD_SNAP_CREATE_SKIP_QUIESCE, NULL, NULL);
+        if (r >= 0)
+                r = rbd_snap_create2(job->image, name, RBD_SNAP_CREATE_SKIP_QUIESCE, NULL, NULL);
+        /* A lock that nobody gives up is that, too. */
+        if ((r == -EROFS || r == -EBUSY) && now_usec() - began >= answer_usec / 2)
+                r = -ETIMEDOUT;
         return r < 0 ? job_fail(&job->job, r, "no snapshot of image %s can be made: %s", job->place.image,
                                 strerror(-r))
                      : 0;
@@ -171,7 +198,7 @@ static int run_step(LinkJob *link_job, Connection *connection) {
         case STEP_CHECK:
                 return do_check(job, connection);
         case STEP_CUT:
-                return do_cut(job);
+                return do_cut(job, job->answer_usec);
         case STEP_CLOSE:
                 return do_close(job);
         case STEP_SEAL:
@@ -199,7 +226,9 @@ static vss_result start_copy(Copy *copy, Clusters *clusters, uint64_t limit_usec
                 free(TAKE_PTR(copy->job));
                 return VSS_E_OUTOFMEMORY;
         }
-        *copy->job = (CopyJob){ .job = { .run = run_step, .free = copy_job_free }, .place = copy->place };
+        *copy->job = (CopyJob){ .job = { .run = run_step, .free = copy_job_free },
+                                .answer_usec = clusters->settings.answer_usec,
+                                .place = copy->place };
         (void)snprintf(copy->job->id, sizeof(copy->job->id), "%s", copy->id);
         return VSS_S_OK;
 }
