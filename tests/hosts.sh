@@ -154,7 +154,9 @@ power_off() {
         wait_for 5 has_ended "${HOST_UNSHARE[$name]}" || kill -KILL "${HOST_PID[$name]}" 2> /dev/null
         wait "${HOST_UNSHARE[$name]}" 2> /dev/null
         ip link delete "host-${HOST_N[$name]}" 2> /dev/null
-        for device in $loops; do
+        # One that was made meanwhile is known by the server of its file, which has gone.
+        for device in $loops $(losetup --list --noheadings --output NAME,BACK-MAJ:MIN,BACK-FILE |
+                awk 'NF == 2 && $2 == "/" { print $1 }'); do
                 # This would stay with the number, for whoever gets it next.
                 blockdev --setrw "$device" 2> /dev/null
                 losetup --detach "$device" 2> /dev/null
