@@ -48,7 +48,7 @@ static int open_loop(int number, int flags) {
 static int configure(int control, const struct loop_config *config, char *ret_device) {
         for (int i = 0; i < LOOP_TRIES; i++) {
                 _cleanup_(closep) int fd = -1;
-                int number = ioctl(control, LOOP_CTL_GET_FREE);
+                int number = ioctl(control, LOOP_CTL_GET_FREE), writable = 0;
 
                 if (number < 0)
                         return -errno;
@@ -58,6 +58,10 @@ static int configure(int control, const struct loop_config *config, char *ret_de
                 if (fd < 0)
                         return fd;
                 if (ioctl(fd, LOOP_CONFIGURE, config) == 0) {
+                        /* Whoever had the number before may have made it read-only, which outlasts his file.
+                         */
+                        if (!(config->info.lo_flags & LO_FLAGS_READ_ONLY))
+                                (void)ioctl(fd, BLKROSET, &writable);
                         (void)snprintf(ret_device, IMAGE_DEVICE_SIZE, "/dev/loop%d", number);
                         return 0;
                 }
