@@ -133,8 +133,8 @@ void verify_packs(Verify *verify) {
                 verify->counts.blobs += pack->n;
                 mark_lost(verify, pack);
                 if (!pack->there)
-                        verify_tell(verify, VERIFY_PACKS, "%s: this pack is missing; %zu blobs were in it",
-                                    pack_path(pack, path), pack->n);
+                        verify_tell(verify, VERIFY_PACKS, "%s: this pack is missing; %zu blob%s in it",
+                                    pack_path(pack, path), pack->n, pack->n == 1 ? " was" : "s were");
                 else if (!measure(pack, &size))
                         verify_tell(verify, VERIFY_PACKS,
                                     "%s: the index has gaps in this pack, or blobs that overlap",

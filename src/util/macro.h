@@ -30,6 +30,9 @@
                 _a > _b ? _a : _b;        \
         })
 
+/* Behind the noun that is counted. */
+#define PLURAL(n) ((n) == 1 ? "" : "s")
+
 /* Hands a resource over: the variable is empty afterwards. */
 #define TAKE_PTR(p)                       \
         ({                                \

@@ -49,7 +49,7 @@ static void send_event(ArchiverChild *child, vss_value *event) {
 
 static void send_failed(ArchiverChild *child, int status) {
         vss_value *event = new_event("failed");
-        const vss_value *errors = child->cli->errors;
+        const vss_value *errors = child->cli->errors ?: child->cli->noted;
 
         if (errors)
                 (void)vss_value_set(event, "errors", vss_value_copy(errors));
@@ -111,6 +111,7 @@ static void told(void *userdata, const char *path, int error, const char *what) 
 static bool show_progress(void *userdata, const ArchiveCounts *counts, const char *path) {
         ArchiverChild *child = userdata;
         vss_value *event = new_event("status");
+        char component[COMPONENT_NAME_SIZE];
         uint64_t files, bytes;
 
         if (scan_result(child->scan, &files, &bytes)) {
@@ -120,6 +121,8 @@ static bool show_progress(void *userdata, const ArchiveCounts *counts, const cha
         (void)vss_value_set_integer(event, "files", (int64_t)counts->files);
         (void)vss_value_set_integer(event, "bytes", (int64_t)counts->bytes);
         (void)set_text(event, "path", path);
+        backup_files_name(child->files, path, component);
+        (void)set_text(event, "component", component);
         send_event(child, event);
         return is_cancelled(child);
 }
@@ -135,13 +138,13 @@ static int prepare_store(ArchiverChild *child, bool settle) {
         if (r == 0 && settle)
                 r = store_salvage(child->store, &why, &salvage);
         if (salvage.taken > 0)
-                cli_note("%zu packs that were in no index are used: a run did not end, or an index was lost",
-                         salvage.taken);
+                cli_note("%zu pack%s that no index named %s used: a run did not end, or an index was lost",
+                         salvage.taken, PLURAL(salvage.taken), salvage.taken == 1 ? "is" : "are");
         if (salvage.lost > 0)
-                cli_note("%zu packs are missing or cut off: what was in them is stored again where it is "
-                         "found; "
-                         "vss verify --repository says what is lost",
-                         salvage.lost);
+                cli_note(
+                        "%zu pack%s missing or cut off: what was in them is stored again where it is found; "
+                        "vss verify --repository says what is lost",
+                        salvage.lost, salvage.lost == 1 ? " is" : "s are");
         return r < 0 ? cli_fail_repository(child->cli, r, &why) : EXIT_DONE;
 }
 
@@ -285,7 +288,6 @@ static int join_documents(void *userdata, const ArchiveCounts *counts, int *ret_
 }
 
 static int archive(ArchiverChild *child) {
-        bool documents = vss_value_get_boolean(child->order, "documents", false);
         const ArchiveOptions options = {
                 .paths = child->paths,
                 .n_paths = child->n_paths,
@@ -294,10 +296,10 @@ static int archive(ArchiverChild *child) {
                 .excludes = child->excludes,
                 .parent = child->parent,
                 .all_device_ids = child->job->options->all_device_ids,
-                .steady_mounts = documents,
+                .steady_mounts = vss_value_get_boolean(child->order, "copies", false),
                 .read_timeout = child->job->options->read_timeout ?: READ_TIMEOUT_DEFAULT,
                 .leave_out = leave_out,
-                .late_name = documents ? POINT_DIRECTORY : NULL,
+                .late_name = POINT_DIRECTORY,
                 .late = join_documents,
                 .told = told,
                 .progress = show_progress,
@@ -319,10 +321,6 @@ static int archive(ArchiverChild *child) {
                         "See what the system's log says of the device; then run it again: what was "
                         "stored is used. --exclude leaves it out.",
                         "%s There is no point of this backup", why.text);
-        }
-        if (!documents) {
-                child->counts = counts;
-                store_get_counts(child->store, &child->before_late);
         }
         /* What was uploaded is of use to the next run, whatever became of this one. */
         finished = store_finish(child->store, &finish_why);
@@ -372,6 +370,8 @@ void archiver_main(Cli *cli, const ArchiverJob *job, int fd) {
         /* The other process has those that came before. */
         if (cli->errors)
                 cli->errors = vss_value_new_list();
+        if (cli->noted)
+                cli->noted = vss_value_new_list();
         raise_limit();
         status = prepare(&child);
         if (status == EXIT_DONE)

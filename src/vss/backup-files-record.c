@@ -37,6 +37,21 @@ static size_t find_record(const BackupFiles *files, const char *path) {
         return low;
 }
 
+void backup_files_name(const BackupFiles *files, const char *path, char name[static COMPONENT_NAME_SIZE]) {
+        size_t i = find_record(files, path);
+        const FileRecord *record = i < files->n_records ? &files->records[i] : NULL;
+        const vss_value *component;
+        const char *logical_path;
+
+        name[0] = '\0';
+        if (!record || strcmp(record->path, path) != 0 || !record->job)
+                return;
+        component = record->job->component ?: record->job->explicit_component;
+        logical_path = vss_value_get_string(component, "logical-path", "");
+        (void)snprintf(name, COMPONENT_NAME_SIZE, "%s:%s%s/%s", files_writer_name(files, record->plan),
+                       *logical_path ? "/" : "", logical_path, vss_value_get_string(component, "name", ""));
+}
+
 /* Names that begin like a directory's and go on with less than a slash stand between it and what is in it.
  */
 static void fail_records(BackupFiles *files, const char *path, const char *why) {
@@ -177,11 +192,14 @@ static json_t *describe(const BackupFiles *files, const FileRecord *record) {
 }
 
 int backup_files_write(const BackupFiles *files, int directory) {
-        _cleanup_(closep) int fd = openat(directory, "files.jsonl", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
-                                          0600);
-        _cleanup_(fclosep) FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+        _cleanup_(closep) int fd = -1;
+        _cleanup_(fclosep) FILE *file = NULL;
         int r = 0;
 
+        if (files->n_records == 0)
+                return 0;
+        fd = openat(directory, "files.jsonl", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        file = fd < 0 ? NULL : fdopen(fd, "w");
         if (!file)
                 return -errno;
         fd = -1;

@@ -27,6 +27,9 @@ BackupFiles *backup_files_free(BackupFiles *files);
 /* What has to be read for components; texts are borrowed. */
 size_t backup_files_count(const BackupFiles *files);
 void backup_files_path(const BackupFiles *files, size_t index, ArchivePath *ret_path);
+/* Of what component a file is, as "WRITER:/PATH"; "" for none, or for one of many. */
+#define COMPONENT_NAME_SIZE 160u
+void backup_files_name(const BackupFiles *files, const char *path, char name[static COMPONENT_NAME_SIZE]);
 /* Does a writer that takes part exclude this? */
 bool backup_files_excludes(const BackupFiles *files, const char *path, bool is_directory);
 /* This, or all that is in it, could not be read. From one thread at a time. */

@@ -95,12 +95,13 @@ static void tell_failure(Cli *cli, vss_result result, const char *culprit, const
         cli_note("%s%s%s%s", where ?: "", named ? culprit : "", named ? ": " : "", message);
         remedy = remedy ?: vss_result_remedy(result);
         fprintf(stderr, "     %s (%s)\n", remedy, vss_result_name(result));
-        if (!cli->json && !cli->errors)
+        if (!cli->json && !cli->errors && !cli->noted)
                 return;
         document = error_value(cli, result, culprit, message, remedy);
-        if (cli->errors)
-                (void)vss_value_append(cli->errors, vss_value_copy(vss_value_get(document, "error")));
-        else if (document)
+        if (cli->errors || cli->noted)
+                (void)vss_value_append(cli->errors ?: cli->noted,
+                                       vss_value_copy(vss_value_get(document, "error")));
+        if (document && cli->json && !cli->errors)
                 (void)cli_print_json(cli, document, cli->json_stderr || cli->json_lines);
 }
 

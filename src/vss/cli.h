@@ -39,6 +39,7 @@ struct Cli {
         unsigned line;
         vss_value *errors; /* with a script or a task: where failures are collected for its answer, instead
                               of being one */
+        vss_value *noted;  /* a list where they are collected besides; NULL: nobody wants them */
         const char *host;  /* --host: where the verb is to run; NULL: here */
         const char *host_command; /* --host-command */
         const char **words; /* the verb and its words without these two, NULL at the end; NULL: not wanted */

@@ -61,7 +61,7 @@ static const Verb verbs[] = {
         { "task", "list | show|check|enable|disable TASK [OPTION]...",
           "Shows the tasks for backups, and has them run by plan", verb_task },
         { "run", "[OPTION]... TASK[.TYPE]", "Runs a task", verb_run },
-        { "history", "[OPTION]... [TASK]", "Shows what became of the runs of tasks", verb_history },
+        { "history", "[OPTION]... [TASK]", "Shows what became of backups and restores", verb_history },
         { "explain", "[OPTION]... [CODE]... | context [CONTEXT]... | attributes [ATTRIBUTE]...",
           "Says what a result, a context or an attribute means", verb_explain },
         { "events", "[OPTION]...", "Shows what the service does, as it happens", verb_events },

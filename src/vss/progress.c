@@ -140,6 +140,18 @@ static void put_path(FILE *stream, const char *path, size_t columns) {
         put_text(stream, path, columns - strlen(dots));
 }
 
+/* "1 file", "2 files", "1 directory". */
+static void put_number(FILE *stream, uint64_t number, const char *noun) {
+        size_t n = strlen(noun);
+
+        if (number != 1)
+                fprintf(stream, ", %" PRIu64 " %s", number, noun);
+        else if (n > 3 && strcmp(noun + n - 3, "ies") == 0)
+                fprintf(stream, ", 1 %.*sy", (int)n - 3, noun);
+        else
+                fprintf(stream, ", 1 %.*s", (int)n - 1, noun);
+}
+
 static void put_counts(FILE *stream, const ProgressView *view) {
         const char *noun = view->noun ?: "files";
         char done[SIZE_TEXT], all[SIZE_TEXT], text[DURATION_SIZE];
@@ -154,7 +166,7 @@ static void put_counts(FILE *stream, const ProgressView *view) {
         if (view->files_expected > 0)
                 fprintf(stream, ", %" PRIu64 " of %" PRIu64 " %s", view->files, view->files_expected, noun);
         else if (view->files > 0)
-                fprintf(stream, ", %" PRIu64 " %s", view->files, noun);
+                put_number(stream, view->files, noun);
         if (view->rate > 0)
                 fprintf(stream, ", %s/s", format_size((int64_t)view->rate, done));
         if (view->left_usec >= 0)

@@ -8,12 +8,17 @@
 #include <fcntl.h>
 #include <linuxvss/documents.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include "model/component.h"
 #include "vss/json.h"
 #include "vss/repository-backup-internal.h"
 
 #define ENTRIES_MAX 65536u
+#define DIRECTORY_NAME "vss-backup-"
+/* One that is being made may not be locked yet. */
+#define LEFT_SECONDS 60
 
 /* ---- stamps ---- */
 
@@ -88,7 +93,37 @@ void run_remove_documents(const char *path) {
         (void)rmdir(path);
 }
 
-static int make_directory(BackupRun *run, char **ret_path) {
+/* Whoever makes one has it locked, until both processes of the run have ended: what is not locked was left
+ * by a run that was killed. */
+static bool is_left(int fd) {
+        struct stat st;
+
+        return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+               (st.st_mode & 077) == 0 && time(NULL) - st.st_mtime > LEFT_SECONDS &&
+               flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+static void sweep(const char *place) {
+        _cleanup_(closedirp) DIR *dir = opendir(place);
+        struct dirent *entry;
+
+        for (unsigned i = 0; dir && i < ENTRIES_MAX && (entry = readdir(dir)); i++) {
+                _cleanup_(freep) char *path = NULL;
+                _cleanup_(closep) int fd = -1;
+
+                if (strncmp(entry->d_name, DIRECTORY_NAME, strlen(DIRECTORY_NAME)) != 0)
+                        continue;
+                fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                if (fd < 0 || !is_left(fd))
+                        continue;
+                if (asprintf(&path, "%s/%s", place, entry->d_name) < 0)
+                        path = NULL;
+                run_remove_documents(path);
+        }
+}
+
+/* Locked as long as its descriptor is open. */
+static int make_directory(BackupRun *run, char **ret_path, int *ret_fd) {
         const char *places[] = { geteuid() == 0 ? "/run" : NULL, getenv("XDG_RUNTIME_DIR"), getenv("TMPDIR"),
                                  "/tmp" };
 
@@ -97,14 +132,19 @@ static int make_directory(BackupRun *run, char **ret_path) {
 
                 if (!*place || **place != '/')
                         continue;
-                if (asprintf(&path, "%s/vss-backup-XXXXXX", *place) < 0) {
+                if (asprintf(&path, "%s/" DIRECTORY_NAME "XXXXXX", *place) < 0) {
                         path = NULL;
                         return cli_out_of_memory(run->cli);
                 }
-                if (mkdtemp(path)) {
+                sweep(*place);
+                if (!mkdtemp(path))
+                        continue;
+                *ret_fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                if (*ret_fd >= 0 && flock(*ret_fd, LOCK_EX | LOCK_NB) == 0) {
                         *ret_path = TAKE_PTR(path);
                         return EXIT_DONE;
                 }
+                (void)rmdir(path);
         }
         return cli_error(run->cli, VSS_E_UNEXPECTED, NULL,
                          "there is no place for the documents of the backup (/run, $TMPDIR, /tmp): %s",
@@ -147,7 +187,8 @@ static vss_value *describe_run(const BackupRun *run) {
             vss_value_set_string(value, "host", run->job.host) < 0 ||
             vss_value_set_integer(value, "began-usec",
                                   (int64_t)run->begun.tv_sec * 1000000 + run->begun.tv_nsec / 1000) < 0 ||
-            vss_value_set_string(value, "session", vss_session_id(run->backup.session)) < 0 ||
+            (run->copies &&
+             vss_value_set_string(value, "session", vss_session_id(run->backup.session)) < 0) ||
             set_copy(value, "set", vss_value_get(set, "set")) < 0 ||
             set_copy(value, "level", vss_value_get(set, "level")) < 0 ||
             set_copy(value, "parent", vss_value_get(run->ready, "parent")) < 0 ||
@@ -166,20 +207,17 @@ int run_save_documents(BackupRun *run, char **ret_path, int *ret_fd) {
         _cleanup_value_ vss_value *description = describe_run(run);
         _cleanup_(freep) char *path = NULL, *documents = NULL;
         _cleanup_(closep) int fd = -1;
-        int status = description ? make_directory(run, &path) : cli_out_of_memory(run->cli);
+        int status = description ? make_directory(run, &path, &fd) : cli_out_of_memory(run->cli);
 
         if (status != EXIT_DONE)
                 return status;
-        fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0)
-                status = cli_error(run->cli, VSS_E_UNEXPECTED, path, "%s", strerror(errno));
-        if (status == EXIT_DONE && asprintf(&documents, "%s/documents", path) < 0) {
+        if (run->copies && asprintf(&documents, "%s/documents", path) < 0) {
                 documents = NULL;
                 status = cli_out_of_memory(run->cli);
         }
-        if (status == EXIT_DONE)
+        if (status == EXIT_DONE && run->copies)
                 status = backup_save_documents(&run->backup, documents, NULL);
-        if (status == EXIT_DONE)
+        if (status == EXIT_DONE && run->copies)
                 status = write_json(run, fd, "set.json", run->backup.set);
         if (status == EXIT_DONE)
                 status = write_json(run, fd, "run.json", description);

@@ -64,9 +64,10 @@ static void note_told(BackupRun *run, const vss_value *event) {
 /* It has been told; where failures are collected, it is one of them. */
 static int note_failed(BackupRun *run, const vss_value *event) {
         const vss_value *errors = vss_value_get(event, "errors");
+        vss_value *list = run->cli->errors ?: run->cli->noted;
 
-        for (size_t i = 0; run->cli->errors && i < vss_value_count(errors); i++)
-                (void)vss_value_append(run->cli->errors, vss_value_copy(vss_value_at(errors, i)));
+        for (size_t i = 0; list && i < vss_value_count(errors); i++)
+                (void)vss_value_append(list, vss_value_copy(vss_value_at(errors, i)));
         return (int)vss_value_get_integer(event, "status", EXIT_FAILED) ?: EXIT_FAILED;
 }
 
@@ -78,7 +79,8 @@ static void note_status(BackupRun *run, const vss_value *event) {
                 progress_expect(&run->progress, (uint64_t)expected,
                                 (uint64_t)vss_value_get_integer(event, "bytes-expected", 0));
         (void)progress_update(&run->progress, (uint64_t)vss_value_get_integer(event, "files", 0),
-                              (uint64_t)vss_value_get_integer(event, "bytes", 0), NULL, path);
+                              (uint64_t)vss_value_get_integer(event, "bytes", 0),
+                              vss_value_get_string(event, "component", ""), path);
         free(run->last_path);
         run->last_path = strdup(path);
 }
@@ -240,7 +242,7 @@ static int add_components(BackupRun *run, vss_value *order) {
             (components && vss_value_set(order, "components", TAKE_PTR(components)) < 0) ||
             vss_value_set_string(order, "set", vss_value_get_string(run->backup.set, "set", "")) < 0 ||
             vss_value_set_string(order, "session", vss_session_id(session)) < 0 ||
-            vss_value_set_boolean(order, "documents", true) < 0)
+            vss_value_set_boolean(order, "copies", true) < 0)
                 return cli_out_of_memory(run->cli);
         return EXIT_DONE;
 }
@@ -340,19 +342,11 @@ static int finish_reading(BackupRun *run) {
 }
 
 static int read_and_store(BackupRun *run) {
-        vss_value *event = NULL;
         int status = await_ready(run);
 
         if (status == EXIT_DONE)
                 status = begin_reading(run);
-        if (status != EXIT_DONE)
-                return status;
-        if (run->copies)
-                return finish_reading(run);
-        status = follow(run, "saved", &event);
-        if (status == EXIT_DONE)
-                run->ready = (vss_value_free(run->ready), event);
-        return status;
+        return status == EXIT_DONE ? finish_reading(run) : status;
 }
 
 /* The point is safe, whatever becomes of this. */
@@ -398,8 +392,12 @@ static void connect_service(BackupRun *run) {
         run->copies = false;
 }
 
+static int start_archiver(BackupRun *run) {
+        return run->archiver.pid > 0 ? EXIT_DONE : archiver_start(run->cli, &run->job, &run->archiver);
+}
+
 static int conduct(BackupRun *run, vss_value **ret_answer) {
-        int status = archiver_start(run->cli, &run->job, &run->archiver);
+        int status = start_archiver(run);
 
         if (status == EXIT_DONE)
                 connect_service(run);
@@ -407,6 +405,9 @@ static int conduct(BackupRun *run, vss_value **ret_answer) {
                 run->copies = false;
                 status = make_set(run);
         }
+        /* That there is no repository is the worse news. */
+        if (status == EXIT_DONE && run->why_live)
+                status = await_ready(run);
         if (status == EXIT_DONE && run->why_live)
                 cli_note("without shadow copies, files are read as they are: %s", run->why_live);
         if (status == EXIT_DONE)
@@ -422,14 +423,38 @@ static int conduct(BackupRun *run, vss_value **ret_answer) {
         if (status == EXIT_DONE)
                 status = make_answer(run, ret_answer);
         if (status == EXIT_DONE && vss_value_get_integer(run->ready, "errors", 0) > 0) {
-                cli_note("%lld files or directories are not in the point; they are named above",
-                         (long long)vss_value_get_integer(run->ready, "errors", 0));
+                int64_t errors = vss_value_get_integer(run->ready, "errors", 0);
+
+                cli_note("%lld file%s or director%s not in the point; named above", (long long)errors,
+                         PLURAL(errors), errors == 1 ? "y is" : "ies are");
                 run->partly = true;
         }
         return status == EXIT_DONE && run->partly ? EXIT_PARTLY : status;
 }
 
 /* ---- what is wanted ---- */
+
+/* One that is plainly not there is told before anything is said of shadow copies. */
+static int look_for_repository(BackupRun *run) {
+        const char *location = run->options->repo.repository ?: getenv("VSS_REPOSITORY"),
+                   *directory = location ? backend_directory(location) : NULL;
+        _cleanup_(freep) char *config = NULL;
+        bool copies = run->copies;
+        int status;
+
+        if (directory && asprintf(&config, "%s/config", directory) < 0) {
+                config = NULL;
+                return cli_out_of_memory(run->cli);
+        }
+        if (location && (!config || access(config, F_OK) == 0 || errno != ENOENT))
+                return EXIT_DONE;
+        run->copies = false;
+        status = start_archiver(run);
+        if (status == EXIT_DONE)
+                status = await_ready(run);
+        run->copies = copies;
+        return status;
+}
 
 /* The way to it without links; itself it may be one. */
 static int resolve(Cli *cli, const char *path, Strings *paths) {
@@ -580,6 +605,10 @@ int backup_run(Cli *cli, const RepositoryBackupOptions *options, vss_value **ret
         run.job.host = options->host ?: run.host;
         if (status == EXIT_DONE)
                 status = options->backup.import ? run_take_import(&run) : name_paths(&run);
+        if (status == EXIT_DONE && options->begun)
+                options->begun(options->userdata);
+        if (status == EXIT_DONE)
+                status = look_for_repository(&run);
         if (status == EXIT_DONE)
                 status = decide(&run);
         return status == EXIT_DONE ? conduct(&run, ret_answer) : status;
@@ -589,8 +618,8 @@ void backup_run_report(const vss_value *answer) {
         char size[SIZE_TEXT], added[SIZE_TEXT], stored[SIZE_TEXT], took[DURATION_SIZE];
 #define NUMBER(key) vss_value_get_integer(answer, key, 0)
 
-        printf("point %.8s: %lld files, %s, in %s%s%s\n", vss_value_get_string(answer, "point", ""),
-               (long long)NUMBER("files"), format_size(NUMBER("bytes"), size),
+        printf("point %.8s: %lld file%s, %s, in %s%s%s\n", vss_value_get_string(answer, "point", ""),
+               (long long)NUMBER("files"), PLURAL(NUMBER("files")), format_size(NUMBER("bytes"), size),
                format_duration(NUMBER("elapsed-usec"), took),
                vss_value_get_boolean(answer, "shadow-copies", false) ? ", from shadow copies; " : "",
                vss_value_get_string(answer, "level", ""));

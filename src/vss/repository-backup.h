@@ -19,6 +19,9 @@ typedef struct RepositoryBackupOptions {
         const char *task;       /* the name of the task that it is a run of; NULL: of none */
         Strings tags, excludes; /* shell patterns */
         bool force, all_device_ids;
+        /* Called when it is known that they make sense, and before anything is done; may be NULL. */
+        void (*begun)(void *userdata);
+        void *userdata;
         uint32_t read_timeout; /* seconds without progress in one file; 0: READ_TIMEOUT_DEFAULT */
 } RepositoryBackupOptions;
 

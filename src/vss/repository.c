@@ -174,10 +174,9 @@ int cli_load_index(Cli *cli, Repository *repo) {
 
 void cli_note_unnamed(const Repository *repo) {
         if (repo->unnamed_packs > 0)
-                cli_note("%zu packs are in no index, and were looked into all the same: an index file is "
-                         "lost; "
-                         "vss verify --repository says what to do",
-                         repo->unnamed_packs);
+                cli_note("%zu pack%s in no index, and looked into all the same: an index file is lost; vss "
+                         "verify --repository says what to do",
+                         repo->unnamed_packs, repo->unnamed_packs == 1 ? " is" : "s are");
 }
 
 int cli_load_points(Cli *cli, Repository *repo, SnapshotList *ret_points) {

@@ -27,7 +27,8 @@ typedef struct Restore {
         const char *staging;
         Repository *repo;
         const Snapshot *point;
-        bool target_missing; /* in a dry run */
+        char point_text[BLOB_ID_TEXT]; /* of the one that was asked for */
+        bool target_missing;           /* in a dry run */
         uint64_t since;
         Progress progress;
         vss_value *failed, *planned, *components; /* lists */

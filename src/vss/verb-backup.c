@@ -4,9 +4,24 @@
  * vss backup: files and components into a repository
  */
 
+#include "model/filespec.h"
 #include "vss/progress.h"
 #include "vss/repository-backup.h"
+#include "vss/run-log.h"
 #include "vss/verb.h"
+
+typedef struct PlainRun {
+        Cli *cli;
+        const RepositoryBackupOptions *options;
+        RunLog log;
+} PlainRun;
+
+static void begun(void *userdata) {
+        PlainRun *run = userdata;
+
+        run_log_begin(&run->log, run->cli, backup_type_name(run->options->backup.type),
+                      run->options->repo.repository);
+}
 
 int verb_backup(Cli *cli, int argc, char **argv) {
         _cleanup_(repository_backup_options_clear) RepositoryBackupOptions o = {
@@ -20,6 +35,7 @@ int verb_backup(Cli *cli, int argc, char **argv) {
                        "the set that another machine made, and described in the documents in DIR", &import),
         };
         _cleanup_value_ vss_value *answer = NULL;
+        PlainRun run = { .cli = cli, .options = &o };
         int status = EXIT_DONE, index = options_parse(cli, options, ELEMENTS(options), argc, argv, &status);
 
         if (index < 0)
@@ -33,7 +49,10 @@ int verb_backup(Cli *cli, int argc, char **argv) {
                         return status;
                 o.backup.import = &metadata;
         }
+        o.begun = begun;
+        o.userdata = &run;
         status = backup_run(cli, &o, &answer);
+        run_log_end(&run.log, answer, status);
         if (!answer)
                 return status;
         if (!cli->json)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * vss history: what became of the runs of tasks
+ * vss history: what became of backups and restores, of tasks and others
  */
 
 #include <string.h>
@@ -24,28 +24,30 @@ typedef struct History {
 static void add_row(Table *table, const vss_value *run) {
         int64_t begin = vss_value_get_integer(run, "begin-usec", 0),
                 end = vss_value_get_integer(run, "end-usec", 0);
+        const char *task = vss_value_get_string(run, "task", "");
         char number[24], date[DATE_SIZE], took[DURATION_SIZE], size[SIZE_TEXT], stored[SIZE_TEXT],
                 point[ID_SHOWN + 1];
 
         (void)snprintf(number, sizeof(number), "%lld", (long long)vss_value_get_integer(run, "run", 0));
         (void)snprintf(point, sizeof(point), "%.*s", ID_SHOWN, vss_value_get_string(run, "point", ""));
-        table_add(table, number, vss_value_get_string(run, "task", ""),
-                  vss_value_get_string(run, "backup-type", ""), format_date(begin, date),
-                  format_duration(end > 0 ? end - begin : -1, took), vss_value_get_string(run, "result", ""),
-                  vss_value_get_string(run, "level", ""),
+        table_add(table, number, *task ? task : "-", vss_value_get_string(run, "backup-type", ""),
+                  format_date(begin, date), format_duration(end > 0 ? end - begin : -1, took),
+                  vss_value_get_string(run, "result", ""), vss_value_get_string(run, "level", ""),
                   format_size(vss_value_get_integer(run, "bytes", -1), size),
                   format_size(vss_value_get_integer(run, "bytes-stored", -1), stored), point, NULL);
 }
 
 static void print_errors(const vss_value *run) {
         const vss_value *errors = vss_value_get(run, "errors");
-        const char *message = vss_value_get_string(run, "message", "");
+        const char *message = vss_value_get_string(run, "message", ""),
+                   *task = vss_value_get_string(run, "task", "");
 
         if (!*message && vss_value_count(errors) == 0)
                 return;
-        printf("\nrun %lld of %s:\n", (long long)vss_value_get_integer(run, "run", 0),
-               vss_value_get_string(run, "task", ""));
-        if (*message) {
+        printf("\nrun %lld%s%s:\n", (long long)vss_value_get_integer(run, "run", 0), *task ? " of " : "",
+               task);
+        /* It is the first of them, if there are any. */
+        if (vss_value_count(errors) == 0) {
                 printf("  ");
                 print_text(stdout, message);
                 (void)putchar('\n');
@@ -65,6 +67,10 @@ static void print_errors(const vss_value *run) {
 static void show(const History *history, const vss_value *runs) {
         Table table = {};
 
+        if (vss_value_count(runs) == 0) {
+                printf("There is no such run.\n");
+                return;
+        }
         table_add(&table, "RUN", "TASK", "TYPE", "BEGUN", "TOOK", "RESULT", "LEVEL", "SIZE", "STORED",
                   "POINT", NULL);
         for (size_t i = 0; i < vss_value_count(runs); i++)

@@ -85,7 +85,8 @@ static void print_entry(const Listing *listing, const char *path, const Node *no
                 printf("%s ", mode_text(node, mode));
                 print_owner(node->user, node->uid);
                 print_owner(node->group, node->gid);
-                printf("%14" PRIu64 " %s ", node->size, format_date((int64_t)node->mtime.tv_sec * 1000000, date));
+                printf("%14" PRIu64 " %s ", node->size,
+                       format_date((int64_t)node->mtime.tv_sec * 1000000, date));
         }
         print_text(stdout, path);
         if (listing->full && node->type == NODE_SYMLINK && node->target) {
@@ -178,7 +179,8 @@ int verb_ls(Cli *cli, int argc, char **argv) {
                 OPTION("recursive", OPTION_FLAG, NULL, "with all that is below", &listing.recursive),
                 OPTION("long", OPTION_FLAG, NULL, "with mode, owner, size and time", &listing.full),
                 OPTION("writer", OPTION_LIST, "NAME[:/PATH]",
-                       "instead of a point: the files of this writer, or of one component of it, as they are "
+                       "instead of a point: the files of this writer, or of one component of it, as they "
+                       "are "
                        "now; may be given again",
                        &writers),
         };
@@ -224,6 +226,7 @@ int verb_ls(Cli *cli, int argc, char **argv) {
         if (status == EXIT_DONE && cli->json)
                 status = cli_print_json(cli, answer, false);
         else if (status == EXIT_DONE && listing.full)
-                printf("%" PRIu64 " files, %s\n", listing.files, format_size((int64_t)listing.bytes, size));
+                printf("%" PRIu64 " file%s, %s\n", listing.files, PLURAL(listing.files),
+                       format_size((int64_t)listing.bytes, size));
         return status == EXIT_DONE ? listing.status : status;
 }

@@ -12,6 +12,7 @@
 #include "util/utf8.h"
 #include "vss/output.h"
 #include "vss/restore.h"
+#include "vss/run-log.h"
 #include "vss/size.h"
 #include "vss/verb.h"
 
@@ -81,7 +82,7 @@ static bool show_progress(void *userdata, const ExtractCounts *counts, const cha
 
 /* ---- the report ---- */
 
-static int answer(Restore *restore, const Snapshot *point) {
+static int answer_json(Restore *restore, const Snapshot *point) {
         _cleanup_value_ vss_value *value = vss_value_new_dict();
         const ExtractCounts *counts = &restore->counts;
         const struct {
@@ -109,21 +110,34 @@ static int answer(Restore *restore, const Snapshot *point) {
         return progress_answer(&restore->progress, value);
 }
 
+/* What the history has of it. */
+static vss_value *summarize(Restore *restore) {
+        _cleanup_value_ vss_value *value = vss_value_new_dict();
+
+        if (vss_value_set_integer(value, "files", (int64_t)restore->counts.files) < 0 ||
+            vss_value_set_integer(value, "bytes", (int64_t)restore->counts.bytes) < 0 ||
+            (*restore->point_text && vss_value_set_string(value, "point", restore->point_text) < 0) ||
+            vss_value_set(value, "failed", vss_value_copy(restore->failed)) < 0)
+                return NULL;
+        return TAKE_PTR(value);
+}
+
 static int report(Restore *restore, const Snapshot *point) {
         const ExtractCounts *counts = &restore->counts;
         char id[BLOB_ID_TEXT], size[SIZE_TEXT], took[DURATION_SIZE];
 
         if (restore->cli->json)
-                return answer(restore, point);
-        printf("point %.8s %s %s%s: %llu files, %s, in %s\n", blob_id_text(&point->id, id),
+                return answer_json(restore, point);
+        printf("point %.8s %s %s%s: %llu file%s, %s, in %s\n", blob_id_text(&point->id, id),
                restore->dry_run ? "would be restored" : "restored",
                restore->original ? "where its files were" : "below ", restore->target ?: "",
-               (unsigned long long)counts->files, format_size((int64_t)counts->bytes, size),
+               (unsigned long long)counts->files, PLURAL(counts->files),
+               format_size((int64_t)counts->bytes, size),
                format_duration((int64_t)(now_usec() - restore->since), took));
         if (counts->left > 0 || counts->replaced > 0)
-                printf("%llu replaced what was there; %llu were there already, %s%s\n",
+                printf("%llu replaced what was there; %llu %s there already, %s%s\n",
                        (unsigned long long)counts->replaced, (unsigned long long)counts->left,
-                       format_size((int64_t)counts->bytes_left, size),
+                       counts->left == 1 ? "was" : "were", format_size((int64_t)counts->bytes_left, size),
                        counts->kept > 0 ? ", and stay as they are" : "");
         if (restore->verify && !restore->dry_run)
                 printf("%llu read again and found as in the point, %s\n",
@@ -292,6 +306,7 @@ static int open_point(Restore *restore, const char *name, SnapshotList *points, 
         restore->point = snapshot_list_find(points, name, &why);
         if (!restore->point)
                 return cli_fail_repository(restore->cli, -ENOENT, &why);
+        (void)blob_id_text(&restore->point->id, restore->point_text);
         return cli_load_index(restore->cli, restore->repo);
 }
 
@@ -313,7 +328,8 @@ static int run(Restore *restore, int argc, char **argv) {
         if (status == EXIT_DONE)
                 status = report(restore, restore->point);
         if (status == EXIT_DONE && restore->counts.errors > 0)
-                cli_note("%llu problems; they are named above", (unsigned long long)restore->counts.errors);
+                cli_note("%llu problem%s; named above", (unsigned long long)restore->counts.errors,
+                         PLURAL(restore->counts.errors));
         return status == EXIT_DONE && (restore->counts.errors > 0 || restore->partly) ? EXIT_PARTLY : status;
 }
 
@@ -393,6 +409,8 @@ int verb_restore(Cli *cli, int argc, char **argv) {
                        "also to places that no writer and no descriptor vouches for",
                        &restore.trust_documents),
         };
+        vss_value *answer;
+        RunLog log = {};
         int status = EXIT_DONE, index = options_parse(cli, options, ELEMENTS(options), argc, argv, &status);
 
         if (index < 0)
@@ -403,7 +421,12 @@ int verb_restore(Cli *cli, int argc, char **argv) {
         restore.failed = vss_value_new_list();
         restore.planned = vss_value_new_list();
         restore.components = vss_value_new_list();
+        if (!restore.dry_run)
+                run_log_begin(&log, cli, "restore", restore.repo_args.repository);
         status = run(&restore, argc - index, argv + index);
+        answer = summarize(&restore);
+        run_log_end(&log, answer, status);
+        vss_value_free(answer);
         restore.repo = repo_free(restore.repo);
         vss_value_free(restore.failed);
         vss_value_free(restore.planned);

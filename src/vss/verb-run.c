@@ -16,6 +16,7 @@
 #include "tasks/catalog.h"
 #include "util/clock.h"
 #include "vss/hook.h"
+#include "vss/run-log.h"
 #include "vss/task.h"
 #include "vss/verb.h"
 
@@ -121,61 +122,14 @@ static void begin_history(TaskRun *run) {
         run->unrecorded = true;
 }
 
-static const char *result_name(int status) {
-        return status == EXIT_DONE     ? "done"
-               : status == EXIT_PARTLY ? "partly"
-               : status > 128          ? "interrupted"
-                                       : "failed";
-}
-
-static int copy_member(vss_value *to, const vss_value *from, const char *key) {
-        const vss_value *value = vss_value_get(from, key);
-
-        return value && vss_value_set(to, key, vss_value_copy(value)) < 0 ? -ENOMEM : 0;
-}
-
-/* What has failed as a whole stands before the files that have. */
-static int add_errors(TaskRun *run, vss_value *outcome) {
-        vss_value *list = value_require(outcome, "errors", VSS_KIND_LIST);
-        const vss_value *failed = vss_value_get(run->answer, "failed");
-
-        for (size_t i = 0; list && i < vss_value_count(run->cli->errors); i++) {
-                const vss_value *error = vss_value_at(run->cli->errors, i);
-                _cleanup_value_ vss_value *entry = vss_value_new_dict();
-                const char *message = vss_value_get_string(error, "message", "");
-
-                if (vss_value_set_string(entry, "path", vss_value_get_string(error, "culprit", "")) < 0 ||
-                    vss_value_set_string(entry, "message", message) < 0 ||
-                    (i == 0 && vss_value_set_string(outcome, "message", message) < 0) ||
-                    vss_value_append(list, TAKE_PTR(entry)) < 0)
-                        return -ENOMEM;
-        }
-        for (size_t i = 0; list && i < vss_value_count(failed); i++)
-                if (vss_value_append(list, vss_value_copy(vss_value_at(failed, i))) < 0)
-                        return -ENOMEM;
-        return list ? 0 : -ENOMEM;
-}
-
-static int make_outcome(TaskRun *run, int status) {
-        static const char *const keys[] = { "files", "bytes",  "bytes-added", "bytes-stored",
-                                            "point", "parent", "set",         "level" };
-        _cleanup_value_ vss_value *outcome = vss_value_new_dict();
-
-        if (!outcome || vss_value_set_string(outcome, "result", result_name(status)) < 0 ||
-            vss_value_set_integer(outcome, "status", status) < 0 || add_errors(run, outcome) < 0)
-                return -ENOMEM;
-        FOREACH_ELEMENT (key, keys)
-                if (copy_member(outcome, run->answer, *key) < 0)
-                        return -ENOMEM;
-        vss_value_free(run->outcome);
-        run->outcome = TAKE_PTR(outcome);
-        return 0;
-}
-
 static int end_history(TaskRun *run, int status) {
         _cleanup_(catalog_closep) Catalog *catalog = NULL;
         Why why = {};
-        int r = make_outcome(run, status);
+        int r;
+
+        vss_value_free(run->outcome);
+        run->outcome = run_outcome(run->answer, run->cli->errors, status);
+        r = run->outcome ? 0 : -ENOMEM;
 
         if (run->unrecorded)
                 return status == EXIT_DONE ? EXIT_PARTLY : status;
@@ -203,7 +157,7 @@ static int set_result(const TaskRun *run, int status) {
         char number[16];
 
         (void)snprintf(number, sizeof(number), "%d", status);
-        return setenv("VSS_RESULT", result_name(status), 1) < 0 || setenv("VSS_STATUS", number, 1) < 0 ||
+        return setenv("VSS_RESULT", run_result_name(status), 1) < 0 || setenv("VSS_STATUS", number, 1) < 0 ||
                                setenv("VSS_POINT", vss_value_get_string(run->answer, "point", ""), 1) < 0 ||
                                setenv("VSS_SET", vss_value_get_string(run->answer, "set", ""), 1) < 0
                        ? -errno
@@ -362,7 +316,7 @@ static int run_task(TaskRun *run) {
         if (run->forgotten > 0)
                 printf("%zu point%s forgotten\n", run->forgotten, run->forgotten > 1 ? "s" : "");
         if (run->number > 0)
-                printf("run %" PRId64 " of %s: %s\n", run->number, run->task.name, result_name(status));
+                printf("run %" PRId64 " of %s: %s\n", run->number, run->task.name, run_result_name(status));
         return status;
 }
 

@@ -238,6 +238,13 @@ static void add_row(Table *table, const vss_value *value) {
                   vss_value_get_string(value, "repository", ""), sources ?: "", NULL);
 }
 
+static void say_empty(void) {
+        _cleanup_(freep) char *directory = task_directory();
+
+        printf("There is no task in %s; linuxvss.task(5) says how one is written.\n",
+               directory ?: "tasks.d");
+}
+
 static int list_tasks(Tasks *tasks) {
         _cleanup_(strings_clear) Strings names = {};
         _cleanup_value_ vss_value *answer = vss_value_new_dict();
@@ -264,6 +271,8 @@ static int list_tasks(Tasks *tasks) {
         }
         if (status == EXIT_DONE && tasks->cli->json)
                 status = cli_print_json(tasks->cli, answer, false);
+        else if (status == EXIT_DONE && names.n == 0)
+                say_empty();
         else if (status == EXIT_DONE)
                 table_print(&table, stdout);
         table_clear(&table);

@@ -99,9 +99,10 @@ static void show_damage(const VerifyCounts *counts) {
         if (counts->problems == 0)
                 return;
         if (counts->hit_points > 0)
-                printf("%llu of %llu points are hit, in %llu paths; all else in them can be restored\n",
+                printf("%llu of %llu point%s hit, in %llu path%s; all else in them can be restored\n",
                        (unsigned long long)counts->hit_points, (unsigned long long)counts->points,
-                       (unsigned long long)counts->lost);
+                       counts->points == 1 ? " is" : "s are", (unsigned long long)counts->lost,
+                       PLURAL(counts->lost));
         else
                 printf("no path of any point is lost by what was found\n");
         printf("What to do:\n");
@@ -115,16 +116,18 @@ static int report(Cli *cli, Verification *verification, const VerifyCounts *coun
 
         if (cli->json)
                 return answer(cli, verification, counts);
-        printf("%llu points, %llu trees, %llu packs with %llu blobs", (unsigned long long)counts->points,
-               (unsigned long long)counts->trees, (unsigned long long)counts->packs,
-               (unsigned long long)counts->blobs);
+        printf("%llu point%s, %llu tree%s, %llu pack%s with %llu blob%s", (unsigned long long)counts->points,
+               PLURAL(counts->points), (unsigned long long)counts->trees, PLURAL(counts->trees),
+               (unsigned long long)counts->packs, PLURAL(counts->packs), (unsigned long long)counts->blobs,
+               PLURAL(counts->blobs));
         if (read_data)
                 printf("; %s read", format_size((int64_t)counts->bytes, size));
         printf(": %s\n", counts->problems == 0 ? "no problems" : "there are problems");
         show_damage(counts);
         if (counts->unused_packs > 0)
-                printf("%llu packs are in no index: runs that did not end left them; they do no harm\n",
-                       (unsigned long long)counts->unused_packs);
+                printf("%llu pack%s in no index: runs that did not end left them; they do no harm\n",
+                       (unsigned long long)counts->unused_packs,
+                       counts->unused_packs == 1 ? " is" : "s are");
         return EXIT_DONE;
 }
 
@@ -154,7 +157,8 @@ int verify_repository(Cli *cli, const RepoArgs *args, bool read_data) {
         vss_value_free(verification.problems);
         vss_value_free(verification.lost);
         if (status == EXIT_DONE && counts.problems > 0) {
-                cli_note("%llu problems; they are named above", (unsigned long long)counts.problems);
+                cli_note("%llu problem%s; named above", (unsigned long long)counts.problems,
+                         PLURAL(counts.problems));
                 status = EXIT_FAILED;
         }
         return status;
