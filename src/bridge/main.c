@@ -26,7 +26,7 @@
 typedef struct Bridge {
         Relay relay;
         Place place;
-        VerbRequest request; /* its variables are in the environment */
+        VerbRequest request;
         struct utsname system;
         sigset_t mask; /* as it was */
         int signals;
@@ -284,6 +284,8 @@ static int run(void) {
         else if (r < 0 && r != -ENOTCONN && r != -EINTR)
                 fprintf(stderr, "vss-bridge: %s\n", strerror(-r));
         relay_clear(&bridge.relay);
+        verb_request_clear(&bridge.request);
+        free(bridge.password);
         return r < 0 || bridge.failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -95,12 +95,19 @@ static int set_path(void) {
         return r;
 }
 
+static int set_variable(const char *variable) {
+        size_t n = strcspn(variable, "=");
+        _cleanup_(freep) char *name = strndup(variable, n);
+
+        return name ? setenv(name, variable + n + 1, 1) : -1;
+}
+
 static int set_environment(const VerbRequest *request, const char *password, int channel) {
         char text[16];
         int r = set_path();
 
         for (char **variable = request->variables; r == 0 && *variable; variable++)
-                r = putenv(*variable);
+                r = set_variable(*variable);
         (void)unsetenv("VSS_CHANNEL_FD");
         (void)unsetenv("VSS_TERMINAL");
         if (r == 0 && channel >= 0) {
