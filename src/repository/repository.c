@@ -201,7 +201,7 @@ static int open_by_password(Repository *repo, const RepoOptions *options, const 
                 return repo_fail(why, -EBADMSG, "%s", config_why.text);
         return repo_fail(why, -EKEYREJECTED, "%s: the password opens none of %zu key%s%s.", repo->location,
                          MIN(n, (size_t)KEYS_TRIED_MAX), PLURAL(n),
-                         damaged > 0 ? ", some of which are damaged" : "");
+                         damaged > 0 ? "; of those in keys/ some are damaged" : "");
 }
 
 int repo_open(const RepoOptions *options, Why *why, Repository **ret_repo) {

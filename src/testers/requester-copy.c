@@ -32,7 +32,7 @@ typedef struct Copy {
 } Copy;
 
 static void _printf_(3, 4) fail_file(Copy *copy, const char *path, const char *format, ...) {
-        char why[512];
+        char why[4096];
         va_list args;
 
         va_start(args, format);

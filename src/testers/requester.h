@@ -25,7 +25,7 @@ typedef struct RequesterVolume {
         char *below;                /* what of the device object is seen there */
         char **mount_points;        /* below the device object */
         char snapshot[VSS_ID_SIZE]; /* "" if it could not be added */
-        char reason[512];           /* why not */
+        char reason[2048];          /* why not */
         int mount_fd;
 } RequesterVolume;
 

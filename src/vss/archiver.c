@@ -288,6 +288,7 @@ static int join_documents(void *userdata, const ArchiveCounts *counts, int *ret_
 }
 
 static int archive(ArchiverChild *child) {
+        bool copies = vss_value_get_boolean(child->order, "copies", false);
         const ArchiveOptions options = {
                 .paths = child->paths,
                 .n_paths = child->n_paths,
@@ -296,10 +297,10 @@ static int archive(ArchiverChild *child) {
                 .excludes = child->excludes,
                 .parent = child->parent,
                 .all_device_ids = child->job->options->all_device_ids,
-                .steady_mounts = vss_value_get_boolean(child->order, "copies", false),
+                .steady_mounts = copies,
                 .read_timeout = child->job->options->read_timeout ?: READ_TIMEOUT_DEFAULT,
                 .leave_out = leave_out,
-                .late_name = POINT_DIRECTORY,
+                .late_name = copies ? POINT_DIRECTORY : NULL,
                 .late = join_documents,
                 .told = told,
                 .progress = show_progress,
@@ -321,6 +322,10 @@ static int archive(ArchiverChild *child) {
                         "See what the system's log says of the device; then run it again: what was "
                         "stored is used. --exclude leaves it out.",
                         "%s There is no point of this backup", why.text);
+        }
+        if (!copies) {
+                child->counts = counts;
+                store_get_counts(child->store, &child->before_late);
         }
         /* What was uploaded is of use to the next run, whatever became of this one. */
         finished = store_finish(child->store, &finish_why);

@@ -187,8 +187,7 @@ static vss_value *describe_run(const BackupRun *run) {
             vss_value_set_string(value, "host", run->job.host) < 0 ||
             vss_value_set_integer(value, "began-usec",
                                   (int64_t)run->begun.tv_sec * 1000000 + run->begun.tv_nsec / 1000) < 0 ||
-            (run->copies &&
-             vss_value_set_string(value, "session", vss_session_id(run->backup.session)) < 0) ||
+            vss_value_set_string(value, "session", vss_session_id(run->backup.session)) < 0 ||
             set_copy(value, "set", vss_value_get(set, "set")) < 0 ||
             set_copy(value, "level", vss_value_get(set, "level")) < 0 ||
             set_copy(value, "parent", vss_value_get(run->ready, "parent")) < 0 ||
@@ -211,13 +210,13 @@ int run_save_documents(BackupRun *run, char **ret_path, int *ret_fd) {
 
         if (status != EXIT_DONE)
                 return status;
-        if (run->copies && asprintf(&documents, "%s/documents", path) < 0) {
+        if (asprintf(&documents, "%s/documents", path) < 0) {
                 documents = NULL;
                 status = cli_out_of_memory(run->cli);
         }
-        if (status == EXIT_DONE && run->copies)
+        if (status == EXIT_DONE)
                 status = backup_save_documents(&run->backup, documents, NULL);
-        if (status == EXIT_DONE && run->copies)
+        if (status == EXIT_DONE)
                 status = write_json(run, fd, "set.json", run->backup.set);
         if (status == EXIT_DONE)
                 status = write_json(run, fd, "run.json", description);

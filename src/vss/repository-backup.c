@@ -342,11 +342,19 @@ static int finish_reading(BackupRun *run) {
 }
 
 static int read_and_store(BackupRun *run) {
+        vss_value *event = NULL;
         int status = await_ready(run);
 
         if (status == EXIT_DONE)
                 status = begin_reading(run);
-        return status == EXIT_DONE ? finish_reading(run) : status;
+        if (status != EXIT_DONE)
+                return status;
+        if (run->copies)
+                return finish_reading(run);
+        status = follow(run, "saved", &event);
+        if (status == EXIT_DONE)
+                run->ready = (vss_value_free(run->ready), event);
+        return status;
 }
 
 /* The point is safe, whatever becomes of this. */

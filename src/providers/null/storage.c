@@ -304,6 +304,8 @@ vss_result null_attach_device(vss_provider_call *call, const char *device, const
 
         if (code < 0)
                 return code;
+        if (device[0] != '/')
+                return vss_provider_call_fail(call, VSS_E_INVALIDARG, "%s is no path of a device", device);
         attached = value_require(record, "attached", VSS_KIND_LIST);
         n = vss_value_count(attached);
         if (find_device(record, "device", device) < n)
