@@ -15,8 +15,9 @@
 #include "repository/cache.h"
 #include "repository/crypto.h"
 
-/* What a run that was killed has left is deleted after so long. */
-#define TEMPORARY_SECONDS 3600
+/* What is younger may be of a run that is under way: a file not renamed yet, a pack whose index is not written
+ * yet. */
+#define YOUNG_SECONDS 3600
 /* A repository that nobody has used for so long is one that nobody uses. */
 #define UNUSED_SECONDS (60 * 24 * 3600)
 
@@ -273,9 +274,9 @@ static bool is_superfluous(void *userdata, const char *name, const struct stat *
         const Kept *kept = userdata;
         BlobId id;
 
-        if (blob_id_parse(name, strlen(name), &id) < 0)
-                return time(NULL) - st->st_mtime > TEMPORARY_SECONDS;
-        return kept->n == 0 || !bsearch(&id, kept->ids, kept->n, sizeof(id), compare_ids);
+        if (time(NULL) - st->st_mtime <= YOUNG_SECONDS)
+                return false;
+        return blob_id_parse(name, strlen(name), &id) < 0 || kept->n == 0 || !bsearch(&id, kept->ids, kept->n, sizeof(id), compare_ids);
 }
 
 void cache_keep_only(Cache *cache, StoreKind kind, BlobId *ids, size_t n) {

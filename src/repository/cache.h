@@ -34,5 +34,6 @@ int cache_load_part(Cache *cache, StoreKind kind, const BlobId *id, uint64_t off
                     Bytes *data);
 void cache_save(Cache *cache, StoreKind kind, const BlobId *id, const void *data, size_t size);
 void cache_remove(Cache *cache, StoreKind kind, const BlobId *id);
-/* Deletes all of that kind but these, which are sorted here. */
+/* Deletes all of that kind but these, which are sorted here, and what is younger than an hour: another run may
+ * have made it. */
 void cache_keep_only(Cache *cache, StoreKind kind, BlobId *ids, size_t n);

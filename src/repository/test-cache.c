@@ -78,6 +78,16 @@ static void test_parts(Cache *cache) {
         expect_int("removed", cache_load_part(cache, STORE_PACK, &id, 3, 4, &data), -ENOENT);
 }
 
+static void make_old(const BlobId *ids, size_t n) {
+        const struct timespec times[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+
+        for (size_t i = 0; i < n; i++) {
+                _cleanup_(freep) char *path = path_of(STORE_PACK, &ids[i]);
+
+                expect_int("it is old", utimensat(AT_FDCWD, path, times, 0), 0);
+        }
+}
+
 static void test_keep_only(Cache *cache) {
         BlobId ids[3] = { { .bytes = { 9 } }, { .bytes = { 3 } }, { .bytes = { 5 } } }, kept[2];
         _cleanup_bytes_ Bytes data = {};
@@ -86,6 +96,10 @@ static void test_keep_only(Cache *cache) {
                 cache_save(cache, STORE_PACK, &ids[i], "x", 1);
         kept[0] = ids[0];
         kept[1] = ids[1];
+        cache_keep_only(cache, STORE_PACK, kept, 2);
+        expect_int("what is young stays: another run may have made it",
+                   cache_load_part(cache, STORE_PACK, &ids[2], 0, 1, &data), 0);
+        make_old(ids, 3);
         cache_keep_only(cache, STORE_PACK, kept, 2);
         expect_int("one stays", cache_load_part(cache, STORE_PACK, &ids[0], 0, 1, &data), 0);
         expect_int("and another", cache_load_part(cache, STORE_PACK, &ids[1], 0, 1, &data), 0);

@@ -81,11 +81,12 @@ static int send_request(Hold *hold, const HoldRequest *request, int fd) {
         return sendmsg(hold->socket, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* The first target that went wrong; 0: none did. */
-static int error_of(const HoldReply *reply) {
+/* The first target that went wrong; 0: none did. That nothing was cut is wrong only where it was asked for. */
+static int error_of(const HoldReply *reply, HoldCommand what) {
         for (uint32_t i = 0; i < reply->n_targets && i < HOLD_TARGETS_MAX; i++) {
                 const HoldTargetReply *t = &reply->targets[i];
-                int error = t->freeze_error ?: t->cut_error ?: t->release_error;
+                int cut = t->cut_error == ECANCELED && what == HOLD_RELEASE ? 0 : t->cut_error;
+                int error = t->freeze_error ?: cut ?: t->release_error;
 
                 if (error != 0)
                         return -error;
@@ -108,10 +109,10 @@ static int command(Hold *hold, HoldCommand what, HoldAnswer want) {
         hold->over = reply.answer == HOLD_RELEASED;
         hold->cause = reply.cause;
         if (reply.answer == HOLD_RELEASED && want != HOLD_RELEASED) {
-                r = error_of(&reply);
+                r = error_of(&reply, what);
                 return r < 0 ? r : -EIO;
         }
-        return reply.answer != want ? -EPROTO : want == HOLD_RELEASED ? error_of(&reply) : 0;
+        return reply.answer != want ? -EPROTO : want == HOLD_RELEASED ? error_of(&reply, what) : 0;
 }
 
 int hold_add(Hold *hold, enum vss_hold kind, int fd, uint64_t device, const char *label) {
