@@ -6,12 +6,16 @@
  * A worker finds the device behind what somebody has named; what is no path is what a provider calls it. To
  * attach it, the providers that can are asked one after the other, hardware before software before system,
  * until one does not decline. To detach it, all are asked what they have, and the one that has it is told.
+ *
+ * A provider that dies in the midst of it may have unmounted what it was to mount anew; it does so when it
+ * starts once more. So it is started again before the failure is told.
  */
 
 #include <limits.h>
 #include <linuxvss/provider.h>
 #include <string.h>
 #include "bus/marshal.h"
+#include "util/clock.h"
 #include "vssd/attach.h"
 #include "vssd/event.h"
 #include "vssd/job.h"
@@ -20,6 +24,10 @@
 #include "vssd/worker.h"
 
 enum { ATTACHED_MAX = 1024 };
+
+/* One that is killed is on the bus until it has ended. */
+#define AGAIN_USEC (10 * USEC_PER_SEC)
+#define AGAIN_STEP_USEC (100 * USEC_PER_MSEC)
 
 typedef struct Attach {
         Manager *manager;
@@ -36,7 +44,10 @@ typedef struct Attach {
         vss_value *declined;
         vss_value *result;
         Failure failure;
-        bool declines; /* the one that was asked has declined */
+        bool declines;     /* the one that was asked has declined */
+        Participant *dead; /* died in the midst of it, or was killed */
+        uint64_t again_until;
+        sd_event_source *again_timer;
 } Attach;
 
 static Attach *attach_free(Attach *attach) {
@@ -45,6 +56,8 @@ static Attach *attach_free(Attach *attach) {
         calls_cancel(&attach->calls);
         discovery_clear(&attach->providers);
         participant_unref(attach->provider);
+        participant_unref(attach->dead);
+        (void)sd_event_source_disable_unref(attach->again_timer);
         vss_value_free(attach->options);
         vss_value_free(attach->declined);
         vss_value_free(attach->result);
@@ -78,9 +91,48 @@ static void attach_done(void *userdata) {
         attach_free(attach);
 }
 
+static void start_again(Attach *attach);
+
+static int on_again_time(sd_event_source *source, uint64_t usec, void *userdata) {
+        Attach *attach = userdata;
+
+        attach->again_timer = sd_event_source_disable_unref(attach->again_timer);
+        start_again(attach);
+        return 0;
+}
+
+static void on_again(void *userdata, const Failure *failure, Discovery *providers) {
+        Attach *attach = userdata;
+
+        attach->discover = NULL;
+        if (discovery_find(providers, attach->dead->name) || now_usec() > attach->again_until ||
+            sd_event_add_time_relative(attach->manager->event, &attach->again_timer, CLOCK_MONOTONIC,
+                                       AGAIN_STEP_USEC, 0, on_again_time, attach) < 0)
+                attach_done(attach);
+}
+
+/* To be asked who they are starts those that do not run. */
+static void start_again(Attach *attach) {
+        if (discover_start(attach->manager, true, on_again, attach, &attach->discover) < 0)
+                attach_done(attach);
+}
+
+static void on_answered(void *userdata) {
+        Attach *attach = userdata;
+
+        if (!attach->dead) {
+                attach_done(attach);
+                return;
+        }
+        attach->again_until = now_usec() + AGAIN_USEC;
+        start_again(attach);
+}
+
 static void note_failure(Attach *attach, const CallAnswer *answer) {
         if (answer->late)
                 participant_kill(answer->participant, answer->message);
+        if ((answer->late || answer->died) && !attach->dead)
+                attach->dead = participant_ref(answer->participant);
         failure_set_first(&attach->failure, answer->result, answer->participant->name, "%s",
                           answer->message ?: vss_result_text(answer->result));
 }
@@ -179,7 +231,7 @@ static void on_asked(void *userdata) {
         if (attach->declines)
                 ask_next(attach);
         else
-                attach_done(attach);
+                on_answered(attach);
 }
 
 static bool may_attach(const Attach *attach, const Participant *provider) {
@@ -410,7 +462,7 @@ static void on_all_listed(void *userdata) {
         (void)participant_ref(attach->provider);
         (void)snprintf(attach->device, sizeof(attach->device), "%s",
                        vss_value_get_string(meant, "device", attach->device));
-        calls_begin(&attach->calls, attach_done, attach);
+        calls_begin(&attach->calls, on_answered, attach);
         r = call_device(attach, attach->provider, "DetachDevice", attach->device, on_detached);
         if (r < 0)
                 failure_set_first(&attach->failure, VSS_E_UNEXPECTED, attach->device,

@@ -249,6 +249,7 @@ static void explain(const Call *call, const sd_bus_error *error, CallAnswer *ans
                 answer->message = text;
         } else if (answer->result == VSS_E_SERVICE_UNAVAILABLE) {
                 answer->result = silent;
+                answer->died = call->participant->unique != NULL;
                 (void)snprintf(text, size,
                                call->participant->unique ? "%s died in %s. Look at its journal."
                                                          : "%s could not be started for %s: %s",

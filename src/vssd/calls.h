@@ -56,6 +56,7 @@ typedef struct CallAnswer {
         sd_bus_message *reply; /* NULL on failure */
         const vss_value *more; /* what a writer's failure brings along: a result as of success; or NULL */
         bool late;             /* it did not answer in time: it may still hang */
+        bool died;             /* in the midst of it */
         uint64_t began_usec, took_usec;
         void *cookie;
 } CallAnswer;

@@ -178,6 +178,16 @@ int devmap_remove(const char *name) {
         return r == 0 ? run_with_node(task, 0) : r;
 }
 
+int devmap_remove_later(const char *name) {
+        _cleanup_task_ struct dm_task *task = NULL;
+        int r;
+
+        r = new_task(DM_DEVICE_REMOVE, name, &task);
+        if (r == 0 && !dm_task_deferred_remove(task))
+                r = -EINVAL;
+        return r == 0 ? run_with_node(task, 0) : r;
+}
+
 int devmap_message(const char *name, uint64_t sector, const char *message) {
         _cleanup_task_ struct dm_task *task = NULL;
         int r;

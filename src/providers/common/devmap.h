@@ -65,6 +65,8 @@ int devmap_resume(const char *name, unsigned flags);
 int devmap_make_node(const char *name);
 /* -EBUSY: somebody has it open. */
 int devmap_remove(const char *name);
+/* By the kernel, as soon as nobody has it open any more. */
+int devmap_remove_later(const char *name);
 int devmap_message(const char *name, uint64_t sector, const char *message);
 
 int devmap_info(const char *name, DevmapInfo *ret_info);

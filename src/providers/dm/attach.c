@@ -10,7 +10,7 @@
 #include "providers/common/info.h"
 #include "providers/dm/attach.h"
 #include "providers/dm/attached.h"
-#include "providers/dm/boot.h"
+#include "providers/dm/boot-internal.h"
 #include "providers/dm/catalog.h"
 #include "providers/dm/lock.h"
 #include "providers/dm/mounts.h"
@@ -287,6 +287,7 @@ static vss_result attach_free(vss_provider_call *call, const Device *device, con
         if (result < 0)
                 return result;
         r = create_when_free(name, device);
+        boot_stop("attached");
         if (r == -EEXIST)
                 return put_back(call, &remount, device->path, "a volume with the same UUID is attached", r);
         if (r < 0)
@@ -398,6 +399,7 @@ vss_result attach_detach(vss_provider_call *call, const char *name, const vss_va
         if (failure < 0)
                 return failure;
         r = remove_when_free(volume.info.name);
+        boot_stop("detached");
         if (r < 0)
                 return put_back(call, &remount, volume.path, "somebody uses it", r);
         r = remove_conf(volume.info.name);
@@ -448,8 +450,15 @@ vss_result attach_query(vss_provider_call *call, vss_value *list) {
 }
 
 void attach_recover(void) {
+        _cleanup_(closep) int lock = -1;
         int r;
 
+        if (!remount_is_recorded())
+                return;
+        /* Is another one at it, and alive? Then it mounts again what it has unmounted. */
+        lock = lock_take(LOCK_ATTACH_USEC);
+        if (lock == -EAGAIN)
+                return;
         r = remount_recover();
         if (r < 0)
                 fprintf(stderr,

@@ -120,8 +120,9 @@ int boot_lose(Remain *remain, const char *reason) {
         return remain_write_info(remain);
 }
 
-/* The areas on a file system that is not mounted. What cannot be looked into has none.
- * Through a device that cannot write, and without a replay: what is there is what was there. */
+/* The areas on a file system that is not mounted. What cannot be looked into has none: the volume is what
+ * counts, and of its copies those are lost that it is mounted without. Through a device that cannot write,
+ * and without a replay: what is there is what was there. */
 static int probe(const Device *device, const DeviceContent *content, BootReport *report,
                  RemainList *ret_remains) {
         char name[DEVMAP_NAME_SIZE], uuid[DEVMAP_UUID_SIZE], path[DEVMAP_PATH_SIZE];
@@ -134,8 +135,13 @@ static int probe(const Device *device, const DeviceContent *content, BootReport 
         device_number_text(device->number, parameters);
         (void)snprintf(parameters + strlen(parameters), 3, " 0");
         r = boot_remove_device(name);
-        if (r >= 0)
-                r = devmap_create(name, uuid, DEVMAP_READ_ONLY | DEVMAP_HIDDEN, &target, 1);
+        if (r < 0) {
+                fprintf(stderr, "%s: its shadow copies cannot be looked for: /dev/mapper/%s: %s\n",
+                        device->path, name, strerror(-r));
+                return 0;
+        }
+        r = devmap_create(name, uuid, DEVMAP_READ_ONLY | DEVMAP_HIDDEN, &target, 1);
+        boot_stop("probing");
         if (r < 0)
                 return boot_fail(
                         report, r, "%s: %s", device->path,
@@ -151,7 +157,11 @@ static int probe(const Device *device, const DeviceContent *content, BootReport 
                 fprintf(stderr, "%s: its shadow copies cannot be looked for: %s\n", device->path,
                         strerror(-r));
         r = boot_remove_device(name);
-        return r < 0 ? boot_fail(report, r, "/dev/mapper/%s cannot be removed: %s", name, strerror(-r)) : 0;
+        if (r == -EBUSY)
+                r = devmap_remove_later(name);
+        if (r < 0)
+                fprintf(stderr, "/dev/mapper/%s cannot be removed: %s\n", name, strerror(-r));
+        return 0;
 }
 
 /* The chunks of a store, in sectors; 0: it is none that is whole. */

@@ -14,6 +14,7 @@
 #include <sys/sysmacros.h>
 #include "config.h"
 #include "providers/common/block-mount.h"
+#include "providers/dm/boot-internal.h"
 #include "providers/dm/device.h"
 #include "providers/dm/mounts.h"
 
@@ -166,6 +167,7 @@ int mounts_remove(const vss_value *list, const vss_value **ret_mount) {
                         *ret_mount = mount;
                         return -errno;
                 }
+                boot_stop("mount-removed");
         }
         return 0;
 }
@@ -231,17 +233,35 @@ static void mount_attributes(const vss_value *mount, struct mount_attr *ret_attr
                 ret_attributes->propagation = MS_SHARED;
 }
 
+/* What lies at its target may be of the same device all the same: one of them can be mounted within another.
+ */
+static int stands(const vss_value *mount, dev_t device) {
+        _cleanup_value_ vss_value *list = NULL;
+        int r = mounts_list(device, &list);
+
+        for (size_t i = 0; r == 0 && i < vss_value_count(list); i++) {
+                const vss_value *other = vss_value_at(list, i);
+
+                if (strcmp(vss_value_get_string(other, "target", ""),
+                           vss_value_get_string(mount, "target", "")) == 0 &&
+                    strcmp(vss_value_get_string(other, "root", ""),
+                           vss_value_get_string(mount, "root", "")) == 0)
+                        return 1;
+        }
+        return r;
+}
+
 static int make_one(const vss_value *mount, int root_fd, dev_t device) {
         const char *root = vss_value_get_string(mount, "root", "/");
         _cleanup_(closep) int fd = -1, target_fd = -1;
         struct mount_attr attributes;
-        struct stat st;
+        int r = stands(mount, device);
 
+        if (r != 0)
+                return r < 0 ? r : 0;
         target_fd = open_target(vss_value_get_string(mount, "target", ""));
         if (target_fd < 0)
                 return target_fd;
-        if (fstat(target_fd, &st) == 0 && st.st_dev == device && strcmp(root, "/") == 0)
-                return 0;
         while (*root == '/')
                 root++;
         fd = open_tree(root_fd, root,
@@ -286,6 +306,7 @@ int mounts_make(const vss_value *list, const char *source, dev_t device, const v
         for (size_t i = 0; r == 0 && i < vss_value_count(list); i++) {
                 *ret_mount = vss_value_at(list, i);
                 r = make_one(*ret_mount, root_fd, device);
+                boot_stop("mount-made");
         }
         closep(&root_fd);
         root_fd = -1;

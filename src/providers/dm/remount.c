@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "config.h"
+#include "providers/dm/boot-internal.h"
 #include "providers/dm/device.h"
 #include "providers/dm/file.h"
 #include "providers/dm/mounts.h"
@@ -54,6 +55,7 @@ int remount_begin(Remount *remount, vss_value *mounts, const char *from, const c
         if (vss_value_count(mounts) == 0)
                 return 0;
         r = remember(mounts, from, to);
+        boot_stop("remembered");
         if (r == 0)
                 r = mounts_remove(mounts, &remount->culprit);
         if (r < 0 && make(mounts, from, &ignored) == 0)
@@ -68,6 +70,10 @@ int remount_end(Remount *remount, const char *source) {
                 return 0;
         r = make(remount->mounts, source, &remount->culprit);
         return r == 0 ? forget() : r;
+}
+
+bool remount_is_recorded(void) {
+        return access(REMOUNT_FILE, F_OK) == 0;
 }
 
 int remount_recover(void) {

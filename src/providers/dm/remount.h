@@ -22,5 +22,7 @@ void remount_done(Remount *remount);
 int remount_begin(Remount *remount, vss_value *mounts, const char *from, const char *to);
 /* Mounts everything from @source, and forgets it. */
 int remount_end(Remount *remount, const char *source);
+/* Is something unmounted, by one that is alive or by one that has crashed? */
+bool remount_is_recorded(void);
 /* After a crash: what was unmounted is mounted, from where it can be. Return: 1 if there was something. */
 int remount_recover(void);
