@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Providers that died with an image's lock
+ * Providers that died while they had an image open
  */
 
 #include <dirent.h>
@@ -16,6 +16,7 @@
 #define TOP LINUXVSS_RUNDIR "/rbd"
 #define CLIENTS TOP "/clients"
 #define CLIENTS_MAX 256
+#define WATCHERS_MAX 64u
 /* A client that is refused for longer than it could have any use of a lock. */
 #define FORGET_SECONDS 300
 
@@ -82,7 +83,22 @@ static bool is_dead(const char *nonce) {
         return start_time(pid) != began;
 }
 
-void client_break_locks(rbd_image_t image) {
+/* What a client that is refused was waiting for, nobody waits for any longer. Return: are there such? */
+static bool refuse_watchers(rados_t cluster, rbd_image_t image) {
+        rbd_image_watcher_t watchers[WATCHERS_MAX];
+        size_t n = WATCHERS_MAX;
+        bool refused = false;
+
+        if (rbd_watchers_list(image, watchers, &n) < 0)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (is_dead(nonce_of(watchers[i].addr)))
+                        refused |= rados_blocklist_add(cluster, watchers[i].addr, FORGET_SECONDS) == 0;
+        rbd_watchers_list_cleanup(watchers, n);
+        return refused;
+}
+
+static void break_locks(rbd_image_t image) {
         char *owners[4] = { NULL };
         size_t n = ELEMENTS(owners);
         rbd_lock_mode_t mode;
@@ -93,6 +109,13 @@ void client_break_locks(rbd_image_t image) {
                 if (is_dead(nonce_of(owners[i])))
                         (void)rbd_lock_break(image, mode, owners[i]);
         rbd_lock_get_owners_cleanup(owners, n);
+}
+
+void client_forget_dead(rados_t cluster, rbd_image_t image) {
+        /* What is asked of an OSD from then on waits until it knows of it, too. */
+        if (refuse_watchers(cluster, image))
+                (void)rados_wait_for_latest_osdmap(cluster);
+        break_locks(image);
 }
 
 void client_sweep(void) {

@@ -186,8 +186,8 @@ static int remove_copy(Request *request, Connection *connection, Pool *pool, con
                 r = image_remove(job, pool, name);
         if (r >= 0) {
                 r = image_open(job, connection, pool, &place, false, &image, NULL);
-                if (r >= 0 && request->kind == REQUEST_REMOVE_SET)
-                        client_break_locks(image);
+                if (r >= 0)
+                        client_forget_dead(connection->cluster, image);
                 if (r >= 0)
                         request->n_removed += image_find_snapshot(job, image, name, &snapshot) == 0;
                 if (r >= 0)

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include "providers/rbd/client.h"
 #include "providers/rbd/set.h"
 #include "util/clock.h"
 
@@ -119,6 +120,8 @@ static int do_open(CopyJob *job, Connection *connection) {
 
         if (r == 0)
                 r = image_open(&job->job, connection, &job->pool, &job->place, false, &job->image, &size);
+        if (r == 0)
+                client_forget_dead(connection->cluster, job->image);
         /* From here on it can be found, and taken back, whoever dies. */
         return r < 0 ? r : identity_put(&job->job, &job->pool, job->info);
 }

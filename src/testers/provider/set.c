@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <systemd/sd-id128.h>
 #include "model/id.h"
 #include "model/path.h"
 #include "testers/provider/conformance.h"
@@ -48,11 +49,23 @@ static bool ask_support(TestSet *set, TestCopy *copy) {
         return true;
 }
 
+/* As the service: a provider whose storage is shared by hosts knows its own by that. */
+static void read_host(char ret_host[static SD_ID128_STRING_MAX]) {
+        sd_id128_t machine;
+
+        if (sd_id128_get_machine(&machine) < 0)
+                (void)snprintf(ret_host, SD_ID128_STRING_MAX, "unknown");
+        else
+                (void)sd_id128_to_string(machine, ret_host);
+}
+
 static int set_properties(TestSet *set, TestCopy *copy) {
         static const char *const facts[] = { "mount-point", "mount-root", "source", "fs-type" };
         vss_value *p = copy->properties = vss_value_new_dict();
         vss_value *paths = value_require(p, "paths", VSS_KIND_LIST);
+        char host[SD_ID128_STRING_MAX];
 
+        read_host(host);
         (void)vss_value_set_string(p, "id", copy->id);
         (void)vss_value_set_string(p, "set", set->id);
         (void)vss_value_set_string(p, "volume", copy->volume->path);
@@ -63,7 +76,7 @@ static int set_properties(TestSet *set, TestCopy *copy) {
         (void)vss_value_set_integer(p, "attributes", set->context);
         (void)vss_value_set_integer(p, "sequence", (int64_t)++set->test->sequence);
         (void)vss_value_set_integer(p, "created", (int64_t)clock_usec(CLOCK_REALTIME));
-        (void)vss_value_set_string(p, "host", "vss-test-provider");
+        (void)vss_value_set_string(p, "host", host);
         (void)vss_value_set_string(p, "boot", "vss-test-provider");
         (void)vss_value_set_string(p, "service", "vss-test-provider");
         (void)vss_value_set_string(p, "session", "vss-test-provider");
