@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """array-fault.py FILE COMMAND... - speaks for an array as COMMAND does, but for the call that FILE names, and as it says
 
-FILE has a line "CALL FAULT": hang (no answer), die, garbage, huge (a length), deep (JSON), full (no space), empty, or
-lie (an answer of the right form with names and identities that are traps). What was done is appended to FILE.done.
+FILE has a line "CALL FAULT": hang (no answer), die, garbage, huge (a length), deep (JSON), full (no space), empty,
+lie (an answer of the right form with names and identities that are traps), or run (the program FILE.program runs before
+the array gets the call). What was done is appended to FILE.done.
 """
 import json
 import struct
@@ -66,8 +67,10 @@ def main():
         if request["call"] == wanted:
             with open(path + ".done", "a", encoding="utf-8") as file:
                 file.write(f"{wanted} {kind}\n")
-            fault(kind, wanted, sys.stdout.buffer)
-            continue
+            if kind != "run":
+                fault(kind, wanted, sys.stdout.buffer)
+                continue
+            subprocess.run([path + ".program"], stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
         write(real.stdin, request)
         write(sys.stdout.buffer, read(real.stdout))
 

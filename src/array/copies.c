@@ -74,6 +74,18 @@ static const char *why_not(const Copies *c, const vss_value *info, const char *s
         return NULL;
 }
 
+/* @host sees it no more, not even where it has it open. */
+static int part_with(const Copies *c, const char *id, const char *host, ArrayError *error) {
+        _cleanup_(closep) int fd = -1;
+        ArrayError why;
+        int r;
+
+        store_mask(c->store, host, id);
+        fd = store_open_data(c->store->copies, id, O_RDONLY, &why);
+        r = fd < 0 ? fd : store_cut(c->store, host, fd, &why);
+        return r < 0 ? array_fail(error, r, "copy %s: %s", id, why.text) : 0;
+}
+
 int copies_take(Copies *c, const char *id, const char *set, const vss_value *properties, vss_value *answer,
                 ArrayError *error) {
         _cleanup_value_ vss_value *info = NULL, *host = NULL, *was = NULL;
@@ -106,8 +118,8 @@ int copies_take(Copies *c, const char *id, const char *set, const vss_value *pro
         if (r < 0)
                 return array_fail(error, r, "copy %s: %s", id, strerror(-r));
         if (array_name_is_valid(former))
-                store_mask(c->store, former, id);
-        return write_info(c, id, info, error);
+                r = part_with(c, id, former, error);
+        return r < 0 ? r : write_info(c, id, info, error);
 }
 
 int copies_give_back(Copies *c, const char *id, ArrayError *error) {
@@ -123,8 +135,8 @@ int copies_give_back(Copies *c, const char *id, ArrayError *error) {
         former = vss_value_get(vss_value_get(info, "array"), "former");
         if (!former)
                 return array_fail(error, -EINVAL, "copy %s is of no other host", id);
-        store_mask(c->store, c->host, id);
-        return write_info(c, id, former, error);
+        r = part_with(c, id, c->host, error);
+        return r < 0 ? r : write_info(c, id, former, error);
 }
 
 int copies_set_identity(Copies *c, const char *id, const vss_value *properties, ArrayError *error) {
@@ -231,8 +243,9 @@ int copies_break(Copies *c, const char *id, const CopiesBreak *how, vss_value *a
         if (lun_info(info, name, how->revert_identity, &lun) < 0 ||
             vss_value_set_string(answer, "lun", name) < 0)
                 return array_fail(error, -ENOMEM, "out of memory");
-        store_mask(c->store, c->host, id);
-        r = become_lun(c, id, name, lun, error);
+        r = part_with(c, id, c->host, error);
+        if (r == 0)
+                r = become_lun(c, id, name, lun, error);
         return r < 0 || how->masked ? r : store_grant(c->store, name, c->host, !how->writable, error);
 }
 

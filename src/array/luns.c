@@ -216,14 +216,32 @@ void store_mask(const Store *store, const char *host, const char *name) {
         }
 }
 
+/* It is seen by @host no more, not even where it has it open. */
+static int part_with(const Store *store, const char *lun, const char *host, ArrayError *error) {
+        _cleanup_(closep) int fd = -1;
+        ArrayError why;
+        int r;
+
+        store_mask(store, host, lun);
+        fd = store_open_data(store->luns, lun, O_RDONLY, &why);
+        r = fd < 0 ? fd : store_cut(store, host, fd, &why);
+        return r < 0 && r != -ENOENT ? array_fail(error, r, "LUN %s: %s", lun, why.text) : 0;
+}
+
 int store_grant(const Store *store, const char *lun, const char *host, bool read_only, ArrayError *error) {
-        _cleanup_value_ vss_value *info = NULL;
+        _cleanup_value_ vss_value *info = NULL, *seen = vss_value_new_dict();
         int r = store_lun_read(store, lun, &info, error);
 
+        if (r == 0)
+                r = store_granted(store, host, seen, error);
         if (r < 0)
                 return r;
-        store_mask(store, host, lun);
-        return store_unmask(store, host, !read_only, store->luns, lun, error);
+        if (!vss_value_get(seen, lun))
+                return store_unmask(store, host, !read_only, store->luns, lun, error);
+        if (vss_value_get_boolean(seen, lun, false) == !read_only)
+                return 0;
+        r = part_with(store, lun, host, error);
+        return r < 0 ? r : store_unmask(store, host, !read_only, store->luns, lun, error);
 }
 
 int store_revoke(const Store *store, const char *lun, const char *host, ArrayError *error) {
@@ -232,9 +250,7 @@ int store_revoke(const Store *store, const char *lun, const char *host, ArrayErr
 
         if (r == 0 && !vss_value_get(seen, lun))
                 r = array_fail(error, -ENOENT, "LUN \"%.80s\" is not granted to %s", lun, host);
-        if (r == 0)
-                store_mask(store, host, lun);
-        return r;
+        return r < 0 ? r : part_with(store, lun, host, error);
 }
 
 int store_granted(const Store *store, const char *host, vss_value *names, ArrayError *error) {

@@ -173,6 +173,16 @@ static void *clone_one(void *userdata) {
         return NULL;
 }
 
+/* One has failed, perhaps for want of space: as long as the others, and what there is of it, share blocks
+ * with their LUNs, each write to these wants space, too. The host writes on when it has the answer. */
+static void let_go(Copies *c, const char *set) {
+        for (size_t i = 0; i < c->n_making; i++)
+                if (strcmp(c->making[i].set, set) == 0) {
+                        c->making[i].committed = false;
+                        (void)ftruncate(c->making[i].to, 0);
+                }
+}
+
 int copies_commit(Copies *c, const char *set, vss_value *answer, ArrayError *error) {
         vss_value *list = value_require(answer, "copies", VSS_KIND_LIST);
         pthread_t threads[VSS_VOLUMES_MAX];
@@ -209,8 +219,10 @@ int copies_commit(Copies *c, const char *set, vss_value *answer, ArrayError *err
                 if (vss_value_set_string(entry, "id", m->id) < 0 ||
                     vss_value_set_integer(entry, "usec", (int64_t)m->usec) < 0 ||
                     vss_value_append(list, entry) < 0)
-                        return array_fail(error, -ENOMEM, "out of memory");
+                        r = array_fail(error, -ENOMEM, "out of memory");
         }
+        if (r < 0)
+                let_go(c, set);
         return n > 0 ? r : array_fail(error, -ENOENT, "set %.40s is not being made on the array", set);
 }
 

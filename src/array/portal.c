@@ -4,33 +4,48 @@
  * The portals of an array
  */
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include "array/portal.h"
 #include "util/clock.h"
 
-/* One that does not come up is not started again and again. */
+/* What fails is not tried again and again. */
 #define AGAIN_USEC USEC_PER_SEC
+/* Of one portal, beside each other: a device of a host has four. */
+#define CONNECTIONS_MAX 512u
 
 typedef struct Portal {
         char host[ARRAY_NAME_MAX + 1];
         bool writable;
-        pid_t pid;
-        uint64_t started;
+        int fd; /* listens; -1: not yet */
+        uint64_t tried;
+        bool failed; /* it listens, and then */
+        unsigned n_connections;
 } Portal;
+
+typedef struct Connection {
+        pid_t pid;
+        size_t portal;
+} Connection;
 
 typedef struct Portals {
         const Settings *settings;
         const Store *store;
         Portal items[2 * STORE_HOSTS_MAX];
         size_t n;
+        Connection *connections;
+        size_t n_connections;
 } Portals;
 
 static bool is_unix(const Settings *settings) {
@@ -57,73 +72,176 @@ int portal_describe(const Settings *settings, const vss_value *host, bool writab
         return 0;
 }
 
-/* What it runs: the words, of which those that are made are freed by the caller. */
-static int make_argv(const Portals *p, const Portal *portal, char *words[static 16], char *made[static 4]) {
-        _cleanup_value_ vss_value *host = NULL, *where = vss_value_new_dict();
-        const char *links = portal->writable ? "live" : "copies";
-        char path[ARRAY_TEXT_MAX];
-        ArrayError error;
+/* ---- connections ---- */
+
+static int make_argv(const Portals *p, const Portal *portal, const char *words[static 10],
+                     char *made[static 2]) {
         size_t n = 0;
+
+        if (asprintf(&made[0], "dir=%s/hosts/%s/%s", p->store->path, portal->host,
+                     portal->writable ? "live" : "copies") < 0 ||
+            asprintf(&made[1], "--tls-psk=%s/hosts/%s/psk", p->store->path, portal->host) < 0)
+                return -ENOMEM;
+        words[n++] = "nbdkit";
+        words[n++] = "--foreground";
+        words[n++] = "--single";
+        if (!portal->writable)
+                words[n++] = "--readonly";
+        if (!is_unix(p->settings) && p->settings->tls) {
+                words[n++] = "--tls=require";
+                words[n++] = made[1];
+        }
+        words[n++] = "file";
+        words[n++] = made[0];
+        words[n] = NULL;
+        return 0;
+}
+
+static _Noreturn void be_server(int fd, pid_t parent, const char *const *words) {
+        sigset_t none;
+
+        (void)sigemptyset(&none);
+        (void)sigprocmask(SIG_SETMASK, &none, NULL);
+        (void)umask(077);
+        /* No host reaches what an array no longer looks after. */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent || dup2(fd, 0) < 0 ||
+            dup2(fd, 1) < 0)
+                _exit(127);
+        /* POSIX promises that the words are left as they are. */
+        (void)execvp(words[0], (char *const *)(uintptr_t)words);
+        fprintf(stderr, "nbdkit cannot be run: %s\n", strerror(errno));
+        _exit(127);
+}
+
+/* A process for each connection: what a host may no longer see is cut by ending the processes that have it
+ * open, and all its others go on. */
+static int serve_connection(Portals *p, size_t index, int fd) {
+        const char *words[10];
+        char *made[2] = { NULL };
+        Connection *connections = reallocarray(p->connections, p->n_connections + 1, sizeof(*connections));
+        pid_t parent = getpid(), pid;
+        int r;
+
+        if (!connections)
+                return -ENOMEM;
+        p->connections = connections;
+        r = make_argv(p, &p->items[index], words, made);
+        pid = r < 0 ? -1 : fork();
+        if (pid == 0)
+                be_server(fd, parent, words);
+        free(made[0]);
+        free(made[1]);
+        if (pid < 0)
+                return r < 0 ? r : -errno;
+        p->connections[p->n_connections++] = (Connection){ .pid = pid, .portal = index };
+        p->items[index].n_connections++;
+        return 0;
+}
+
+/* A host that has gone without a word does not keep its LUNs open for good. */
+static void watch_over(int fd) {
+        const int on = 1, idle = 30, interval = 10, count = 3, timeout_ms = 60000;
+
+        (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+}
+
+static void accept_some(Portals *p, size_t index) {
+        Portal *portal = &p->items[index];
+
+        while (portal->n_connections < CONNECTIONS_MAX) {
+                _cleanup_(closep) int fd = accept4(portal->fd, NULL, NULL, SOCK_CLOEXEC);
+                int r = fd < 0 ? -errno : 0;
+
+                if (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
+                        return;
+                if (r == 0 && !is_unix(p->settings))
+                        watch_over(fd);
+                if (r == 0)
+                        r = serve_connection(p, index, fd);
+                portal->failed = r < 0;
+                if (r == 0)
+                        continue;
+                fprintf(stderr, "no connection for %s: %s\n", portal->host, strerror(-r));
+                portal->tried = now_usec();
+                return;
+        }
+}
+
+static void reap(Portals *p) {
+        pid_t pid;
+
+        while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+                for (size_t i = 0; i < p->n_connections; i++)
+                        if (p->connections[i].pid == pid) {
+                                p->items[p->connections[i].portal].n_connections--;
+                                p->connections[i] = p->connections[--p->n_connections];
+                                break;
+                        }
+}
+
+/* ---- portals ---- */
+
+static int bind_unix(const Portals *p, const Portal *portal, int fd) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        char path[ARRAY_TEXT_MAX];
+        mode_t mask;
+        int r;
+
+        socket_path(p->settings, portal->host, portal->writable, path, sizeof(path));
+        if (strlen(path) >= sizeof(address.sun_path))
+                return -ENAMETOOLONG;
+        memcpy(address.sun_path, path, strlen(path));
+        (void)unlink(path);
+        mask = umask(077);
+        r = bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+        (void)umask(mask);
+        return r;
+}
+
+static int bind_address(const Portals *p, const vss_value *portal, int fd, bool six) {
+        uint16_t port = htons((uint16_t)vss_value_get_integer(portal, "port", 0));
+        struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = port };
+        struct sockaddr_in6 other = { .sin6_family = AF_INET6, .sin6_port = port };
+        const int on = 1;
+        int r;
+
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+        if (inet_pton(six ? AF_INET6 : AF_INET, p->settings->listen,
+                      six ? (void *)&other.sin6_addr : (void *)&four.sin_addr) != 1)
+                return -EINVAL;
+        r = six ? bind(fd, (struct sockaddr *)&other, sizeof(other))
+                : bind(fd, (struct sockaddr *)&four, sizeof(four));
+        return r < 0 ? -errno : 0;
+}
+
+static int start(Portals *p, Portal *portal) {
+        bool local = is_unix(p->settings), six = strchr(p->settings->listen, ':');
+        _cleanup_value_ vss_value *host = NULL, *where = vss_value_new_dict();
+        _cleanup_(closep) int fd = -1;
+        ArrayError error;
         int r = store_host_read(p->store, portal->host, &host, &error);
 
         if (r == 0)
                 r = portal_describe(p->settings, host, portal->writable, where);
         if (r < 0)
                 return r;
-        socket_path(p->settings, portal->host, portal->writable, path, sizeof(path));
-        if (asprintf(&made[0], "dir=%s/hosts/%s/%s", p->store->path, portal->host, links) < 0 ||
-            asprintf(&made[1], "--tls-psk=%s/hosts/%s/psk", p->store->path, portal->host) < 0 ||
-            asprintf(&made[2], "%lld", (long long)vss_value_get_integer(where, "port", 0)) < 0 ||
-            asprintf(&made[3], "%s", path) < 0)
-                return -ENOMEM;
-        words[n++] = (char *)"nbdkit";
-        words[n++] = (char *)"--foreground";
-        if (!portal->writable)
-                words[n++] = (char *)"--readonly";
-        if (is_unix(p->settings)) {
-                (void)unlink(path);
-                words[n++] = (char *)"--unix";
-                words[n++] = made[3];
-        } else {
-                words[n++] = (char *)"--ipaddr";
-                words[n++] = (char *)p->settings->listen;
-                words[n++] = (char *)"--port";
-                words[n++] = made[2];
-        }
-        if (!is_unix(p->settings) && p->settings->tls) {
-                words[n++] = (char *)"--tls=require";
-                words[n++] = made[1];
-        }
-        words[n++] = (char *)"file";
-        words[n++] = made[0];
-        words[n] = NULL;
-        return 0;
-}
-
-static void start(Portals *p, Portal *portal) {
-        char *words[16], *made[4] = { NULL };
-        pid_t parent = getpid();
-        int r = make_argv(p, portal, words, made);
-
-        portal->started = now_usec();
-        portal->pid = r < 0 ? -1 : fork();
-        if (portal->pid == 0) {
-                sigset_t none;
-
-                (void)sigemptyset(&none);
-                (void)sigprocmask(SIG_SETMASK, &none, NULL);
-                (void)umask(077);
-                /* No host reaches what an array no longer looks after. */
-                if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
-                        _exit(127);
-                (void)execvp(words[0], words);
-                fprintf(stderr, "nbdkit cannot be run: %s\n", strerror(errno));
-                _exit(127);
-        }
-        if (portal->pid < 0)
-                fprintf(stderr, "no portal for %s: %s\n", portal->host, strerror(r < 0 ? -r : errno));
-        for (size_t i = 0; i < 4; i++)
-                free(made[i]);
+        fd = socket(local ? AF_UNIX
+                    : six ? AF_INET6
+                          : AF_INET,
+                    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        r = local ? bind_unix(p, portal, fd) : bind_address(p, where, fd, six);
+        if (r == 0 && listen(fd, SOMAXCONN) < 0)
+                r = -errno;
+        if (r == 0)
+                portal->fd = TAKE_FD(fd);
+        return r;
 }
 
 static bool has(const Portals *p, const char *host) {
@@ -133,8 +251,7 @@ static bool has(const Portals *p, const char *host) {
         return false;
 }
 
-/* Hosts that have come; and servers that have ended, after a while. Return: when to look again, 0: no need.
- */
+/* Hosts that have come, and what failed a while ago. Return: when to look again, 0: no need. */
 static uint64_t look(Portals *p) {
         _cleanup_value_ vss_value *hosts = vss_value_new_list();
         uint64_t again = 0, now = now_usec();
@@ -155,49 +272,44 @@ static uint64_t look(Portals *p) {
                 for (int writable = 0; writable <= 1; writable++) {
                         Portal *portal = &p->items[p->n++];
 
-                        *portal = (Portal){ .writable = writable, .pid = -1 };
+                        *portal = (Portal){ .writable = writable, .fd = -1 };
                         (void)snprintf(portal->host, sizeof(portal->host), "%s", host);
                 }
         }
         for (size_t i = 0; i < p->n; i++) {
                 Portal *portal = &p->items[i];
 
-                if (portal->pid > 0)
+                int r;
+
+                if (portal->fd >= 0)
                         continue;
-                if (portal->started && now < portal->started + AGAIN_USEC)
-                        again = portal->started + AGAIN_USEC;
-                else
-                        start(p, portal);
+                if (!portal->tried || now >= portal->tried + AGAIN_USEC) {
+                        r = start(p, portal);
+                        portal->tried = now;
+                        if (r == 0)
+                                continue;
+                        fprintf(stderr, "no portal for %s: %s\n", portal->host, strerror(-r));
+                }
+                again = portal->tried + AGAIN_USEC;
         }
         return again;
 }
 
-static void reap(Portals *p) {
-        int status;
-        pid_t pid;
-
-        while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-                for (size_t i = 0; i < p->n; i++)
-                        if (p->items[i].pid == pid) {
-                                fprintf(stderr, "a portal of %s has ended (status %d)\n", p->items[i].host,
-                                        status);
-                                p->items[i].pid = -1;
-                        }
-}
-
+/* What was written is the file's: nothing is lost with a server. */
 static void end_all(Portals *p) {
-        for (size_t i = 0; i < p->n; i++)
-                if (p->items[i].pid > 0)
-                        (void)kill(p->items[i].pid, SIGTERM);
+        for (size_t i = 0; i < p->n_connections; i++)
+                (void)kill(p->connections[i].pid, SIGKILL);
+        for (size_t i = 0; i < p->n_connections; i++)
+                while (waitpid(p->connections[i].pid, NULL, 0) < 0 && errno == EINTR)
+                        ;
         for (size_t i = 0; i < p->n; i++) {
                 char path[ARRAY_TEXT_MAX];
-                int status;
 
-                while (p->items[i].pid > 0 && waitpid(p->items[i].pid, &status, 0) < 0 && errno == EINTR)
-                        ;
+                closep(&p->items[i].fd);
                 socket_path(p->settings, p->items[i].host, p->items[i].writable, path, sizeof(path));
                 (void)unlink(path);
         }
+        free(p->connections);
 }
 
 static int prepare(const Settings *settings, const Store *store, int *ret_signals, int *ret_watch,
@@ -221,6 +333,47 @@ static int prepare(const Settings *settings, const Store *store, int *ret_signal
         return 0;
 }
 
+/* Listeners behind signals and watch: those that take more, and where nothing failed a moment ago. */
+static nfds_t prepare_poll(const Portals *p, struct pollfd *fds, uint64_t *again) {
+        uint64_t now = now_usec();
+
+        for (size_t i = 0; i < p->n; i++) {
+                const Portal *portal = &p->items[i];
+                uint64_t until = portal->tried + AGAIN_USEC;
+                bool waits = portal->fd >= 0 && portal->failed && now < until;
+
+                fds[2 + i] = (struct pollfd){ .fd = waits || portal->n_connections >= CONNECTIONS_MAX
+                                                            ? -1
+                                                            : portal->fd,
+                                              .events = POLLIN };
+                if (waits && (!*again || until < *again))
+                        *again = until;
+        }
+        return 2 + p->n;
+}
+
+static int serve_once(Portals *p, int signals, int watch, bool *end, ArrayError *error) {
+        struct pollfd fds[2 + ELEMENTS(p->items)] = { { .fd = signals, .events = POLLIN },
+                                                      { .fd = watch, .events = POLLIN } };
+        uint64_t again = look(p), now;
+        struct signalfd_siginfo info;
+        char events[4096];
+        nfds_t n = prepare_poll(p, fds, &again);
+
+        now = now_usec();
+        if (poll(fds, n, again ? (int)((again > now ? again - now : 0) / USEC_PER_MSEC) + 1 : -1) < 0)
+                return errno == EINTR ? 0 : array_fail(error, -errno, "%s", strerror(errno));
+        while (read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+                *end = *end || info.ssi_signo != SIGCHLD;
+        while (read(watch, events, sizeof(events)) > 0)
+                ;
+        reap(p);
+        for (size_t i = 0; i + 2 < n; i++)
+                if (fds[2 + i].fd >= 0 && fds[2 + i].revents)
+                        accept_some(p, i);
+        return 0;
+}
+
 int portal_serve(const Settings *settings, const Store *store, ArrayError *error) {
         _cleanup_(closep) int signals = -1, watch = -1;
         Portals *p = calloc(1, sizeof(*p));
@@ -231,23 +384,8 @@ int portal_serve(const Settings *settings, const Store *store, ArrayError *error
                 return array_fail(error, -ENOMEM, "out of memory");
         *p = (Portals){ .settings = settings, .store = store };
         r = prepare(settings, store, &signals, &watch, error);
-        while (r == 0 && !end) {
-                struct pollfd fds[] = { { .fd = signals, .events = POLLIN },
-                                        { .fd = watch, .events = POLLIN } };
-                uint64_t again = look(p), now = now_usec();
-                struct signalfd_siginfo info;
-                char events[4096];
-
-                if (poll(fds, ELEMENTS(fds),
-                         again ? (int)((again > now ? again - now : 0) / USEC_PER_MSEC) + 1 : -1) < 0 &&
-                    errno != EINTR)
-                        r = array_fail(error, -errno, "%s", strerror(errno));
-                while (read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
-                        end = end || info.ssi_signo != SIGCHLD;
-                while (read(watch, events, sizeof(events)) > 0)
-                        ;
-                reap(p);
-        }
+        while (r == 0 && !end)
+                r = serve_once(p, signals, watch, &end, error);
         end_all(p);
         free(p);
         return r;

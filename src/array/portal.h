@@ -2,10 +2,9 @@
 #pragma once
 
 /*
- * The portals of an array: for each host two servers of nbdkit, one over what it may write to, one over what
- * it may read
+ * The portals of an array: for each host two, one over what it may write to, one over what it may read
  *
- * They end with vss-array serve, however that ends. One that ends by itself is started again.
+ * Each connection is served by an nbdkit of its own, which ends with vss-array serve, however that ends.
  */
 
 #include "array/settings.h"

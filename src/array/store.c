@@ -6,16 +6,20 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include "array/store.h"
 #include "providers/common/info.h"
 #include "util/clock.h"
 
 #define LOCK_USEC (10 * USEC_PER_SEC)
+#define CUT_MSEC 5000
 #define ARRAY_INFO "array"
 
 DEFINE_CLEANUP(DIR *, closedir)
@@ -254,4 +258,61 @@ int store_is_open(int data_fd, bool *ret_open) {
                 if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && strcmp(entry->d_name, own) != 0)
                         *ret_open = process_has(entry->d_name, &wanted);
         return 0;
+}
+
+/* Does it serve @host? Its words say so. */
+static bool is_server_of(const Store *store, const char *host, const char *pid) {
+        char path[300], text[4096], links[4096];
+        _cleanup_(closep) int fd = -1;
+        ssize_t n;
+
+        (void)snprintf(links, sizeof(links), "dir=%s/hosts/%s/", store->path, host);
+        (void)snprintf(path, sizeof(path), "/proc/%s/cmdline", pid);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+        if (n <= 0)
+                return false;
+        text[n] = '\0';
+        if (strcmp(text, "nbdkit") != 0)
+                return false;
+        for (const char *word = text; word < text + n; word += strlen(word) + 1)
+                if (strncmp(word, links, strlen(links)) == 0)
+                        return true;
+        return false;
+}
+
+/* Return: 0, or -ETIMEDOUT if it does not end. */
+static int end_server(int pidfd) {
+        struct pollfd wait = { .fd = pidfd, .events = POLLIN };
+
+        if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+                return -errno;
+        return poll(&wait, 1, CUT_MSEC) == 1 ? 0 : -ETIMEDOUT;
+}
+
+int store_cut(const Store *store, const char *host, int data_fd, ArrayError *error) {
+        _cleanup_(closedirp) DIR *dir = opendir("/proc");
+        struct dirent *entry;
+        struct stat wanted;
+        int r = 0;
+
+        if (!dir || fstat(data_fd, &wanted) < 0)
+                return array_fail(error, -errno, "who has it open cannot be found: %s", strerror(errno));
+        while (r == 0 && (entry = readdir(dir))) {
+                _cleanup_(closep) int pidfd = -1;
+                int pid = (int)strtol(entry->d_name, NULL, 10);
+
+                if (pid <= 0 || !is_server_of(store, host, entry->d_name))
+                        continue;
+                /* The number may have become another's: so it is held before the last look. */
+                pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+                if (pidfd < 0 || !is_server_of(store, host, entry->d_name) ||
+                    !process_has(entry->d_name, &wanted))
+                        continue;
+                r = end_server(pidfd);
+                if (r < 0)
+                        r = array_fail(error, r, "%s has it open by process %d, which does not end: %s",
+                                       host, pid, strerror(-r));
+        }
+        return r;
 }

@@ -74,6 +74,8 @@ void store_mask(const Store *store, const char *host, const char *name);
 
 /* Has any process the bytes open? Looked up among all processes' descriptors. */
 int store_is_open(int data_fd, bool *ret_open);
+/* Ends the connections by which @host has the bytes open: masking alone keeps it from opening them anew. */
+int store_cut(const Store *store, const char *host, int data_fd, ArrayError *error);
 
 /* The identity beside the bytes of LUN, copy or host. */
 int store_read_info(int parent_fd, const char *name, vss_value **ret_info);
