@@ -48,35 +48,6 @@ vss_value *import_writer_metadata(const Backup *backup) {
 
 /* ---- where the volumes are to be seen ---- */
 
-/* Step by step, since a view is not built through symbolic links. */
-static int make_directory(Backup *backup, const char *path) {
-        _cleanup_(closep) int parent = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        _cleanup_(freep) char *copy = strdup(path);
-        char *end = copy;
-
-        if (!copy)
-                return -ENOMEM;
-        while (parent >= 0 && *end) {
-                char *name = end + 1;
-                int fd;
-
-                end = name + strcspn(name, "/");
-                *end = '\0';
-                if (*name && mkdirat(parent, name, 0755) < 0 && errno != EEXIST)
-                        return -errno;
-                if (*name && errno != EEXIST && strings_add(&backup->made, copy) < 0)
-                        return -ENOMEM;
-                fd = openat(parent, *name ? name : ".", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-                if (fd < 0)
-                        return -errno;
-                (void)close(parent);
-                parent = fd;
-                *end = path[end - copy];
-                errno = 0;
-        }
-        return parent < 0 ? -errno : 0;
-}
-
 static bool lies_in_another(const Backup *backup, const BackupVolume *volume) {
         for (size_t i = 0; i < backup->n_volumes; i++)
                 if (strcmp(backup->volumes[i].target, volume->target) != 0 &&
@@ -98,8 +69,7 @@ static int make_targets(Backup *backup) {
                                 "every command here needs it");
                 if (lies_in_another(backup, volume))
                         continue;
-                errno = 0;
-                r = make_directory(backup, volume->target);
+                r = import_places_make(&backup->places, volume->target);
                 if (r < 0)
                         return cli_error_remedy(
                                 backup->cli, VSS_E_UNEXPECTED, volume->target,
@@ -112,12 +82,6 @@ static int make_targets(Backup *backup) {
                                 strerror(-r));
         }
         return EXIT_DONE;
-}
-
-static void remove_targets(Backup *backup) {
-        for (size_t i = backup->made.n; i > 0; i--)
-                (void)rmdir(backup->made.items[i - 1]);
-        strings_clear(&backup->made);
 }
 
 /* ---- what the documents say ---- */
@@ -329,7 +293,7 @@ static vss_result delete_copies(Backup *backup, bool wait, vss_value **ret_resul
 
 static void forget(Backup *backup) {
         backup->session = vss_session_release(backup->session);
-        remove_targets(backup);
+        import_places_remove(&backup->places);
 }
 
 int import_end(Backup *backup) {

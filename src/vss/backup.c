@@ -41,7 +41,7 @@ void backup_clear(Backup *backup) {
         strings_clear(&backup->system_live);
         strings_clear(&backup->read_live);
         strings_clear(&backup->devices);
-        strings_clear(&backup->made);
+        import_places_remove(&backup->places);
         backup->writers = vss_value_free(backup->writers);
         selection_clear(&backup->selection);
         backup->plan = vss_value_free(backup->plan);

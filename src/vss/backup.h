@@ -5,6 +5,7 @@
  * A backup as the contract wants it: what `vss create` and `vss exec` have in common
  */
 
+#include "vss/import-places.h"
 #include "vss/metadata.h"
 #include "vss/options.h"
 #include "vss/selection.h"
@@ -82,7 +83,7 @@ struct Backup {
         Strings wanted;      /* these, and those of the components chosen */
         Strings system_live; /* /dev /proc /sys /run /tmp */
         Strings devices;     /* mount points of devices of this machine */
-        Strings made;        /* directories for the time of the backup, where the imported copies are seen */
+        ImportPlaces places; /* where the imported copies are seen */
         Strings read_live;   /* volumes that are to be read, and that no provider takes */
         vss_value *writers;  /* their metadata */
         Selection selection;

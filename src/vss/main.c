@@ -9,6 +9,7 @@
 #include "config.h"
 #include "vss/here.h"
 #include "vss/host-verb.h"
+#include "vss/import-places.h"
 #include "vss/options.h"
 #include "vss/output.h"
 #include "vss/verb.h"
@@ -152,6 +153,8 @@ static int run(Cli *cli, int argc, char **argv) {
                 return cli_out_of_memory(cli);
         memcpy(words, argv + 1, (size_t)argc * sizeof(*words));
         cli->words = words;
+        if (!cli->host && geteuid() == 0)
+                import_places_sweep();
         if (!cli->host || here_knows(cli->verb)) {
                 status = cli->verb->run(cli, argc - 1, argv + 1);
                 if (status != EXIT_DONE || !cli->host)
