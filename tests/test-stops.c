@@ -3,10 +3,10 @@
 /*
  * A build without test hooks stops nowhere, whatever its environment says
  *
- *      test-stops HOOKS VSSD VSS-HOLD VSSD-WITH VSS-HOLD-WITH
+ *      test-stops HOOKS VSSD VSS-HOLD VSSD-WITH VSS-HOLD-WITH VSS-BRIDGE
  *
  * The names of the variables are looked for in the programs themselves. HOOKS is what the build was told;
- * the last two files have the stops in every build, and show that they are found where they are.
+ * the two files WITH have the stops in every build, and show that they are found where they are.
  */
 
 #include <sys/stat.h>
@@ -15,6 +15,7 @@
 
 #define SERVICE_STOP "VSSD_STOP_AT"
 #define HOLD_STOP "VSS_HOLD_STOP_AT"
+#define SILENCE "LINUXVSS_LINK_SILENCE"
 #define FILE_SIZE_MAX (64 * 1024 * 1024)
 
 /* Return: is it in the file? 1, 0, -errno */
@@ -38,9 +39,9 @@ static int file_contains(const char *path, const char *needle) {
 }
 
 int main(int argc, char **argv) {
-        bool hooks = argc == 6 && strcmp(argv[1], "true") == 0;
+        bool hooks = argc == 7 && strcmp(argv[1], "true") == 0;
 
-        if (argc != 6)
+        if (argc != 7)
                 return 2;
         expect_int("stops of the service are found where they are", file_contains(argv[4], SERVICE_STOP), 1);
         expect_int("stops of the hold are found where they are", file_contains(argv[5], HOLD_STOP), 1);
@@ -50,5 +51,8 @@ int main(int argc, char **argv) {
                    file_contains(argv[2], SERVICE_STOP), hooks);
         expect_int("the hold that is installed has no stops", file_contains(argv[3], HOLD_STOP), 0);
         expect_int("nor those of the service", file_contains(argv[3], SERVICE_STOP), 0);
+        expect_int("the bridge's program is looked at", file_contains(argv[6], "vss-brdg"), 1);
+        expect_int(hooks ? "a link's silence can be shortened, for tests" : "a link's silence is what it is",
+                   file_contains(argv[6], SILENCE), hooks);
         return test_end();
 }

@@ -44,6 +44,7 @@ typedef struct Relay {
         Queue received, sending;
         RelayStream streams[STREAMS];
         uint64_t heard_usec, said_usec;
+        uint64_t silence_usec, ping_usec; /* RELAY_SILENCE_USEC, RELAY_PING_USEC */
         bool draining; /* who writes has ended: what sources have is sent, and then they are at their end */
         int (*control)(void *userdata, Frame *frame);
         void *userdata;
