@@ -419,6 +419,8 @@ int image_attach(const char *state_dir, const char *id, const ImageSource *sourc
         }
         if (r == 0)
                 r = attach(&chain, source, flags, found, error);
+        if (r == 0)
+                (void)image_device_read_ahead(found);
         device = r == 0 ? strdup(found) : NULL;
         if (r == 0 && !device)
                 r = fail(error, -ENOMEM, "out of memory");

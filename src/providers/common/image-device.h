@@ -39,3 +39,5 @@ bool image_nbd_is_served(const char *device);
 /* -EBUSY: it is mounted. */
 int image_device_is_free(const char *device);
 int image_device_set_read_only(const char *device, bool read_only);
+/* Whoever reads a file from end to end has the next requests under way already. */
+int image_device_read_ahead(const char *device);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -88,6 +89,14 @@ static off_t size_of(const char *path) {
         return fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
 }
 
+/* In sectors. */
+static unsigned long read_ahead_of(const char *path) {
+        _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+        unsigned long sectors = 0;
+
+        return fd < 0 || ioctl(fd, BLKRAGET, &sectors) < 0 ? 0 : sectors;
+}
+
 static void test_attach(void) {
         ImageSource part = served;
         char first[64];
@@ -95,6 +104,7 @@ static void test_attach(void) {
         expect_int("attach", attach_as("one", &served, 0), 0);
         (void)snprintf(first, sizeof(first), "%s", device);
         expect_int("it has the size of the image", size_of(first), IMAGE_SIZE);
+        expect_true("two megabytes are read ahead", read_ahead_of(first) >= 4096);
         expect_true("what is in the image is in the device", get(first, 4096, "begin"));
         expect_true("what is written to the device", put(first, 8192, "written"));
         expect_true("is in the image", get(IMAGE, 8192, "written"));
