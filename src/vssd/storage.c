@@ -289,6 +289,11 @@ static void call_revert(void *userdata) {
                 failure_set_first(&work->failure, VSS_E_REVERT_IN_PROGRESS, provider->name,
                                   "%s is being reverted already.",
                                   vss_value_get_string(work->result, "volume", ""));
+        else if (!value_contains(vss_value_get(provider->info, "capabilities"), "revert-to-snapshot"))
+                failure_set_first(&work->failure, VSS_E_NOT_SUPPORTED, provider->name,
+                                  "%s does not revert volumes: copy back what you need from shadow copy %s, "
+                                  "or see what the manual page of the provider says of reverting.",
+                                  provider->name, work->subject);
         if (work->failure.code < 0) {
                 work_done(work);
                 return;
