@@ -119,7 +119,8 @@ static void test_bad_settings(void) {
                 { "[Cluster]\nPool=a@b\n", 2 },
                 { "[Cluster]\nPool=a/\n", 2 },
         };
-        char many[17 * 11 + 1] = "";
+        static const char header[] = "[Cluster]\n";
+        char many[(CLUSTERS_MAX + 1) * (sizeof(header) - 1) + 1] = "";
         Settings settings = { .n_clusters = 9 };
         ConfError error;
 
@@ -129,7 +130,7 @@ static void test_bad_settings(void) {
                 expect_true("and a reason", *error.message);
         }
         for (size_t i = 0; i <= CLUSTERS_MAX; i++)
-                strcat(many, "[Cluster]\n");
+                memcpy(many + i * (sizeof(header) - 1), header, sizeof(header));
         expect_true("one cluster too many", read_text(many, &error, &settings) < 0);
         expect_int("none of it is taken", settings.n_clusters, 9);
 }
