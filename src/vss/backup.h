@@ -36,10 +36,10 @@ typedef struct BackupOptions {
         Strings live;             /* --live, resolved: what lies there need not join the set */
         const ExactVolume *exact; /* these volumes, instead of the paths */
         size_t n_exact;
-        bool partial_files; /* parts of files may be named by their writers */
-        bool mounts_apart;  /* what is mounted below the paths and lies on no device is not missed */
+        bool partial_files;     /* parts of files may be named by their writers */
+        bool mounts_apart;      /* what is mounted below the paths and lies on no device is not missed */
         const Metadata *import; /* of a set that another machine made: it is not made here, but imported */
-        bool live_too;      /* what no provider takes is not in the set, and no failure */
+        bool live_too;          /* what no provider takes is not in the set, and no failure */
         /* Once the components are chosen, before the writers prepare; may be NULL. Return: an exit status.
          */
         int (*chosen)(void *userdata, Backup *backup);
