@@ -6,7 +6,8 @@
  *   bench-probe ENGINE WHERE
  *
  * Commits something small, waits a millisecond, and again. A line on standard input asks for the slowest
- * commit since the last, in microseconds (one under way included), and how many there were.
+ * commit since the last, in microseconds (one under way included), how many there were, and when the slowest
+ * began (CLOCK_MONOTONIC).
  *
  *   postgresql  a connection string; table probe(n)        mariadb   a socket; table bench.probe(n)
  *   redis       a socket; key probe                         openldap  URL,DN
@@ -46,9 +47,17 @@ typedef struct Client {
         const ProbeEngine *engine;
         void *connection;
         _Atomic uint64_t began; /* the one under way; 0: none */
-        _Atomic uint64_t longest, n;
+        pthread_mutex_t mutex; /* of what comes next */
+        uint64_t longest, longest_began, n;
         _Atomic bool failed;
 } Client;
+
+static void note_slowest(Client *client, uint64_t began, uint64_t took) {
+        if (took <= client->longest)
+                return;
+        client->longest = took;
+        client->longest_began = began;
+}
 
 static void *work(void *userdata) {
         const struct timespec pause = { .tv_nsec = PAUSE_NSEC };
@@ -61,26 +70,31 @@ static void *work(void *userdata) {
                 if (!client->engine->commit(client->connection, n))
                         client->failed = true;
                 took = now_usec() - began;
-                client->longest = MAX(client->longest, took);
+                (void)pthread_mutex_lock(&client->mutex);
+                note_slowest(client, began, took);
                 client->began = 0;
                 client->n++;
+                (void)pthread_mutex_unlock(&client->mutex);
                 (void)nanosleep(&pause, NULL);
         }
         return NULL;
 }
 
 static void answer(Client *client) {
-        uint64_t began = client->began, longest = atomic_exchange(&client->longest, 0),
-                 n = atomic_exchange(&client->n, 0);
+        uint64_t began;
 
+        (void)pthread_mutex_lock(&client->mutex);
+        began = client->began;
         if (began > 0)
-                longest = MAX(longest, now_usec() - began);
-        printf("%" PRIu64 " %" PRIu64 "\n", longest, n);
+                note_slowest(client, began, now_usec() - began);
+        printf("%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", client->longest, client->n, client->longest_began);
+        client->longest = client->n = 0;
+        (void)pthread_mutex_unlock(&client->mutex);
         (void)fflush(stdout);
 }
 
 int main(int argc, char *argv[]) {
-        Client client = { 0 };
+        Client client = { .mutex = PTHREAD_MUTEX_INITIALIZER };
         pthread_t thread;
         char line[16];
 

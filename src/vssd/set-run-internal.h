@@ -101,7 +101,8 @@ void set_run_call_writer(SetRun *run, SetWriter *writer, const char *member, uin
 /* Why is in its failure. @late: it did not answer, and may still do something. */
 void set_run_writer_failed(SetRun *run, SetWriter *writer, bool late);
 
-/* set-run-recovery.c: from PreFinal to PostFinal */
+/* set-run-recovery.c: from PreFinal to PostFinal; before all that, who will need it */
+void set_run_foresee(SetRun *run);
 void set_run_open_copies(SetRun *run);
 void set_run_post_writers(SetRun *run);
 void set_run_exclude(SetRun *run);

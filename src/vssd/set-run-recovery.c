@@ -77,11 +77,34 @@ static const vss_value *excludes_of(const SetWriter *writer) {
         return vss_value_get(writer->participant->info, "excludes-from-snapshot");
 }
 
+static SetVolume *find_exclude(Set *set, const vss_value *exclude) {
+        return set_find_device(set, (uint64_t)vss_value_get_integer(exclude, "device", 0));
+}
+
 static bool needs_to_write(const Set *set, const SetWriter *writer) {
         bool needs = vss_value_count(excludes_of(writer)) > 0;
 
         set_each_component(set, writer, check_flags, &needs);
         return needs;
+}
+
+/* Those it has, and @more. */
+static int set_attributes(SetRun *run, SetVolume *volume, unsigned more, CallAnswered answered) {
+        int64_t attributes = vss_value_get_integer(volume->properties, "attributes", 0) | (int64_t)more;
+        _cleanup_value_ vss_value *properties = vss_value_new_dict();
+        _cleanup_message_ sd_bus_message *m = NULL;
+        int r;
+
+        if (!properties || vss_value_set_integer(properties, "attributes", attributes) < 0)
+                return -ENOMEM;
+        r = participant_message(volume->provider, "SetSnapshotProperty", &m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", volume->id);
+        if (r >= 0)
+                r = marshal_append_dict(m, properties);
+        return r < 0 ? r
+                     : calls_add(&run->calls, volume->provider, m, run->manager->settings.provider_usec,
+                                 answered, volume);
 }
 
 static Handover *handover_new(SetRun *run, SetWriter *writer) {
@@ -95,6 +118,70 @@ static Handover *handover_new(SetRun *run, SetWriter *writer) {
         run->handovers = handover;
         set_each_component(run->set, writer, add_volumes_of, handover);
         return handover;
+}
+
+/*
+ * Foreseeing it
+ *
+ * A copy that somebody will write to has that mark in its identity. It gets it before it is made, so that
+ * its provider can make all others what they are to be at once: to make one read-only afterwards costs a
+ * btrfs file system a commit, and all who write to it the time of that.
+ */
+
+static void foresee_files(void *userdata, const SetWriter *writer, const vss_value *component) {
+        const SetRun *run = userdata;
+        const vss_value *files = vss_value_get(component, "files");
+
+        for (size_t i = 0; i < vss_value_count(files); i++) {
+                SetVolume *volume = set_find_files(run->set, vss_value_at(files, i));
+
+                if (volume)
+                        volume->foreseen = true;
+        }
+}
+
+static void foresee_excludes(SetRun *run, const SetWriter *writer) {
+        const vss_value *excludes = excludes_of(writer);
+
+        for (size_t i = 0; i < vss_value_count(excludes); i++) {
+                SetVolume *volume = find_exclude(run->set, vss_value_at(excludes, i));
+
+                if (volume)
+                        volume->foreseen = true;
+        }
+}
+
+/* If it was not taken, the mark comes as late as where nothing was foreseen. */
+static void on_foreseen(void *userdata, const CallAnswer *answer) {
+        SetRun *run = userdata;
+        SetVolume *volume = answer->cookie;
+
+        volume->foreseen = answer->result >= 0;
+        if (answer->late) {
+                participant_kill(answer->participant, answer->message);
+                failure_set_first(&run->failure, answer->result, answer->participant->name, "%s",
+                                  answer->message);
+        }
+}
+
+void set_run_foresee(SetRun *run) {
+        if (run->options.mode == SET_MODE_LEASE || run->set->context & NO_WINDOW)
+                return;
+        for (size_t i = 0; i < run->set->n_writers; i++) {
+                const SetWriter *writer = &run->set->writers[i];
+
+                if (writer->takes_part && writer->failure.code >= 0)
+                        foresee_excludes(run, writer);
+                if (is_called(writer) && needs_to_write(run->set, writer))
+                        set_each_component(run->set, writer, foresee_files, run);
+        }
+        for (size_t i = 0; i < run->set->n_volumes; i++) {
+                SetVolume *volume = &run->set->volumes[i];
+
+                if (volume->foreseen)
+                        volume->foreseen = set_attributes(run, volume, VSS_VOLSNAP_ATTR_AUTORECOVER,
+                                                          on_foreseen) >= 0;
+        }
 }
 
 /* Opening the copies */
@@ -111,8 +198,8 @@ static bool is_own(const SetRun *run, const Handed *handed) {
         return handed >= run->own && handed < run->own + ELEMENTS(run->own);
 }
 
-/* On the original's device lies what was copied file by file; then the directory that is mounted must be another one than
- * the volume's. */
+/* On the original's device lies what was copied file by file; then the directory that is mounted must be
+ * another one than the volume's. */
 static bool leads_to_original(const SetVolume *volume, const struct stat *mounted) {
         struct stat st;
 
@@ -203,8 +290,7 @@ static void open_own(SetRun *run, const SetWriter *writer) {
         const vss_value *excludes = excludes_of(writer);
 
         for (size_t i = 0; i < vss_value_count(excludes); i++) {
-                uint64_t device = (uint64_t)vss_value_get_integer(vss_value_at(excludes, i), "device", 0);
-                SetVolume *volume = set_find_device(run->set, device);
+                SetVolume *volume = find_exclude(run->set, vss_value_at(excludes, i));
                 size_t index = volume ? (size_t)(volume - run->set->volumes) : 0;
                 bool there = !volume;
 
@@ -474,24 +560,13 @@ static void on_marked(void *userdata, const CallAnswer *answer) {
                             answer->participant->name, answer->message);
 }
 
-static void mark(SetRun *run, const SetVolume *volume) {
-        _cleanup_value_ vss_value *properties = vss_value_new_dict();
-        _cleanup_message_ sd_bus_message *m = NULL;
+/* It has the mark already if that was foreseen, and loses it if nobody could write to it after all. */
+static void mark(SetRun *run, SetVolume *volume) {
         int r;
 
-        if (!vss_value_get_boolean(volume->properties, "auto-recovery", false))
+        if (vss_value_get_boolean(volume->properties, "auto-recovery", false) == volume->foreseen)
                 return;
-        r = vss_value_set_integer(properties, "attributes",
-                                  vss_value_get_integer(volume->properties, "attributes", 0)) < 0
-                    ? -ENOMEM
-                    : participant_message(volume->provider, "SetSnapshotProperty", &m);
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", volume->id);
-        if (r >= 0)
-                r = marshal_append_dict(m, properties);
-        if (r >= 0)
-                r = calls_add(&run->calls, volume->provider, m, run->manager->settings.provider_usec,
-                              on_marked, NULL);
+        r = set_attributes(run, volume, 0, on_marked);
         if (r < 0)
                 log_warning("%s cannot be called: %s", volume->provider->name, strerror(-r));
 }

@@ -380,6 +380,7 @@ static void carry_out(SetRun *run, SetStep step) {
         switch (step) {
         case SET_STEP_PREPARE_SNAPSHOT:
                 set_run_prepare_writers(run);
+                set_run_foresee(run);
                 break;
         case SET_STEP_END_PREPARE:
                 call_providers(run, "EndPrepareSnapshots", settings->provider_usec);

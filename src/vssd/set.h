@@ -27,6 +27,7 @@ typedef struct SetVolume {
         bool only_components; /* see LevelVolume */
         bool no_copy;
         bool attached;
+        bool foreseen; /* somebody will write to it before it is complete, and its provider knows */
         bool deleted; /* by order, since the set stands */
         int instant;  /* see LevelVolume */
         int target;   /* index among the hold's targets; -1: none */

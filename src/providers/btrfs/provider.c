@@ -335,11 +335,13 @@ static vss_result set_snapshot_property(vss_provider_call *call, const char *sna
         int r;
 
         /* What is kept in memory is written at the end of the set. */
-        if (making && info_merge(making->info, properties, "btrfs") < 0)
-                return fail(call, snapshot_id, "", -ENOMEM);
+        if (making)
+                return info_merge(making->info, properties, "btrfs") < 0
+                               ? fail(call, snapshot_id, "", -ENOMEM)
+                               : VSS_S_OK;
         result = find(call, snapshot_id, &found);
         if (result < 0)
-                return making ? VSS_S_OK : result;
+                return result;
         r = store_merge(found.store_fd, snapshot_id, properties);
         if (r == -ENOSPC || r == -EDQUOT)
                 return vss_provider_call_fail(call, VSS_E_INSUFFICIENT_STORAGE, "%s is full",
@@ -350,6 +352,7 @@ static vss_result set_snapshot_property(vss_provider_call *call, const char *sna
 static vss_result open_snapshot(vss_provider_call *call, const char *snapshot_id, bool writable,
                                 int *ret_mount_fd) {
         _cleanup_(found_done) Found found = { .store_fd = -1 };
+        BtrfsProvider *p = vss_provider_call_userdata(call);
         _cleanup_(closep) int fd = -1;
         bool read_only = true;
         vss_result result;
@@ -367,7 +370,11 @@ static vss_result open_snapshot(vss_provider_call *call, const char *snapshot_id
         if (btrfs_util_subvolume_id_fd(fd, &id) != BTRFS_UTIL_OK ||
             btrfs_util_get_subvolume_read_only_fd(fd, &read_only) != BTRFS_UTIL_OK)
                 return fail(call, snapshot_id, "its subvolume cannot be examined", negative_errno());
-        if (writable && read_only)
+        if (writable && read_only && set_find(p->set, snapshot_id)) {
+                /* Nobody had said so before it was made. */
+                if (btrfs_util_set_subvolume_read_only_fd(fd, false) != BTRFS_UTIL_OK)
+                        return fail(call, snapshot_id, "cannot be made writable", negative_errno());
+        } else if (writable && read_only)
                 return vss_provider_call_fail(
                         call, VSS_E_NOT_SUPPORTED,
                         "shadow copy %s is complete and read-only; it can be written to only "

@@ -258,6 +258,13 @@ static void stay_away(Meeting *meeting) {
                 open_meeting(meeting);
 }
 
+/* One that is made read-only later costs the file system a commit more. */
+static int flags_of(const Copy *copy) {
+        int64_t attributes = vss_value_get_integer(copy->info, "attributes", 0);
+
+        return attributes & (int64_t)VSS_VOLSNAP_ATTR_AUTORECOVER ? 0 : BTRFS_UTIL_CREATE_SNAPSHOT_READ_ONLY;
+}
+
 static void job_run(Job *job) {
         if (job->meeting)
                 meet(job->meeting);
@@ -266,8 +273,8 @@ static void job_run(Job *job) {
 
                 if (copy->on != job->on || (job->only && job->only != copy))
                         continue;
-                if (btrfs_util_create_snapshot_fd2(copy->source_fd, copy->dir_fd, STORE_SNAPSHOT, 0, NULL,
-                                                   NULL) != BTRFS_UTIL_OK)
+                if (btrfs_util_create_snapshot_fd2(copy->source_fd, copy->dir_fd, STORE_SNAPSHOT,
+                                                   flags_of(copy), NULL, NULL) != BTRFS_UTIL_OK)
                         copy->error = negative_errno();
         }
 }
@@ -352,6 +359,7 @@ int set_commit(Set *set, const Copy **ret_copy) {
 static int finish_copy(Copy *copy) {
         _cleanup_(closep) int fd = -1;
         struct btrfs_util_subvolume_info subvolume;
+        bool read_only;
         char uuid[VSS_ID_SIZE];
         vss_value *own;
         int r;
@@ -359,7 +367,8 @@ static int finish_copy(Copy *copy) {
         r = store_open_snapshot(copy->on->store_fd, copy->id, &fd);
         if (r < 0)
                 return r;
-        if (btrfs_util_set_subvolume_read_only_fd(fd, true) != BTRFS_UTIL_OK ||
+        if (btrfs_util_get_subvolume_read_only_fd(fd, &read_only) != BTRFS_UTIL_OK ||
+            (!read_only && btrfs_util_set_subvolume_read_only_fd(fd, true) != BTRFS_UTIL_OK) ||
             btrfs_util_subvolume_info_fd(fd, 0, &subvolume) != BTRFS_UTIL_OK)
                 return negative_errno();
         copy->transaction = subvolume.otransid;

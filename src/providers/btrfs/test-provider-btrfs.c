@@ -10,145 +10,10 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include "providers/btrfs/provider.h"
-#include "providers/btrfs/store.h"
-#include "providers/common/fake-call.h"
-#include "providers/common/info.h"
-#include "providers/common/test-disk.h"
-#include "util/clock.h"
+#include "providers/btrfs/test-btrfs-rig.h"
 #include "util/test.h"
 
-#define ROOT "/mnt"
-#define SET "5e700000-0000-4000-8000-000000000001"
-#define SET_2 "5e700000-0000-4000-8000-000000000002"
-#define ID_A "aaaaaaaa-0000-4000-8000-00000000000a"
-#define ID_B "bbbbbbbb-0000-4000-8000-00000000000b"
-#define ID_C "cccccccc-0000-4000-8000-00000000000c"
-#define STORE ROOT "/top/" STORE_NAME
-
-static const char *const mkfs[] = { "mkfs.btrfs", "-q", "-f", NULL };
 static const char *const mkfs_small[] = { "mkfs.btrfs", "-q", "-f", "-M", "-m", "single", NULL };
-
-static BtrfsProvider provider;
-static vss_provider_call call = { .userdata = &provider };
-static const struct vss_provider *const p = &btrfs_provider;
-
-typedef struct Volume {
-        struct vss_volume volume;
-        int fd;
-} Volume;
-
-static void volume_done(Volume *v) {
-        closep(&v->fd);
-}
-
-#define _cleanup_volume_ _cleanup_(volume_done)
-
-static Volume volume_at(const char *path, const char *mount_point) {
-        int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-        return (Volume){ .fd = fd,
-                         .volume = { .size = sizeof(struct vss_volume),
-                                     .fd = fd,
-                                     .path = path,
-                                     .mount_point = mount_point,
-                                     .mount_root = "/",
-                                     .source = "none",
-                                     .fs_type = "btrfs" } };
-}
-
-static vss_result begin(const char *set, const char *id, const char *path) {
-        _cleanup_value_ vss_value *properties = vss_value_new_dict();
-        _cleanup_volume_ Volume v = volume_at(path, path);
-
-        (void)vss_value_set_string(properties, "id", id);
-        (void)vss_value_set_string(properties, "set", set);
-        (void)vss_value_set_string(properties, "volume", path);
-        (void)vss_value_set_integer(properties, "context", VSS_CTX_APP_ROLLBACK);
-        return p->begin_prepare_snapshot(&call, set, id, &v.volume, properties);
-}
-
-static vss_result end_prepare(const char *set) {
-        _cleanup_value_ vss_value *results = vss_value_new_dict();
-        vss_result result = p->end_prepare_snapshots(&call, set, results);
-
-        expect_int("no device is cut", (int64_t)vss_value_count(results), 0);
-        return result;
-}
-
-/* From end of prepare to the end. @ret_results may be NULL. */
-static vss_result finish(const char *set, vss_value **ret_results) {
-        _cleanup_value_ vss_value *results = vss_value_new_dict();
-        vss_result r;
-
-        r = end_prepare(set);
-        if (r == VSS_S_OK)
-                r = p->commit_snapshots(&call, set);
-        if (r == VSS_S_OK)
-                r = p->post_final_commit_snapshots(&call, set, results);
-        if (r == VSS_S_OK && ret_results)
-                *ret_results = TAKE_PTR(results);
-        return r;
-}
-
-static vss_result make(const char *set, const char *id, const char *path) {
-        vss_result r;
-
-        r = begin(set, id, path);
-        return r == VSS_S_OK ? finish(set, NULL) : r;
-}
-
-/* The state that query tells of a copy; NULL if it tells of none. */
-static const char *state_of(const char *id) {
-        static char state[64];
-        _cleanup_value_ vss_value *list = vss_value_new_list();
-
-        if (p->query(&call, list) != VSS_S_OK)
-                return "query failed";
-        for (size_t i = 0; i < vss_value_count(list); i++) {
-                const vss_value *info = vss_value_at(list, i);
-
-                if (strcmp(vss_value_get_string(info, "id", ""), id) == 0) {
-                        (void)snprintf(state, sizeof(state), "%s",
-                                       vss_value_get_string(info, "state", "none"));
-                        return state;
-                }
-        }
-        return NULL;
-}
-
-static bool exists(const char *path) {
-        return faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-/* Attaches a copy at ROOT/copy. */
-static bool attach(const char *id, bool writable) {
-        _cleanup_(closep) int fd = -1;
-
-        return p->open_snapshot(&call, id, writable, &fd) == VSS_S_OK &&
-               (mkdir(ROOT "/copy", 0700) == 0 || errno == EEXIST) &&
-               move_mount(fd, "", AT_FDCWD, ROOT "/copy", MOVE_MOUNT_F_EMPTY_PATH) == 0;
-}
-
-static void detach(void) {
-        if (umount2(ROOT "/copy", MNT_DETACH) < 0)
-                expect_true("unmount the copy", false);
-}
-
-static bool subvolume(const char *path) {
-        return btrfs_util_create_subvolume(path, 0, NULL, NULL) == BTRFS_UTIL_OK;
-}
-
-static bool prepare_disk(const TestDisk *disk) {
-        return test_disk_mount(disk, "btrfs", "subvolid=5", ROOT "/top") && subvolume(ROOT "/top/@a") &&
-               subvolume(ROOT "/top/@b") && subvolume(ROOT "/top/@a/nested") &&
-               mkdir(ROOT "/top/@a/dir", 0755) == 0 && subvolume(ROOT "/top/@a/dir/deep") &&
-               subvolume(ROOT "/top/@a/dir/deep/deeper") &&
-               test_disk_mount(disk, "btrfs", "subvol=@a", ROOT "/a") &&
-               test_disk_mount(disk, "btrfs", "subvol=@b", ROOT "/b") && mkdir(ROOT "/bound", 0755) == 0 &&
-               mount(ROOT "/a/dir", ROOT "/bound", NULL, MS_BIND, NULL) == 0 &&
-               test_write(ROOT "/a/file", "one") && test_write(ROOT "/b/file", "one");
-}
 
 static void test_supported(void) {
         static const struct {
@@ -413,72 +278,6 @@ static void test_top_level(void) {
         expect_int("nothing stays but the empty store, which can go", rmdir(STORE), 0);
 }
 
-/* One transaction for two subvolumes is luck, but it must be told exactly when it was so. */
-static void test_instants(void) {
-        unsigned shared = 0, wrong = 0, rounds = 20;
-        uint64_t longest = 0;
-
-        for (unsigned i = 0; i < rounds; i++) {
-                _cleanup_value_ vss_value *results = NULL, *list = vss_value_new_list();
-                int64_t transaction[2] = { 0 };
-                uint64_t began;
-
-                if (begin(SET, ID_A, ROOT "/a") < 0 || begin(SET, ID_B, ROOT "/b") < 0 ||
-                    end_prepare(SET) < 0)
-                        break;
-                began = now_usec();
-                if (p->commit_snapshots(&call, SET) < 0)
-                        break;
-                longest = MAX(longest, now_usec() - began);
-                results = vss_value_new_dict();
-                if (p->post_final_commit_snapshots(&call, SET, results) < 0 || p->query(&call, list) < 0)
-                        break;
-                for (size_t k = 0; k < vss_value_count(list); k++) {
-                        const vss_value *info = vss_value_at(list, k);
-                        bool b = strcmp(vss_value_get_string(info, "id", ""), ID_B) == 0;
-
-                        if (strcmp(vss_value_get_string(info, "set", ""), SET) == 0)
-                                transaction[b] = vss_value_get_integer(vss_value_get(info, "btrfs"),
-                                                                       "transaction", 0);
-                }
-                shared += transaction[0] == transaction[1];
-                wrong += (transaction[0] == transaction[1]) !=
-                         (vss_value_count(vss_value_at(vss_value_get(results, "one-instant"), 0)) == 2);
-                p->abort_snapshots(&call, SET);
-        }
-        printf("# %u of %u pairs shared one transaction; longest commit %" PRIu64 " us\n", shared, rounds,
-               longest);
-        expect_int("wrongly told", wrong, 0);
-        expect_int("nothing stays but the empty store, which can go", rmdir(STORE), 0);
-}
-
-static void test_many(void) {
-        _cleanup_value_ vss_value *results = NULL;
-        vss_result r = VSS_S_OK;
-        char path[64], id[VSS_ID_SIZE];
-        const vss_value *groups;
-        size_t n_transactions;
-        unsigned n;
-
-        for (n = 0; n <= VSS_VOLUMES_MAX && r == VSS_S_OK; n++) {
-                (void)snprintf(path, sizeof(path), ROOT "/b/s%u", n);
-                (void)snprintf(id, sizeof(id), "dddddddd-0000-4000-8000-%012u", n);
-                r = subvolume(path) ? begin(SET, id, path) : VSS_E_UNEXPECTED;
-        }
-        expect_int("the 65th volume", n, VSS_VOLUMES_MAX + 1);
-        expect_int("is refused", r, VSS_E_MAXIMUM_NUMBER_OF_SNAPSHOTS_REACHED);
-        expect_int("the 64 are made", finish(SET, &results), VSS_S_OK);
-        /* Many more than there are processors. */
-        groups = vss_value_get(results, "one-instant");
-        n_transactions = VSS_VOLUMES_MAX + vss_value_count(groups);
-        for (size_t i = 0; i < vss_value_count(groups); i++)
-                n_transactions -= vss_value_count(vss_value_at(groups, i));
-        printf("# %zu transactions for 64 copies\n", n_transactions);
-        expect_true("by far fewer transactions than copies", n_transactions < VSS_VOLUMES_MAX / 2);
-        p->abort_snapshots(&call, SET);
-        expect_int("and taken back", rmdir(STORE), 0);
-}
-
 static void fill(const char *directory) {
         static char block[4096];
         char path[64];
@@ -528,7 +327,8 @@ static void test_read_only(void) {
         struct vss_volume_support support = { .size = sizeof(support) };
         TestDisk disk;
 
-        if (!test_disk_make(&disk, 128u << 20, mkfs) || !test_disk_mount(&disk, "btrfs", NULL, ROOT "/ro")) {
+        if (!test_disk_make(&disk, 128u << 20, btrfs_mkfs) ||
+            !test_disk_mount(&disk, "btrfs", NULL, ROOT "/ro")) {
                 expect_true("a file system", false);
                 return;
         }
@@ -567,8 +367,6 @@ static void test_all(const TestDisk *disk) {
         test_crash();
         test_hostile();
         test_top_level();
-        test_instants();
-        test_many();
         test_full();
         test_read_only();
 }
@@ -584,7 +382,7 @@ int main(void) {
                 printf("1..0 # SKIP no mount namespace can be made here\n");
                 return 0;
         }
-        if (!test_disk_make(&disk, 512u << 20, mkfs) || !prepare_disk(&disk))
+        if (!test_disk_make(&disk, 512u << 20, btrfs_mkfs) || !prepare_disk(&disk))
                 expect_true("a btrfs file system to work on", false);
         else
                 test_all(&disk);

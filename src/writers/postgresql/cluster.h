@@ -51,7 +51,8 @@ typedef struct Cluster {
 
 typedef struct PgSettings {
         char user[64], database[64], slot[64];
-        bool checkpoint;
+        uint64_t checkpoint_beyond; /* that much log to be replayed, a checkpoint is made; UINT64_MAX: never
+                                     */
         char *directories[CLUSTERS_MAX];
         size_t n_directories;
 } PgSettings;

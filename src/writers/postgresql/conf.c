@@ -10,6 +10,13 @@
 #include "util/conf.h"
 #include "writers/postgresql/cluster.h"
 
+/*
+ * A checkpoint writes and flushes all that has changed in memory, in one go: for seconds every client of the
+ * machine's disks feels it. What it spares is some of the recovery, which takes seconds for that much of
+ * log.
+ */
+#define CHECKPOINT_AUTO (UINT64_C(256) << 20)
+
 void cluster_list_warn(ClusterList *list, const char *format, ...) {
         va_list args;
 
@@ -40,6 +47,19 @@ static bool is_slot_name(const char *value) {
         return value[strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
 }
 
+static bool take_checkpoint(PgSettings *settings, const char *value) {
+        bool always;
+
+        if (strcmp(value, "auto") == 0) {
+                settings->checkpoint_beyond = CHECKPOINT_AUTO;
+                return true;
+        }
+        if (conf_boolean(value, &always) < 0)
+                return false;
+        settings->checkpoint_beyond = always ? 0 : UINT64_MAX;
+        return true;
+}
+
 static bool take_entry(PgSettings *settings, const ConfEntry *entry) {
         if (strcmp(entry->key, "User") == 0)
                 return take_name(entry->value, settings->user, sizeof(settings->user));
@@ -49,7 +69,7 @@ static bool take_entry(PgSettings *settings, const ConfEntry *entry) {
                 return is_slot_name(entry->value) &&
                        take_name(entry->value, settings->slot, sizeof(settings->slot));
         if (strcmp(entry->key, "Checkpoint") == 0)
-                return conf_boolean(entry->value, &settings->checkpoint) >= 0;
+                return take_checkpoint(settings, entry->value);
         if (strcmp(entry->key, "DataDirectory") != 0 || entry->value[0] != '/' ||
             settings->n_directories >= CLUSTERS_MAX)
                 return false;
@@ -65,7 +85,7 @@ void settings_read(const char *conf_path, ClusterList *list) {
         ConfError error = { 0 };
         int r;
 
-        *settings = (PgSettings){ .database = "postgres", .checkpoint = true };
+        *settings = (PgSettings){ .database = "postgres", .checkpoint_beyond = CHECKPOINT_AUTO };
         (void)snprintf(settings->user, sizeof(settings->user), "%s", user ? user->pw_name : "postgres");
         r = conf_read(conf_path, &error, &conf);
         if (r == -ENOENT)

@@ -117,6 +117,7 @@ static int run(Hold *hold, uint64_t usec, const char *statement, size_t n, const
 
 static int learn_facts(Hold *hold) {
         BackupInfo *info = &hold->info;
+        Lsn redo = 0;
         int r = run(hold, ASK_USEC,
                     "SELECT pg_is_in_recovery(), "
                     "CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE "
@@ -125,7 +126,8 @@ static int learn_facts(Hold *hold) {
                     "(SELECT system_identifier FROM pg_control_system()), "
                     "(SELECT timeline_id FROM pg_control_checkpoint()), "
                     "(SELECT bytes_per_wal_segment FROM pg_control_init()), "
-                    "current_setting('wal_level'), pg_last_wal_receive_lsn()",
+                    "current_setting('wal_level'), pg_last_wal_receive_lsn(), "
+                    "(SELECT redo_lsn FROM pg_control_checkpoint())",
                     0, NULL);
 
         if (r < 0)
@@ -133,6 +135,8 @@ static int learn_facts(Hold *hold) {
         info->in_recovery = sql_is_true(hold->sql, 0, 0);
         (void)lsn_parse(sql_value(hold->sql, 0, 1), &info->lsn);
         (void)lsn_parse(sql_value(hold->sql, 0, 8), &info->received);
+        if (lsn_parse(sql_value(hold->sql, 0, 9), &redo) >= 0 && redo <= info->lsn)
+                hold->to_replay = info->lsn - redo;
         hold->facts.fsync = sql_is_true(hold->sql, 0, 2);
         hold->facts.full_page_writes = sql_is_true(hold->sql, 0, 3);
         (void)snprintf(info->system_id, sizeof(info->system_id), "%s", sql_value(hold->sql, 0, 4));
@@ -163,7 +167,7 @@ static void prepare_stopped(Hold *hold) {
 
 /* Shortens the recovery of the copy; not worth a failure. */
 static void checkpoint(Hold *hold) {
-        if (!hold->sql || !hold->settings->checkpoint || hold->info.in_recovery)
+        if (!hold->sql || hold->to_replay < hold->settings->checkpoint_beyond || hold->info.in_recovery)
                 return;
         if (run(hold, CHECKPOINT_USEC, "CHECKPOINT", 0, NULL) >= 0)
                 (void)learn_facts(hold);

@@ -36,6 +36,7 @@ typedef struct Hold {
         PgMode mode;
         Sql *sql; /* held while a backup is under way */
         BackupInfo info;
+        uint64_t to_replay; /* bytes of log since the last checkpoint */
         ControlTrace trace;
         bool stopped; /* the backup has been ended, and info has its label */
         bool slot;    /* the session has one of its own, which keeps the log */
