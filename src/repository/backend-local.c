@@ -213,6 +213,14 @@ static int local_load(Backend *backend, StoreKind kind, const BlobId *id, uint64
         return r < 0 ? fail_file(local, kind, id, r, "cannot be read", why) : 0;
 }
 
+static void local_expect(Backend *backend, StoreKind kind, const BlobId *id, uint64_t offset, size_t length) {
+        uint64_t size;
+        _cleanup_(closep) int fd = open_file((const Local *)backend, kind, id, &size);
+
+        if (fd >= 0)
+                (void)posix_fadvise(fd, (off_t)offset, (off_t)length, POSIX_FADV_WILLNEED);
+}
+
 static int local_size(Backend *backend, StoreKind kind, const BlobId *id, uint64_t *ret_size, Why *why) {
         const Local *local = (const Local *)backend;
         char path[STORE_PATH_SIZE];
@@ -354,6 +362,7 @@ static const BackendOps local_ops = {
         .create = local_create,
         .save = local_save,
         .load = local_load,
+        .expect = local_expect,
         .size = local_size,
         .list = local_list,
         .remove = local_remove,

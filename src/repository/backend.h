@@ -5,7 +5,7 @@
  * Where a repository lies: a store of small immutable files with names
  *
  * One door for all kinds of stores, so that nothing above knows which it is. Each is a table of calls; all
- * are required, and may be made from several threads. A file that save() has returned for is durable and
+ * but one are required, and may be made from several threads. A file that save() has returned for is durable and
  * complete; one that it has not is not there, or is complete as well. Of packs a store that is far away may
  * still write some when save() returns: an index or a point that is saved after them is there only if they
  * are, and fails if one of them did. Failures are sentences that name the file.
@@ -45,6 +45,8 @@ typedef struct BackendOps {
          * shorter. */
         int (*load)(Backend *backend, StoreKind kind, const BlobId *id, uint64_t offset, size_t length,
                     Bytes *data, Why *why);
+        /* This will be loaded soon: reading it may begin. May be missing. */
+        void (*expect)(Backend *backend, StoreKind kind, const BlobId *id, uint64_t offset, size_t length);
         int (*size)(Backend *backend, StoreKind kind, const BlobId *id, uint64_t *ret_size, Why *why);
         /* What has another name than ours is passed over. */
         int (*list)(Backend *backend, StoreKind kind, StoreHandler handler, void *userdata, Why *why);

@@ -377,6 +377,17 @@ static bool take_large(void *userdata, size_t number, const Bytes *plain, int er
         return false;
 }
 
+/* Where packs come from a disk it reads while we open what it has read. */
+static void expect_chunks(Extract *extract, const Node *node, size_t from) {
+        Want wants[EXTRACT_RUN];
+        size_t n = 0;
+
+        for (size_t i = from; i < node->n_content && n < EXTRACT_RUN; i++)
+                if (extract_locate(extract, &node->content[i], i, &wants[n]) == 0)
+                        n++;
+        extract_expect(extract, wants, n);
+}
+
 static void do_chunks(Extract *extract, Scratch *scratch, Target *target, size_t from, size_t to,
                       uint64_t offset) {
         uint64_t offsets[EXTRACT_RUN];
@@ -390,6 +401,7 @@ static void do_chunks(Extract *extract, Scratch *scratch, Target *target, size_t
                 offset += pack_blob_plain_size(wants[i - from].blob.length,
                                                wants[i - from].blob.plain_length);
         }
+        expect_chunks(extract, target->node, from + EXTRACT_RUN * extract->n_threads);
         extract_fetch(extract, scratch, wants, to - from, take_large, &writing);
         extract_count(extract, &extract->counts.bytes, writing.written);
 }

@@ -76,6 +76,7 @@ struct Extract {
         const ExtractOptions *options;
         ExtractMode mode;
         Pool *pool;
+        unsigned n_threads;
         bool owner; /* may we give files away? */
         uid_t uid;
         gid_t gid;
@@ -196,6 +197,8 @@ void extract_fetch(Extract *extract, Scratch *scratch, Want *wants, size_t n,
                                 const Why *why),
                    void *userdata);
 int extract_locate(Extract *extract, const BlobId *id, size_t number, Want *ret_want);
+/* These will be fetched soon. */
+void extract_expect(Extract *extract, Want *wants, size_t n);
 
 /* extract-file.c */
 typedef enum JobKind { JOB_BATCH, JOB_PIECE, JOB_WHOLE, JOB_CHECK } JobKind;

@@ -96,6 +96,23 @@ static int read_run(Extract *extract, Scratch *scratch, const Want *first, uint6
                                   (size_t)(end - first->blob.offset), &scratch->sealed, &ignored);
 }
 
+void extract_expect(Extract *extract, Want *wants, size_t n) {
+        Backend *backend = extract->repo->backend;
+
+        if (!backend->ops->expect)
+                return;
+        qsort(wants, n, sizeof(*wants), compare_wants);
+        for (size_t i = 0; i < n;) {
+                uint64_t end;
+                size_t run = measure_run(wants + i, n - i, &end);
+
+                if (wants[i].located)
+                        backend->ops->expect(backend, STORE_PACK, &wants[i].pack, wants[i].blob.offset,
+                                             (size_t)(end - wants[i].blob.offset));
+                i += run;
+        }
+}
+
 typedef bool (*TakeBlob)(void *userdata, size_t number, const Bytes *plain, int error, const Why *why);
 
 static bool take_run(Extract *extract, Scratch *scratch, const Want *wants, size_t n, bool have_read,

@@ -565,7 +565,8 @@ int extract_begin(Extract *extract, Repository *repo, const ExtractOptions *opti
                 .repo = repo, .options = options, .owner = geteuid() == 0, .uid = geteuid(), .gid = getegid()
         };
         (void)pthread_mutex_init(&extract->mutex, NULL);
-        return pool_new(options->threads, extract_work, extract, &extract->pool);
+        extract->n_threads = options->threads ?: pool_processors();
+        return pool_new(extract->n_threads, extract_work, extract, &extract->pool);
 }
 
 void extract_end(Extract *extract) {
