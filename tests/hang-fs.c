@@ -4,8 +4,8 @@
  * hang-fs DIRECTORY - a file system whose device does not answer
  *
  * In it are "good", "hangs" and "last". "hangs" can be looked at and opened; reading it takes until this
- * program ends. With a second argument it is the directory that hangs. Speaks FUSE by itself, so that no
- * library is needed.
+ * program ends. With "directory" behind it, it is the directory that hangs when it is listed, with "all" when
+ * it is looked at. Speaks FUSE by itself, so that no library is needed.
  */
 
 #include <dirent.h>
@@ -81,7 +81,7 @@ static void list(int fd, const struct fuse_in_header *in, const struct fuse_read
         answer(fd, in, 0, buffer, n);
 }
 
-static void serve(int fd, const struct fuse_in_header *in, bool hangs) {
+static void serve(int fd, const struct fuse_in_header *in, const char *hangs) {
         const void *body = in + 1;
 
         switch (in->opcode) {
@@ -99,7 +99,8 @@ static void serve(int fd, const struct fuse_in_header *in, bool hangs) {
         case FUSE_GETATTR: {
                 const struct fuse_attr_out out = { .attr = attributes(in->nodeid), .attr_valid = 60 };
 
-                answer(fd, in, 0, &out, sizeof(out));
+                if (!hangs || strcmp(hangs, "all") != 0)
+                        answer(fd, in, 0, &out, sizeof(out));
                 return;
         }
         case FUSE_OPEN:
@@ -152,6 +153,6 @@ int main(int argc, char **argv) {
                         continue;
                 if (n < (ssize_t)sizeof(struct fuse_in_header))
                         return n < 0 && errno != ENODEV ? 1 : 0;
-                serve(fd, (const struct fuse_in_header *)(const void *)request, argc > 2);
+                serve(fd, (const struct fuse_in_header *)(const void *)request, argv[2]);
         }
 }

@@ -125,7 +125,9 @@ def damage_each(path):
     contents = [('nothing in', lambda b: b''), ('cut off:', lambda b: b[:rng.randrange(1, size)]),
                 ('one byte more:', lambda b: b + b'x'), ('zeros:', lambda b: bytes(size))]
     for what, content in contents if full else [rng.choice(contents)]:
-        with_content(path, content, what + ' ' + path, path, may_fail, full and 'sizes')
+        # Zeros have the right size.
+        with_content(path, content, what + ' ' + path, path, may_fail,
+                     full and ('all' if what == 'zeros:' else 'sizes'))
     if not full and kind_of(path) not in ('data', 'index'):
         return
     os.rename(path, 'away')

@@ -323,18 +323,27 @@ static int add_all(FilePlan *plan, const ComponentTree *tree) {
         return r;
 }
 
+/* Takes @directory over. */
+static void add_exclude(FilePlan *plan, char *directory, const vss_value *entry) {
+        plan->excludes[plan->n_excludes] = (Exclude){ .directory = directory,
+                                                      .filespec = file_set_filespec(entry),
+                                                      .recursive = file_set_is_recursive(entry) };
+        file_index_add(&plan->excludes_at, directory, file_set_filespec(entry), plan->n_excludes++);
+}
+
+/* Its own name for the directory, and the one that it has without links. */
 static int add_excludes(FilePlan *plan, const vss_value *list) {
         size_t n = vss_value_count(list);
 
-        plan->excludes = calloc(n + 1, sizeof(*plan->excludes));
-        if (!plan->excludes || file_index_init(&plan->excludes_at, n) < 0)
+        plan->excludes = calloc(2 * n + 1, sizeof(*plan->excludes));
+        if (!plan->excludes || file_index_init(&plan->excludes_at, 2 * n) < 0)
                 return -ENOMEM;
         for (size_t i = 0; i < n; i++) {
                 const vss_value *entry = vss_value_at(list, i);
-                Exclude *exclude = &plan->excludes[plan->n_excludes];
+                char *directory = NULL, *real;
                 Why why = { "" };
                 vss_result result = filespec_expand(file_set_path(entry), plan->rules.lookup,
-                                                    plan->rules.userdata, &exclude->directory, &why);
+                                                    plan->rules.userdata, &directory, &why);
 
                 if (result == VSS_E_OUTOFMEMORY)
                         return -ENOMEM;
@@ -343,10 +352,12 @@ static int add_excludes(FilePlan *plan, const vss_value *list) {
                                 return -ENOMEM;
                         continue;
                 }
-                exclude->filespec = file_set_filespec(entry);
-                exclude->recursive = file_set_is_recursive(entry);
-                file_index_add(&plan->excludes_at, exclude->directory, exclude->filespec,
-                               plan->n_excludes++);
+                add_exclude(plan, directory, entry);
+                real = plan->rules.resolve ? plan->rules.resolve(directory) : NULL;
+                if (real && strcmp(real, directory) != 0)
+                        add_exclude(plan, real, entry);
+                else
+                        free(real);
         }
         file_index_sort(&plan->excludes_at);
         return 0;

@@ -47,6 +47,8 @@ typedef struct FilePlanRules {
         int64_t last_backup_usec; /* the requester's own: for differenced files that name no date */
         FilespecLookup lookup;    /* variables; may be NULL */
         void *userdata;
+        /* Where a directory lies, without links, allocated: excludes count there, too. May be NULL. */
+        char *(*resolve)(const char *directory);
 } FilePlanRules;
 
 /**

@@ -176,6 +176,29 @@ static void test_excludes(void) {
         fixture_clear(&f);
 }
 
+static char *resolve(const char *directory) {
+        return strdup(strcmp(directory, "/var/link") == 0 ? "/srv/a" : directory);
+}
+
+static void test_excludes_by_link(void) {
+        Fixture f;
+
+        fixture_init(&f);
+        f.rules.resolve = resolve;
+        (void)add_set(declare(&f, "", "a", true), "files", "/srv/a", "*", true);
+        (void)choose(&f, "", "a");
+        (void)add_set(f.metadata, "excludes", "/var/link", "*.tmp", true);
+        (void)add_set(f.metadata, "excludes", "/srv/a", "lock", false);
+        make_plan(&f);
+        expect_str("excluded by a name that leads there", taken(&f, "/srv/a/x.tmp", 0),
+                   "Its writer excludes \"*.tmp\" in \"/srv/a\".");
+        expect_true("of whole volumes, too", file_plan_excludes(f.plan, "/srv/a/d/x.tmp", false));
+        expect_true("and by the name itself", file_plan_excludes(f.plan, "/var/link/x.tmp", false));
+        expect_true("nothing else", !file_plan_excludes(f.plan, "/srv/x.tmp", false));
+        expect_true("nor elsewhere", !file_plan_excludes(f.plan, "/var/link/lock", false));
+        fixture_clear(&f);
+}
+
 /* Backup reads the alternate path; excludes and restores know the default one. */
 static void test_alternate_path(void) {
         vss_value *component, *set;
@@ -384,6 +407,7 @@ static void test_many(void) {
 int main(void) {
         test_order();
         test_excludes();
+        test_excludes_by_link();
         test_alternate_path();
         test_masks();
         test_precedence();

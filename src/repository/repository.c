@@ -157,12 +157,17 @@ static bool open_by_keyring(Repository *repo, const StoreFile *keys, size_t n) {
 static int try_key(Repository *repo, const BlobId *id, const char *password, bool config, Why *why) {
         _cleanup_bytes_ Bytes text = {};
         KeyFile file;
+        BlobId hash;
         int r = backend_load_all(repo->backend, STORE_KEY, id, &text, NULL);
 
         if (r == 0)
                 r = keyfile_parse(text.data, text.size, &file);
         if (r == 0)
                 r = keyfile_open(&file, password, strlen(password), &repo->key);
+        /* What has changed in it makes the right password a wrong one. */
+        if (r == -EKEYREJECTED && crypto_sha256(text.data, text.size, &hash) == 0 &&
+            !blob_id_equals(&hash, id))
+                r = -EBADMSG;
         if (r < 0)
                 return r;
         repo->key_id = *id;
@@ -172,8 +177,8 @@ static int try_key(Repository *repo, const BlobId *id, const char *password, boo
 /* @config: has to open it, too. */
 static int open_by_password(Repository *repo, const RepoOptions *options, const StoreFile *keys, size_t n,
                             bool config, Why *why) {
-        char *password = NULL;
-        size_t damaged = 0, opened = 0;
+        char *password = NULL, path[STORE_PATH_SIZE] = "";
+        size_t opened = 0;
         Why config_why = {};
         int r = options->password
                         ? options->password(options->userdata, &password, why)
@@ -189,8 +194,8 @@ static int open_by_password(Repository *repo, const RepoOptions *options, const 
                 if (r < 0 && *problem.text) {
                         opened++;
                         config_why = problem;
-                } else {
-                        damaged += r < 0 && r != -EKEYREJECTED;
+                } else if (r < 0 && r != -EKEYREJECTED) {
+                        (void)store_path(STORE_KEY, &keys[i].id, path);
                 }
         }
         crypto_forget(password, strlen(password));
@@ -199,9 +204,8 @@ static int open_by_password(Repository *repo, const RepoOptions *options, const 
                 return 0;
         if (opened > 0)
                 return repo_fail(why, -EBADMSG, "%s", config_why.text);
-        return repo_fail(why, -EKEYREJECTED, "%s: the password opens none of %zu key%s%s.", repo->location,
-                         MIN(n, (size_t)KEYS_TRIED_MAX), PLURAL(n),
-                         damaged > 0 ? "; of those in keys/ some are damaged" : "");
+        return repo_fail(why, -EKEYREJECTED, "%s: the password opens none of %zu key%s%s%s.", repo->location,
+                         MIN(n, (size_t)KEYS_TRIED_MAX), PLURAL(n), *path ? "; damaged is " : "", path);
 }
 
 int repo_open(const RepoOptions *options, Why *why, Repository **ret_repo) {

@@ -14,6 +14,9 @@
 #include "vss/archiver-internal.h"
 #include "vss/channel.h"
 #include "vss/output.h"
+#include "vss/paths.h"
+
+#define SERVICE_DIRECTORY ".linuxvss" /* of the root of a volume */
 
 int compression_level(const char *name) {
         static const struct {
@@ -238,6 +241,22 @@ static int list_paths(ArchiverChild *child) {
         return EXIT_DONE;
 }
 
+/*
+ * What the service keeps on a volume: the shadow copies of it themselves, perhaps, and in one of them an
+ * empty directory that covers them. Whatever has that name elsewhere is anybody's.
+ */
+static bool is_service_directory(const char *directory, const char *name) {
+        _cleanup_(closep) int fd = -1;
+        struct stat at, above, st;
+
+        if (strcmp(name, SERVICE_DIRECTORY) != 0)
+                return false;
+        fd = open(directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return fd >= 0 && fstat(fd, &at) == 0 && fstatat(fd, "..", &above, 0) == 0 &&
+               (at.st_dev != above.st_dev || at.st_ino == above.st_ino) &&
+               fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) && st.st_uid == 0;
+}
+
 static bool leave_out(void *userdata, const char *directory, const char *name, bool is_directory) {
         const ArchiverChild *child = userdata;
         char path[PATH_MAX];
@@ -245,7 +264,8 @@ static bool leave_out(void *userdata, const char *directory, const char *name, b
         if (snprintf(path, sizeof(path), "%s/%s", strcmp(directory, "/") == 0 ? "" : directory, name) >=
             PATH_MAX)
                 return false;
-        return (is_directory && strings_contain(&child->job->left_out, path)) ||
+        return (is_directory && (strings_contain(&child->job->left_out, path) ||
+                                 is_service_directory(directory, name))) ||
                backup_files_excludes(child->files, path, is_directory);
 }
 

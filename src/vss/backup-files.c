@@ -147,6 +147,16 @@ static void decide(const Search *search, const WalkEntry *walked, FileDecision *
                          walked->kind == WALK_ERROR ? INT64_MAX : mtime, decision);
 }
 
+/* By the name that it has without links. */
+static bool is_excluded(const Search *search, const WalkEntry *walked) {
+        const FilePlan *plan = search->files->writers[search->plan].plan;
+        _cleanup_(freep) char *path = NULL;
+
+        return !search->everything && walked->kind != WALK_DIRECTORY &&
+               locate_join(search->directory, walked->below, &path) == 0 &&
+               file_plan_excludes(plan, path, false);
+}
+
 static int handle_walked(void *userdata, const WalkEntry *walked) {
         Search *search = userdata;
         const FilePlan *plan = search->files->writers[search->plan].plan;
@@ -154,7 +164,7 @@ static int handle_walked(void *userdata, const WalkEntry *walked) {
         int r;
 
         decide(search, walked, &decision);
-        if (!decision.take)
+        if (!decision.take || is_excluded(search, walked))
                 return 0;
         if (walked->kind == WALK_ERROR) {
                 _cleanup_(freep) char *path = NULL;
@@ -341,6 +351,7 @@ static int add_writer(BackupFiles *files, const vss_value *order, const vss_valu
                 .partial_file_support = true,
                 .everything = true,
                 .lookup = from_environment,
+                .resolve = locate_resolve,
         };
         size_t plan = files->n_writers;
         int r;

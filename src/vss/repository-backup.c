@@ -464,6 +464,15 @@ static int look_for_repository(BackupRun *run) {
         return status;
 }
 
+static int fail_silent(Cli *cli, const char *path, unsigned seconds) {
+        if (interrupt_pending())
+                return cli_fail(cli, VSS_S_ASYNC_CANCELLED);
+        return cli_error_remedy(cli, VSS_E_UNEXPECTED, path,
+                                "See what the system's log says of the device, or of the server; "
+                                "--read-timeout is how long is waited.",
+                                "its device has not answered for %u seconds", seconds);
+}
+
 /* The way to it without links; itself it may be one. */
 static int resolve(Cli *cli, const char *path, Strings *paths) {
         _cleanup_(freep) char *copy = strdup(path), *real = NULL, *joined = NULL;
@@ -548,9 +557,12 @@ static int name_point(BackupRun *run) {
 static int name_paths(BackupRun *run) {
         const Strings *paths = &run->options->backup.paths;
         int status = EXIT_DONE;
+        unsigned seconds = run->options->read_timeout ?: READ_TIMEOUT_DEFAULT;
 
         for (size_t i = 0; status == EXIT_DONE && i < paths->n; i++)
-                status = resolve(run->cli, paths->items[i], &run->job.paths);
+                status = path_answers(paths->items[i], seconds)
+                                 ? resolve(run->cli, paths->items[i], &run->job.paths)
+                                 : fail_silent(run->cli, paths->items[i], seconds);
         if (status == EXIT_DONE)
                 status = leave_out_own(run);
         return status == EXIT_DONE ? name_point(run) : status;
