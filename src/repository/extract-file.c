@@ -303,6 +303,7 @@ static void do_batch(Extract *extract, Batch *batch, Scratch *scratch) {
                 }
         }
         extract_fetch(extract, scratch, wants, n, take_small, &small);
+        extract_report(extract, place->path);
         place_release(place);
         free(batch);
 }
@@ -364,6 +365,7 @@ static bool take_large(void *userdata, size_t number, const Bytes *plain, int er
         Target *target = writing->target;
         uint64_t offset = writing->offsets[number - writing->from];
 
+        extract_report(target->place->extract, target->place->path);
         if (target->failed)
                 return false;
         if (error == 0)

@@ -96,6 +96,7 @@ struct Extract {
         ExtractCounts counts;
         Scratch *scratches;
         atomic_bool stopped, full;
+        atomic_uint_fast64_t shown; /* the progress, now_usec() */
 };
 
 /* extract.c */
@@ -111,6 +112,8 @@ void place_release(Place *place);
 void extract_tell(Place *place, const char *name, const char *format, ...) _printf_(3, 4);
 /* A failure at an entry: what it was, and what to do about it. */
 void extract_fail(Place *place, const char *name, const char *what, int error);
+/* Where somebody is at work. Who walks may wait for long until there is room for more work. */
+void extract_report(Extract *extract, const char *path);
 void extract_count(Extract *extract, uint64_t *count, uint64_t more);
 /* One entry is done: counted, and in a dry run told. */
 void extract_done(Place *place, const Node *node, ExtractFate fate);

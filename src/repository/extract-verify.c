@@ -67,6 +67,7 @@ void extract_check(Extract *extract, CheckPiece *piece, Scratch *scratch) {
                 extract_tell(check->place, check->node->name,
                              "is not as in the point: at byte %" PRIu64 ": %s", where,
                              r == -EBADMSG ? "other data" : strerror(-r));
+        extract_report(extract, check->place->path);
         check_release(check);
         free(piece);
 }

@@ -421,10 +421,14 @@ static const Node *next_entry(Place *place) {
         }
 }
 
-static void report(Extract *extract, const char *path) {
+void extract_report(Extract *extract, const char *path) {
         const ExtractOptions *options = extract->options;
+        uint64_t now = now_usec();
 
+        if (now - extract->shown <= PROGRESS_USEC)
+                return;
         (void)pthread_mutex_lock(&extract->mutex);
+        extract->shown = now;
         if (options->progress && options->progress(options->userdata, &extract->counts, path))
                 extract->stopped = true;
         (void)pthread_mutex_unlock(&extract->mutex);
@@ -449,7 +453,6 @@ static int check_size(Extract *extract, const BlobId *tree, Why *why) {
 
 /* Return: 0, or what ended it. */
 static int walk(Extract *extract, Place *root, const BlobId *tree, Why *why) {
-        uint64_t shown = 0;
         Place *place = root;
         int r = 0;
 
@@ -457,10 +460,7 @@ static int walk(Extract *extract, Place *root, const BlobId *tree, Why *why) {
                 Place *parent = place->parent;
                 const Node *node;
 
-                if (now_usec() - shown > PROGRESS_USEC) {
-                        report(extract, place->path);
-                        shown = now_usec();
-                }
+                extract_report(extract, place->path);
                 node = extract->stopped || r < 0 ? NULL : next_entry(place);
                 if (node) {
                         place = do_entry(place, node);

@@ -55,7 +55,7 @@ typedef struct ExtractOptions {
         void (*planned)(void *userdata, const char *path, const Node *node, ExtractFate fate);
         /* There may be too little room: told before anything is written. */
         void (*short_of_room)(void *userdata, uint64_t needed, uint64_t room);
-        /* Return: true to stop. From the caller's thread. */
+        /* Return: true to stop. From the threads as well, one at a time. */
         bool (*progress)(void *userdata, const ExtractCounts *counts, const char *path);
         void *userdata;
 } ExtractOptions;

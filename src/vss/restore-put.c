@@ -345,6 +345,9 @@ static int put_files(WriterPart *part, const RestorePlan *plan, const RestoreSte
                 }
         }
         place_ranges_files(part, plan, step, &now, outcome);
+        (void)snprintf(part->all->restore->component, RESTORE_COMPONENT_SIZE, "%s:%s%s/%s", part->name,
+                       *component_logical_path(step->component) ? "/" : "",
+                       component_logical_path(step->component), component_name(step->component));
         status = extract(part, &now, part->all->root_fd, outcome);
         if (status == EXIT_DONE && staged.n > 0)
                 status = extract(part, &staged, part->all->staging_fd, outcome);

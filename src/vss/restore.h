@@ -15,6 +15,8 @@
 /* What a backup adds to the files: left out of a restore unless it is named. */
 #define RESTORE_HIDDEN "/.linuxvss-backup"
 
+#define RESTORE_COMPONENT_SIZE 256u
+
 typedef struct Restore {
         Cli *cli;
         RepoArgs repo_args;
@@ -31,6 +33,7 @@ typedef struct Restore {
         bool target_missing;           /* in a dry run */
         uint64_t since;
         Progress progress;
+        char component[RESTORE_COMPONENT_SIZE]; /* whose files are being written; "": of none */
         vss_value *failed, *planned, *components; /* lists */
         ExtractCounts counts;
         bool partly; /* something was named that is not in order */

@@ -76,8 +76,10 @@ static bool show_progress(void *userdata, const ExtractCounts *counts, const cha
         /* What would be done is said line by line. */
         if (restore->dry_run && !restore->cli->json)
                 return interrupt_pending();
-        return progress_update(&restore->progress, counts->files + counts->left,
-                               counts->bytes + counts->bytes_left, NULL, path);
+        return progress_update(&restore->progress,
+                               restore->counts.files + counts->files + counts->left,
+                               restore->counts.bytes + counts->bytes + counts->bytes_left,
+                               restore->component, path);
 }
 
 /* ---- the report ---- */
