@@ -143,8 +143,13 @@ static int on_reply(sd_event_source *source, int fd, uint32_t revents, void *use
 static int on_child(sd_event_source *source, const siginfo_t *si, void *userdata) {
         HoldClient *client = userdata;
 
-        if (client)
+        if (client) {
                 client->pid = 0;
+                return 0;
+        }
+        /* Nobody but the loop has this source any more, which frees it. It is known by a number that another
+         * child may get now. */
+        (void)sd_event_source_set_floating(source, false);
         return 0;
 }
 
@@ -323,7 +328,9 @@ HoldClient *hold_client_free(HoldClient *client) {
         if (client->socket >= 0)
                 close(client->socket);
         /* The child is left to end by itself, which it does when its socket closes, and is reaped then. */
-        if (client->child) {
+        if (client->pid == 0)
+                sd_event_source_disable_unref(client->child);
+        else if (client->child) {
                 (void)sd_event_source_set_userdata(client->child, NULL);
                 (void)sd_event_source_set_floating(client->child, true);
                 sd_event_source_unref(client->child);
