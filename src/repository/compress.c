@@ -11,7 +11,7 @@
 #include "repository/compress.h"
 
 #define SMALL_MAX (128u * 1024)
-#define SMALL_LEVEL 3
+#define SMALL_LEVEL 2
 #define SAMPLE (16u * 1024)
 #define SAMPLED_MIN (256u * 1024)
 
