@@ -28,6 +28,7 @@
 #define PROGRAM_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 /* What is written to a volume may go through them: they are among the last to be killed for memory. */
 #define OOM_SCORE "-900"
+#define PARENT_USEC (5 * USEC_PER_SEC)
 #define TERM_USEC (3 * USEC_PER_SEC)
 #define KILL_USEC (2 * USEC_PER_SEC)
 
@@ -100,8 +101,21 @@ static int set_files(const ImageProcess *how) {
         return 0;
 }
 
+/* nbdkit in the foreground asks for a SIGTERM when its parent ends: that one has to be gone before. */
+static int outlive(pid_t parent) {
+        static const struct timespec pause = { .tv_nsec = 1000000 };
+        uint64_t deadline = now_usec() + PARENT_USEC;
+
+        while (getppid() == parent) {
+                if (now_usec() >= deadline)
+                        return -ETIMEDOUT;
+                (void)nanosleep(&pause, NULL);
+        }
+        return 0;
+}
+
 /* Return: why it did not become what it is to be. */
-static int become(const ImageProcess *how, char *const argv[], int report_fd) {
+static int become(const ImageProcess *how, char *const argv[], pid_t parent, int report_fd) {
         const struct rlimit limit = { IMAGE_LOG_MAX, IMAGE_LOG_MAX };
         sigset_t none;
         int r;
@@ -123,7 +137,9 @@ static int become(const ImageProcess *how, char *const argv[], int report_fd) {
         if (clearenv() != 0 || setenv("PATH", PROGRAM_PATH, 1) < 0 || setenv("LC_ALL", "C", 1) < 0 ||
             chdir("/") < 0)
                 return -errno;
-        r = record(how->pid_file);
+        r = outlive(parent);
+        if (r == 0)
+                r = record(how->pid_file);
         if (r < 0)
                 return r;
         /* From here on its end is seen from its file. */
@@ -151,10 +167,12 @@ int image_process_start(const ImageProcess *how, char *const argv[]) {
                 return r;
         }
         if (pid == 0) {
+                pid_t parent = getpid();
+
                 /* Twice, so that it is nobody's child, and nobody has to wait for it. */
                 pid = fork();
                 if (pid == 0)
-                        r = become(how, argv, pipes[1]);
+                        r = become(how, argv, parent, pipes[1]);
                 else if (pid < 0)
                         r = -errno;
                 if (r < 0)
