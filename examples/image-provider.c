@@ -36,8 +36,8 @@ static void forget(struct copy *copy) {
 }
 static bool find_image(const struct vss_volume *volume, char path[4096]) {
         char name[128];
-        unsigned of[] = { major(volume->device), minor(volume->device) };
-        snprintf(name, sizeof(name), "/sys/dev/block/%u:%u/loop/backing_file", of[0], of[1]);
+        snprintf(name, sizeof(name), "/sys/dev/block/%u:%u/loop/backing_file", major(volume->device),
+                 minor(volume->device));
         int fd = open(name, O_RDONLY | O_CLOEXEC);
         ssize_t size = read(fd, path, 4095);
         close(fd);
@@ -66,7 +66,8 @@ static vss_result begin_prepare_snapshot(vss_provider_call *call, const char *se
 }
 static vss_result commit_snapshots(vss_provider_call *call, const char *set_id) {
         for (size_t i = 0; i < 64; i++)
-                if (is(&copies[i], "set", set_id) && ioctl(copies[i].to, FICLONE, copies[i].from) < 0)
+                if (is(&copies[i], "set", set_id) && (ioctl(copies[i].to, FICLONE, copies[i].from) < 0 ||
+                    vss_value_set_string(copies[i].properties, "state", "created") < 0))
                         return vss_provider_call_fail(call, VSS_E_PROVIDER_VETO, "%s: %m", copies[i].path);
         return VSS_S_OK;
 }
@@ -87,12 +88,11 @@ static vss_result delete_snapshot(vss_provider_call *call, const char *snapshot_
 /* mount(8) finds the loop device and the file system; the mount is lifted from where it was made. */
 static vss_result open_snapshot(vss_provider_call *call, const char *snapshot_id, bool writable, int *ret_mount_fd) {
         struct copy *copy = find(snapshot_id);
-        char at[] = "/run/image-provider.XXXXXX", *argv[] = { "mount", "-o", "loop,ro", "", mkdtemp(at), NULL };
-        int status = 1;
-        pid_t pid;
-        argv[3] = copy && !writable ? copy->path : "/none";
-        if (posix_spawn(&pid, "/bin/mount", NULL, NULL, argv, NULL) == 0 && waitpid(pid, &status, 0) == pid &&
-            status == 0)
+        if (!copy || writable)
+                return copy ? VSS_E_NOT_SUPPORTED : VSS_E_OBJECT_NOT_FOUND;
+        char at[] = "/run/image-provider.XXXXXX", *argv[] = { "mount", "-o", "loop,ro", copy->path, mkdtemp(at), NULL };
+        pid_t pid, status = 1;
+        if (!posix_spawn(&pid, "/bin/mount", NULL, NULL, argv, NULL) && waitpid(pid, &status, 0) == pid && !status)
                 *ret_mount_fd = open_tree(AT_FDCWD, at, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
         umount2(at, MNT_DETACH);
         rmdir(at);
@@ -105,6 +105,6 @@ int main(void) {
                 .id = "0d5a6a0e-9f43-4f0c-8d27-7a8c0fd1f7c4", .is_volume_supported = is_volume_supported,
                 .holds = 1u << VSS_HOLD_FILESYSTEM, .begin_prepare_snapshot = begin_prepare_snapshot,
                 .type = VSS_PROV_SOFTWARE, .commit_snapshots = commit_snapshots, .abort_snapshots = abort_snapshots,
-                .delete_snapshot = delete_snapshot, .open_snapshot = open_snapshot };
+                .delete_snapshot = delete_snapshot, .open_snapshot = open_snapshot, .max_snapshots = 64 };
         return vss_provider_main(&provider, NULL);
 }

@@ -119,9 +119,10 @@ struct vss_provider {
         /*
          * Append the properties of every copy that stands to @list, of every context: those it was given, and of its
          * own "block-device" (a device with the copy's bytes), "hidden" (a list of paths below the copy's root that
-         * nobody is shown: the provider's own files), "state" ("incomplete", or "lost" with "reason": the copy exists no
-         * more or cannot be believed; open_snapshot of it fails with VSS_E_OBJECT_NOT_FOUND, delete_snapshot removes
-         * what is left).
+         * nobody is shown: the provider's own files), and "state": "created" once it is complete;
+         * "incomplete", what a crash has left, which the service deletes; "lost" with "reason": the copy exists no
+         * more or cannot be believed, open_snapshot of it fails with VSS_E_OBJECT_NOT_FOUND, delete_snapshot removes
+         * what is left; "unknown": it cannot be read at the moment, so that nothing is done with it, and it stays.
          */
         vss_result (*query)(vss_provider_call *call, vss_value *list);
         vss_result (*delete_snapshot)(vss_provider_call *call, const char *snapshot_id);

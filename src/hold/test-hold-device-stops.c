@@ -243,6 +243,17 @@ static bool written_soon(const Volume *volume, uint64_t msec) {
         return writer_done(&writer, msec, NULL);
 }
 
+/* Long enough for this process to see it stand, also on a machine that is busy otherwise. */
+#define STAND_MSEC 1000u
+
+static bool stands_soon(const Volume *volume) {
+        uint64_t deadline = now_usec() + STAND_MSEC * USEC_PER_MSEC;
+
+        while (!device_suspended(volume) && now_usec() < deadline)
+                (void)usleep(5000);
+        return device_suspended(volume);
+}
+
 /* A suspend that waits for a slow disk: the other device does not. */
 static void test_slow(bool kill_actor) {
         const char *label = kill_actor ? "slow suspend, acting process killed" : "slow suspend";
@@ -257,13 +268,13 @@ static void test_slow(bool kill_actor) {
         session_add_device(&session, two, 1);
         began = now_usec();
         expect_true("slow: cut",
-                    cut_send(&session, kill_actor ? 5 * USEC_PER_SEC : 200 * USEC_PER_MSEC, false));
+                    cut_send(&session, kill_actor ? 5 * USEC_PER_SEC : STAND_MSEC * USEC_PER_MSEC, false));
         (void)hold_processes(&actor, &watcher);
-        (void)usleep(100000);
-        expect_true("slow: one stands, two is being suspended", device_suspended(one));
+        expect_true("slow: one stands, two is being suspended", stands_soon(one));
         if (kill_actor && actor > 0)
                 (void)kill(actor, SIGKILL);
-        expect_true("slow: the other runs at once, or by the limit", written_soon(one, 400));
+        expect_true("slow: the other runs at once, or by the limit",
+                    written_soon(one, kill_actor ? 400 : STAND_MSEC + 400));
         expect_true("slow: told", session_wait(&session, HOLD_RELEASED, 1000));
         expect_int("slow: cause", session.reply.cause, kill_actor ? HOLD_CAUSE_DIED : HOLD_CAUSE_LIMIT);
         expect_int("slow: it had not come to stand", session.reply.targets[1].freeze_error, ETIMEDOUT);
@@ -287,10 +298,9 @@ static void test_stuck(void) {
         session_start(&session, NULL, -1);
         session_add_device(&session, one, 1);
         session_operation(&session, 0, HOLD_OP_RESUME, two->device, "");
-        expect_true("stuck: cut", cut_send(&session, 200 * USEC_PER_MSEC, false));
-        (void)usleep(100000);
-        expect_true("stuck: it stands", device_suspended(one));
-        expect_true("stuck: it runs behind the limit", written_soon(one, 600));
+        expect_true("stuck: cut", cut_send(&session, STAND_MSEC * USEC_PER_MSEC, false));
+        expect_true("stuck: it stands", stands_soon(one));
+        expect_true("stuck: it runs behind the limit", written_soon(one, STAND_MSEC + 600));
         expect_true("stuck: told", session_wait(&session, HOLD_RELEASED, 1500));
         expect_int("stuck: cause", session.reply.cause, HOLD_CAUSE_LIMIT);
         session_close(&session);

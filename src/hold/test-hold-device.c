@@ -19,6 +19,9 @@
 #define XFS_SIZE (320 << 20)
 #define CUTS 6u
 #define MANY 16u
+#define HOG_STEP ((size_t)256 << 10)
+/* Until memory is scarce, on a machine that is busy otherwise. */
+#define PRESS_USEC (120 * USEC_PER_SEC)
 
 static Volume *device[MANY];
 
@@ -245,45 +248,100 @@ static pid_t dropper_start(void) {
         }
 }
 
-/* Takes memory until the machine has to find some, and keeps using it. */
+/* Of the lines of @path that begin with @prefix: the sum. */
+static uint64_t proc_sum(const char *path, const char *prefix) {
+        _cleanup_(fclosep) FILE *file = fopen(path, "re");
+        uint64_t sum = 0, number;
+        char line[256], name[128];
+
+        while (file && fgets(line, sizeof(line), file))
+                if (strncmp(line, prefix, strlen(prefix)) == 0 &&
+                    sscanf(line, "%127s %" SCNu64, name, &number) == 2)
+                        sum += number;
+        return sum;
+}
+
+static bool memory_is_low(void) {
+        return proc_sum("/proc/meminfo", "MemAvailable:") < proc_sum("/proc/meminfo", "MemTotal:") / 20;
+}
+
+/* Takes memory until the machine has to look for some, more when it has found enough, and keeps using it. */
 static pid_t hog_start(void) {
-        size_t size = (size_t)sysconf(_SC_PHYS_PAGES) / 8 * 7 * (size_t)sysconf(_SC_PAGESIZE);
-        int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+        size_t size = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE), used = 0;
+        int fd;
         pid_t pid = fork();
         volatile char *memory;
+        uint64_t scanned;
 
-        if (pid != 0) {
-                closep(&fd);
+        if (pid != 0)
                 return pid;
-        }
+        fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
         if (fd < 0 || write(fd, "1000", 4) < 0)
                 _exit(1);
         memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
                       0);
         if (memory == MAP_FAILED)
                 _exit(1);
-        for (;;)
-                for (size_t i = 0; i < size; i += 4096)
+        scanned = proc_sum("/proc/vmstat", "pgscan_");
+        for (;;) {
+                bool low;
+
+                while (used < size &&
+                       (!(low = memory_is_low()) || proc_sum("/proc/vmstat", "pgscan_") == scanned)) {
+                        size_t step = MIN(low ? HOG_STEP : 32 * HOG_STEP, size - used);
+
+                        /* Page by page takes a while in a guest. */
+                        (void)madvise((char *)memory + used, step, MADV_POPULATE_WRITE);
+                        used += step;
+                }
+                for (size_t i = 0; i < used; i += 4096)
                         memory[i]++;
+        }
 }
 
-static void pressed(const char *label, pid_t (*press)(void), bool own, unsigned cuts) {
+/* What makes memory scarce, and the counter of /proc/vmstat that shows it. */
+typedef struct Pressure {
+        pid_t (*start)(void);
+        const char *counter;
+        bool low; /* there has to be little left, too */
+} Pressure;
+
+static bool is_pressed(const Pressure *pressure, uint64_t before) {
+        return proc_sum("/proc/vmstat", pressure->counter) > before && (!pressure->low || memory_is_low());
+}
+
+/* The kernel may have chosen the one that presses: then another one. */
+static bool wait_pressed(const Pressure *pressure, uint64_t before, pid_t *presser) {
+        uint64_t deadline = now_usec() + PRESS_USEC;
+
+        while (!is_pressed(pressure, before)) {
+                if (now_usec() > deadline)
+                        return false;
+                if (waitpid(*presser, NULL, WNOHANG) == *presser)
+                        *presser = pressure->start();
+                (void)usleep(10000);
+        }
+        return true;
+}
+
+static void pressed(const char *label, const Pressure *pressure, unsigned cuts) {
+        uint64_t before = proc_sum("/proc/vmstat", pressure->counter);
         pid_t presser, counter = counter_start(3);
 
-        presser = press();
+        expect_true("checker: where nobody presses, none is found", !is_pressed(pressure, before));
+        presser = pressure->start();
         for (unsigned i = 0; i < cuts; i++) {
                 Copy copies[MANY];
                 uint64_t window = 0;
 
-                if (own)
-                        (void)usleep(20000);
+                expect_true("there is pressure", wait_pressed(pressure, before, &presser));
                 expect_true(label, copies_prepare(copies, 3) && cut_all(copies, 3, &window) &&
                                            one_instant(copies, 3));
-                printf("# stood for %.2f ms\n", (double)window / 1e3);
+                printf("# stood for %.2f ms; %s %" PRIu64 " more\n", (double)window / 1e3, pressure->counter,
+                       proc_sum("/proc/vmstat", pressure->counter) - before);
                 copies_drop(copies, 3);
-                /* The kernel may have chosen it: another one. */
                 if (waitpid(presser, NULL, WNOHANG) == presser)
-                        presser = press();
+                        presser = pressure->start();
         }
         counter_end(presser);
         counter_end(counter);
@@ -307,13 +365,14 @@ static void test_fault_checker(void) {
 
 /* vss-hold, its libraries and its root are on a volume that is cut. */
 static void test_own(const char *program, unsigned cuts) {
+        static const Pressure dropped = { dropper_start, "drop_pagecache ", false };
         const char *root = device[0]->point;
 
         expect_true("own file system: the program is there", program_copy(program, root));
         expect_true("own file system: mounts", mounts_make(root, true));
         session_root = root;
         session_program = program;
-        pressed("own file system, and nothing cached", dropper_start, true, cuts);
+        pressed("own file system, and nothing cached", &dropped, cuts);
         session_root = NULL;
         expect_true("own file system: unmounted", mounts_make(root, false));
 }
@@ -383,6 +442,7 @@ static int set_up(const char *program, unsigned n, const char **ret_reason) {
 
 /* With "measure": only how long 1, 4 and 16 volumes stand, each with a writer of its own. */
 int main(int argc, char **argv) {
+        static const Pressure scarce = { hog_start, "pgscan_", true };
         static const unsigned counts[] = { 1, 4, MANY };
         bool measuring = argc == 3 && strcmp(argv[2], "measure") == 0,
              full = getenv("FULL") && *getenv("FULL") == '1';
@@ -407,7 +467,7 @@ int main(int argc, char **argv) {
                 test_cuts(1, full ? 24 : 2);
                 test_cuts(3, full ? 24 : 4);
                 test_own(argv[1], full ? 20 : 3);
-                pressed("under memory pressure", hog_start, false, full ? 20 : 3);
+                pressed("under memory pressure", &scarce, full ? 20 : 3);
         }
         devices_end();
         printf("# %.1f s\n", (double)(now_usec() - began) / 1e6);

@@ -9,7 +9,7 @@
 
 /* Levels of zstd; 0 stores as it is. */
 #define COMPRESS_OFF 0
-/* No level of zstd: about 2, and faster; and 3 for what is small, where it costs little and saves most. */
+/* No level of zstd: about 2, and faster; and 2 itself for what is small. */
 #define COMPRESS_DEFAULT 100
 #define COMPRESS_LEVEL_MAX 19
 /* An index or a snapshot that says it is larger is none. */

@@ -252,13 +252,25 @@ static int refresh(RepoLock *lock) {
                        : lock->repo->backend->ops->remove(lock->repo->backend, STORE_LOCK, &old, NULL);
 }
 
+/* A test does not wait for minutes. */
+static unsigned seconds_of(const char *hook, unsigned seconds) {
+#if REPO_TEST_HOOKS
+        const char *other = getenv(hook);
+
+        if (other)
+                return (unsigned)strtoul(other, NULL, 10);
+#endif
+        (void)hook;
+        return seconds;
+}
+
 static bool is_in_doubt(RepoLock *lock) {
         struct timespec now;
         bool doubt;
 
         (void)clock_gettime(CLOCK_BOOTTIME, &now);
         (void)pthread_mutex_lock(&lock->mutex);
-        doubt = now.tv_sec - lock->refreshed.tv_sec > DOUBT_SECONDS;
+        doubt = now.tv_sec - lock->refreshed.tv_sec > seconds_of("VSS_LOCK_DOUBT", DOUBT_SECONDS);
         (void)pthread_mutex_unlock(&lock->mutex);
         return doubt;
 }
@@ -290,17 +302,6 @@ int repo_lock_check(RepoLock *lock, Why *why) {
                          lock->repo->location);
 }
 
-/* A test does not wait for minutes. */
-static unsigned refresh_seconds(void) {
-#if REPO_TEST_HOOKS
-        const char *seconds = getenv("VSS_LOCK_REFRESH");
-
-        if (seconds)
-                return (unsigned)strtoul(seconds, NULL, 10);
-#endif
-        return REFRESH_SECONDS;
-}
-
 static int look_again(RepoLock *lock, Look *look, Why *why) {
         look_around(look);
         look->remove_dead = lock->removes_dead;
@@ -329,7 +330,7 @@ static void settle(RepoLock *lock) {
 
 static void *keep_fresh(void *userdata) {
         RepoLock *lock = userdata;
-        unsigned seconds = refresh_seconds();
+        unsigned seconds = seconds_of("VSS_LOCK_REFRESH", REFRESH_SECONDS);
         struct timespec until;
 
         (void)pthread_mutex_lock(&lock->mutex);

@@ -43,6 +43,11 @@ static int wait_fd(int fd, short events) {
         return n < 0 ? -errno : n == 0 ? -ETIMEDOUT : 0;
 }
 
+/* One that ended with something unread in it is reset. */
+static int stream_errno(void) {
+        return errno == EPIPE || errno == ECONNRESET ? -ENOTCONN : -errno;
+}
+
 static int send_out(Sftp *sftp) {
         size_t sent = 0;
 
@@ -54,7 +59,7 @@ static int send_out(Sftp *sftp) {
                 else if (errno == EAGAIN)
                         sftp->broken = wait_fd(sftp->fd, POLLOUT);
                 else if (errno != EINTR)
-                        sftp->broken = errno == EPIPE ? -ENOTCONN : -errno;
+                        sftp->broken = stream_errno();
         }
         sftp->out.size = 0;
         return sftp->broken;
@@ -72,7 +77,7 @@ static int read_exactly(Sftp *sftp, uint8_t *to, size_t size) {
                 } else if (errno == EAGAIN) {
                         sftp->broken = wait_fd(sftp->fd, POLLIN);
                 } else if (errno != EINTR) {
-                        sftp->broken = -errno;
+                        sftp->broken = stream_errno();
                 }
         }
         return sftp->broken;

@@ -9,6 +9,9 @@
 #include "repository/pull.h"
 #include "repository/snapshot.h"
 
+/* By so much the clocks of machines may differ. */
+#define AHEAD_SECONDS 300
+
 typedef struct Count {
         const char *name;
         size_t offset;
@@ -226,6 +229,10 @@ static int append_summary(Bytes *text, const SnapshotSummary *summary) {
                                 text, ",\"%s\":%llu", count->name,
                                 *(const unsigned long long *)((const uint8_t *)summary + count->offset));
         return r < 0 ? r : bytes_append(text, "}", 1);
+}
+
+bool snapshot_is_ahead(const Snapshot *snapshot) {
+        return snapshot->time.tv_sec > time(NULL) + AHEAD_SECONDS;
 }
 
 int snapshot_encode(const Snapshot *snapshot, Bytes *text) {

@@ -43,5 +43,7 @@ void snapshot_clear(Snapshot *snapshot);
 /* -EBADMSG for what is none; without a tree or a time it is none. */
 int snapshot_decode(const void *text, size_t size, Snapshot *ret_snapshot);
 int snapshot_encode(const Snapshot *snapshot, Bytes *text);
+/* Is it of a time that is not yet? The clock of its machine was wrong, or ours is. */
+bool snapshot_is_ahead(const Snapshot *snapshot);
 /* Adds a copy. 0 or -ENOMEM. */
 int snapshot_add_string(Snapshot *snapshot, SnapshotStrings *strings, const char *string);

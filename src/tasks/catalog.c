@@ -85,10 +85,12 @@ static int fail(const Catalog *catalog, Why *why) {
 /* ---- opening ---- */
 
 char *catalog_path(void) {
-        const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+        const char *place = getenv("VSS_CATALOG"), *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
         char *path = NULL;
         int r;
 
+        if (place && *place == '/')
+                return strdup(place);
         if (geteuid() == 0)
                 return strdup(LINUXVSS_STATEDIR "/catalog.db");
         if (state && *state == '/')

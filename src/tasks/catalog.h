@@ -19,7 +19,8 @@ typedef struct Catalog Catalog;
 #define CATALOG_ERRORS_MAX 1000u /* of a run; the rest is counted */
 #define CATALOG_RUNS_MAX 10000u  /* older ones go */
 
-/* Where this user's is: root's is the machine's. Allocated; NULL without memory or a home. */
+/* Where this user's is: root's is the machine's, and $VSS_CATALOG, an absolute path, is before all.
+ * Allocated; NULL without memory or a home. */
 char *catalog_path(void);
 
 /* The directory of @path, for this user alone. */

@@ -162,6 +162,20 @@ static void test_damage(void) {
         (void)unlink(path);
 }
 
+static void test_path(void) {
+        _cleanup_(freep) char *named = NULL, *own = NULL, *relative = NULL;
+
+        (void)setenv("VSS_CATALOG", "/somewhere/runs.db", 1);
+        named = catalog_path();
+        expect_str("where the environment says", named ?: "", "/somewhere/runs.db");
+        (void)unsetenv("VSS_CATALOG");
+        own = catalog_path();
+        (void)setenv("VSS_CATALOG", "runs.db", 1);
+        relative = catalog_path();
+        expect_str("but not where that depends on the directory", relative ?: "", own ?: "");
+        (void)unsetenv("VSS_CATALOG");
+}
+
 int main(void) {
         char sub[sizeof(directory) + 8];
 
@@ -172,6 +186,7 @@ int main(void) {
         test_runs();
         test_killed();
         test_damage();
+        test_path();
         (void)rmdir(sub);
         (void)rmdir(directory);
         return test_end();

@@ -5,12 +5,14 @@
  *
  * Points of the same host and paths belong together. A full backup compares with nothing; a differential one
  * with the last full; others with the last point. Logs have few files, and are compared with by logs alone.
+ * One of a time that is not yet is the last one only where there is no other: it would be that for years.
  */
 
 #include <string.h>
 #include "vss/archiver-internal.h"
 #include "vss/metadata.h"
 #include "vss/options.h"
+#include "vss/output.h"
 
 #define TYPE_TAG "vss-type:"
 
@@ -37,26 +39,54 @@ static enum vss_backup_type type_of(const Snapshot *point) {
 }
 
 #define BIT(type) (1u << (type))
+#define WHOLE_TYPES \
+        (BIT(VSS_BT_FULL) | BIT(VSS_BT_INCREMENTAL) | BIT(VSS_BT_DIFFERENTIAL) | BIT(VSS_BT_COPY))
+#define ALL_TYPES (WHOLE_TYPES | BIT(VSS_BT_LOG))
 
-/* The last one of these types. */
-static const Snapshot *find_last(const ArchiverChild *child, unsigned types) {
+/* The last one of these types; @ret_passed: what stands behind it, ahead of the clock. */
+static const Snapshot *find_last_but(const ArchiverChild *child, unsigned types,
+                                     const Snapshot **ret_passed) {
         const SnapshotList *points = &child->points;
+        const Snapshot *ahead = NULL;
 
         for (size_t i = points->n; i > 0; i--) {
                 const Snapshot *point = &points->items[i - 1];
 
-                if ((types & BIT(type_of(point))) && strcmp(point->hostname, child->job->host) == 0 &&
-                    same_paths(point, &child->job->point_paths))
+                if (!(types & BIT(type_of(point))) || strcmp(point->hostname, child->job->host) != 0 ||
+                    !same_paths(point, &child->job->point_paths))
+                        continue;
+                if (!snapshot_is_ahead(point)) {
+                        *ret_passed = ahead;
                         return point;
+                }
+                ahead = ahead ?: point;
         }
-        return NULL;
+        *ret_passed = NULL;
+        return ahead;
+}
+
+static const Snapshot *find_last(const ArchiverChild *child, unsigned types) {
+        const Snapshot *ignored;
+
+        return find_last_but(child, types, &ignored);
+}
+
+static void note_passed(const ArchiverChild *child) {
+        const Snapshot *passed = NULL;
+        char id[BLOB_ID_TEXT], date[DATE_SIZE];
+
+        (void)find_last_but(child, ALL_TYPES, &passed);
+        if (passed)
+                cli_note("point %.8s is of %s, which is not yet: it is not taken for the last one; if a "
+                         "clock was wrong, vss forget %.8s takes it away, and a full backup begins anew",
+                         blob_id_text(&passed->id, id),
+                         format_date((int64_t)passed->time.tv_sec * 1000000, date), id);
 }
 
 void archiver_choose_parent(ArchiverChild *child) {
         enum vss_backup_type type = child->job->options->backup.type;
-        unsigned whole = BIT(VSS_BT_FULL) | BIT(VSS_BT_INCREMENTAL) | BIT(VSS_BT_DIFFERENTIAL) |
-                         BIT(VSS_BT_COPY);
 
+        note_passed(child);
         if (type == VSS_BT_DIFFERENTIAL || type == VSS_BT_LOG)
                 child->base = find_last(child, BIT(VSS_BT_FULL));
         if (child->job->options->force || type == VSS_BT_FULL)
@@ -64,15 +94,13 @@ void archiver_choose_parent(ArchiverChild *child) {
         if (type == VSS_BT_DIFFERENTIAL)
                 child->parent = child->base;
         else
-                child->parent = find_last(child, type == VSS_BT_LOG ? whole | BIT(VSS_BT_LOG) : whole);
+                child->parent = find_last(child, type == VSS_BT_LOG ? ALL_TYPES : WHOLE_TYPES);
 }
 
 /* A point that holds about as much as this one will, for who wants to know how far it has come. */
 const Snapshot *archiver_find_like(const ArchiverChild *child) {
-        unsigned whole = BIT(VSS_BT_FULL) | BIT(VSS_BT_INCREMENTAL) | BIT(VSS_BT_DIFFERENTIAL) |
-                         BIT(VSS_BT_COPY);
-
-        return find_last(child, child->job->options->backup.type == VSS_BT_LOG ? BIT(VSS_BT_LOG) : whole);
+        return find_last(child,
+                         child->job->options->backup.type == VSS_BT_LOG ? BIT(VSS_BT_LOG) : WHOLE_TYPES);
 }
 
 /* Whose stamps this backup's writers get. */

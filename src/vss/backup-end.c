@@ -40,8 +40,8 @@ static int abort_backup(Cli *cli, vss_session *session) {
         return r == VSS_S_OK ? EXIT_DONE : cli_fail(cli, r);
 }
 
-void session_give_up(vss_session *session) {
-        (void)vss_session_abort_backup(session, NULL);
+vss_result session_give_up(vss_session *session) {
+        return vss_session_abort_backup(session, NULL);
 }
 
 static int set_succeeded(Cli *cli, vss_session *session, const char *writer, const char *logical_path,
@@ -60,7 +60,7 @@ static int end_session(Cli *cli, vss_session *session) {
                 r = cli_wait(cli, async, "telling the writers", &result);
         if (r == VSS_E_SNAPSHOT_LOST) {
                 (void)cli_fail(cli, r);
-                session_give_up(session);
+                (void)session_give_up(session);
                 return EXIT_FAILED;
         }
         if (r != VSS_S_OK)

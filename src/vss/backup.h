@@ -129,7 +129,7 @@ int session_complete(Cli *cli, vss_session *session, const Selection *selection,
                      bool succeeded);
 
 /* AbortBackup, after a failure that was told: the writers hear of it, whatever becomes of this. */
-void session_give_up(vss_session *session);
+vss_result session_give_up(vss_session *session);
 
 /* Directories of the system that are never part of a backup: /dev /proc /sys /run /tmp, those that exist. */
 int system_directories(Strings *ret_directories);

@@ -18,11 +18,21 @@ static size_t own_words(const Cli *cli) {
         return n;
 }
 
+/* Standard input and output are, or may be, those of a command. */
+static bool runs_command(const Cli *cli) {
+        static const char *const names[] = { "exec", "script", "transport" };
+
+        FOREACH_ELEMENT (name, names)
+                if (strcmp(cli->verb->name, *name) == 0)
+                        return true;
+        return false;
+}
+
 /* Options before the verb leave the others unread. */
 static void look_for_json(Cli *cli) {
         for (size_t i = 0; i < own_words(cli); i++)
                 cli->json |= strcmp(cli->words[i], "--json") == 0;
-        cli->json_stderr |= strcmp(cli->verb->name, "exec") == 0 || strcmp(cli->verb->name, "script") == 0;
+        cli->json_stderr |= runs_command(cli);
 }
 
 /*
@@ -30,7 +40,7 @@ static void look_for_json(Cli *cli) {
  * that a shell reads line by line.
  */
 static bool reads_input(const Cli *cli) {
-        if (strcmp(cli->verb->name, "exec") == 0 || strcmp(cli->verb->name, "script") == 0)
+        if (runs_command(cli))
                 return true;
         for (size_t i = 1; i < own_words(cli); i++)
                 if (strcmp(cli->words[i], "-") == 0 || strstr(cli->words[i], "/dev/stdin"))

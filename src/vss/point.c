@@ -8,6 +8,7 @@
 #include <strings.h>
 #include "repository/go-text.h"
 #include "repository/keep.h"
+#include "vss/output.h"
 #include "vss/point.h"
 
 static const char *const ours[] = { TAG_TYPE, TAG_SET, TAG_SESSION, TAG_BASE, TAG_TASK };
@@ -86,6 +87,16 @@ void points_choose(const SnapshotList *points, const PointFilter *filter, bool *
                             keep_is_same_group(point, &points->items[j]) && ++newer == filter->latest)
                                 ret_shown[i - 1] = false;
         }
+}
+
+void point_note_ahead(const Snapshot *point, const char *name) {
+        char id[BLOB_ID_TEXT], date[DATE_SIZE];
+
+        if (strcmp(name, "latest") == 0 && snapshot_is_ahead(point))
+                cli_note("the latest point, %.8s, is of %s, which is not yet: a clock was wrong, or this "
+                         "machine's is; if that is not the one that is meant, name one of those that vss points shows",
+                         blob_id_text(&point->id, id),
+                         format_date((int64_t)point->time.tv_sec * 1000000, date));
 }
 
 int point_set_time(vss_value *dict, const char *key, const struct timespec *time) {

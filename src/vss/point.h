@@ -46,6 +46,9 @@ bool point_fits(const Snapshot *point, const PointFilter *filter);
 /* The same with "latest", for all of them: ret_shown[i] for each. */
 void points_choose(const SnapshotList *points, const PointFilter *filter, bool *ret_shown);
 
+/* Where @name is "latest": says so if @point is of a time that is not yet. */
+void point_note_ahead(const Snapshot *point, const char *name);
+
 /* What stands in the tree about the backup itself, its run.json. The index must be loaded. *@ret_run is a
  * dictionary. Return: 0; -ENOENT where there is none; -EBADMSG; or the repository's failure. */
 int point_load_run(Repository *repo, const Snapshot *point, vss_value **ret_run, Why *why);

@@ -424,7 +424,7 @@ static int conduct(BackupRun *run, vss_value **ret_answer) {
         if (status != EXIT_DONE) {
                 /* They hear of it, unless the service itself has gone. */
                 if (run->copies && run->backup.session && !run->cli->service_lost)
-                        session_give_up(run->backup.session);
+                        (void)session_give_up(run->backup.session);
                 return status;
         }
         status = complete(run);

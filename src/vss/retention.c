@@ -5,6 +5,7 @@
  */
 
 #include <string.h>
+#include "vss/output.h"
 #include "vss/retention.h"
 
 int retention_parse_groups(const char *text, unsigned *ret_group_by) {
@@ -92,8 +93,11 @@ int retention_choose(const Retention *retention, const SnapshotList *points, Dec
 
         if (!done)
                 return -ENOMEM;
-        for (size_t i = 0; i < points->n; i++)
-                ret_decisions[i] = (Decision){};
+        for (size_t i = 0; i < points->n; i++) {
+                done[i] = snapshot_is_ahead(&points->items[i]);
+                ret_decisions[i] = (Decision){ .ahead = done[i] &&
+                                                        point_fits(&points->items[i], &retention->filter) };
+        }
         for (size_t i = points->n; i > 0; i--)
                 if (!done[i - 1] && point_fits(&points->items[i - 1], &retention->filter) &&
                     apply_group(retention, points, i - 1, done, ret_decisions) < 0)
@@ -129,6 +133,18 @@ void retention_keep_bases(const SnapshotList *points, Decision *decisions) {
                 for (size_t j = i - 1; j > 0; j--)
                         if (decisions[j - 1].forget && needs(point, base, &points->items[j - 1]))
                                 decisions[j - 1] = (Decision){ .needed_by = point };
+        }
+}
+
+void retention_note_ahead(const SnapshotList *points, const Decision *decisions) {
+        for (size_t i = 0; i < points->n; i++) {
+                char id[BLOB_ID_TEXT], date[DATE_SIZE];
+
+                if (decisions[i].ahead)
+                        cli_note("point %.8s is of %s, which is not yet: it is kept, and no rule counts it; "
+                                 "if a clock was wrong, vss forget %.8s takes it away",
+                                 blob_id_text(&points->items[i].id, id),
+                                 format_date((int64_t)points->items[i].time.tv_sec * 1000000, date), id);
         }
 }
 

@@ -7,6 +7,9 @@
  * Rules are applied to groups of points. What a point that is kept cannot be restored without is kept, too:
  * a log point holds what was logged since the one before it, so it needs that one, and so on back to its
  * base.
+ *
+ * A point whose time is not yet is kept and not counted: it would be the newest one for years, and the good
+ * ones that are made meanwhile would be forgotten for it.
  */
 
 #include "repository/keep.h"
@@ -28,7 +31,7 @@ typedef struct Retention {
 } Retention;
 
 typedef struct Decision {
-        bool forget;
+        bool forget, ahead;        /* ahead: it is of a time that is not yet, so no rule has looked at it */
         const Snapshot *needed_by; /* it would be forgotten, were it not for this one */
 } Decision;
 
@@ -38,6 +41,9 @@ int retention_parse_groups(const char *text, unsigned *ret_group_by);
 int retention_choose(const Retention *retention, const SnapshotList *points, Decision *ret_decisions);
 /* Takes back what is needed by others; of what was chosen in any way. */
 void retention_keep_bases(const SnapshotList *points, Decision *decisions);
+
+/* Says which are ahead of the clock. */
+void retention_note_ahead(const SnapshotList *points, const Decision *decisions);
 
 /* Forgets them, the newest first, so that what others stand on goes last. Return: EXIT_DONE, or another
  * status after a message. */

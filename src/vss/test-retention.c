@@ -19,6 +19,8 @@ typedef struct Row {
 #define ID(digit) #digit #digit #digit #digit #digit #digit #digit #digit
 #define ID64(digit) ID(digit) ID(digit) ID(digit) ID(digit) ID(digit) ID(digit) ID(digit) ID(digit)
 
+#define AHEAD '9' /* the digit of one of a time that is not yet */
+
 /* One a day. */
 static void fill(const Row *rows, size_t n, Snapshot *points) {
         for (size_t i = 0; i < n; i++) {
@@ -26,6 +28,8 @@ static void fill(const Row *rows, size_t n, Snapshot *points) {
 
                 *point = (Snapshot){ .time = { 1700000000 + (time_t)i * 86400, 0 },
                                      .hostname = rows[i].host };
+                if (rows[i].digit == AHEAD)
+                        point->time.tv_sec = time(NULL) + 86400;
                 memset(&point->id, (rows[i].digit - '0') * 0x11, sizeof(point->id));
                 (void)snapshot_add_string(point, &point->paths, rows[i].path);
                 for (size_t j = 0; j < TAGS_MAX && rows[i].tags[j]; j++)
@@ -86,6 +90,20 @@ static void test_groups(void) {
         expect_int("nor nothing behind a comma", retention_parse_groups("host,", &groups), -EINVAL);
 }
 
+static void test_ahead(void) {
+        static const Row rows[] = {
+                { '1', "a", "/x", {} },
+                { '2', "a", "/x", {} },
+                { '3', "a", "/x", {} },
+                { AHEAD, "a", "/x", {} },
+        };
+
+        expect_kept("one that is ahead of the clock counts for nothing",
+                    &(Retention){ .rules = { .last = 1 } }, rows, 4, "39");
+        expect_kept("nor is anything measured from it", &(Retention){ .rules = { .within_days = 2 } }, rows,
+                    4, "239");
+}
+
 static void test_bases(void) {
         static const Row rows[] = {
                 { '1', "a", "/x", { "vss-type:full" } },
@@ -133,6 +151,7 @@ static void test_choice(void) {
 
 int main(void) {
         test_groups();
+        test_ahead();
         test_bases();
         test_choice();
         return test_end();

@@ -225,5 +225,7 @@ int verb_diff(Cli *cli, int argc, char **argv) {
                 after = snapshot_list_find(&points, argv[index + 1], &why);
         if (!after)
                 return cli_fail_repository(cli, -ENOENT, &why);
+        point_note_ahead(before, argv[index]);
+        point_note_ahead(after, argv[index + 1]);
         return compare(&run, repo, before, after, (const char *const *)argv + index + 2);
 }

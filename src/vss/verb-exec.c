@@ -168,7 +168,7 @@ static int finish(Exec *e, int status) {
         int r = lost ? EXIT_FAILED : backup_complete(&e->backup, status == 0);
 
         if (lost && !cli->service_lost)
-                session_give_up(e->backup.session);
+                (void)session_give_up(e->backup.session);
         lost |= cli->service_lost || cli->copies_lost;
         backup_release(&e->backup);
         if (lost) {

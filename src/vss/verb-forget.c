@@ -57,6 +57,7 @@ static int answer(const Forget *forget) {
                 if ((point && decision->needed_by &&
                      vss_value_set_string(point, "needed-by", blob_id_text(&decision->needed_by->id, id)) <
                              0) ||
+                    (point && decision->ahead && vss_value_set_boolean(point, "ahead", true) < 0) ||
                     vss_value_append(decision->forget ? removed : kept, point) < 0)
                         return cli_out_of_memory(forget->cli);
         }
@@ -77,6 +78,7 @@ static void print_point(const char *what, const Snapshot *point, const Snapshot 
 static int report(const Forget *forget) {
         size_t kept = 0, removed = 0;
 
+        retention_note_ahead(&forget->points, forget->decisions);
         if (forget->cli->json)
                 return answer(forget);
         for (size_t i = 0; i < forget->points.n; i++) {

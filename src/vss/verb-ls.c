@@ -11,6 +11,7 @@
 #include "util/utf8.h"
 #include "vss/ls-components.h"
 #include "vss/output.h"
+#include "vss/point.h"
 #include "vss/repository.h"
 #include "vss/size.h"
 #include "vss/verb.h"
@@ -208,6 +209,7 @@ int verb_ls(Cli *cli, int argc, char **argv) {
         point = snapshot_list_find(&points, argv[index], &why);
         if (!point)
                 return cli_fail_repository(cli, -ENOENT, &why);
+        point_note_ahead(point, argv[index]);
         status = cli_load_index(cli, repo);
         if (status != EXIT_DONE)
                 return status;

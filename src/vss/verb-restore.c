@@ -11,6 +11,7 @@
 #include "util/clock.h"
 #include "util/utf8.h"
 #include "vss/output.h"
+#include "vss/point.h"
 #include "vss/restore.h"
 #include "vss/run-log.h"
 #include "vss/size.h"
@@ -308,6 +309,7 @@ static int open_point(Restore *restore, const char *name, SnapshotList *points, 
         restore->point = snapshot_list_find(points, name, &why);
         if (!restore->point)
                 return cli_fail_repository(restore->cli, -ENOENT, &why);
+        point_note_ahead(restore->point, name);
         (void)blob_id_text(&restore->point->id, restore->point_text);
         return cli_load_index(restore->cli, restore->repo);
 }

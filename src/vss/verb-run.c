@@ -224,6 +224,7 @@ static int forget_points(TaskRun *run, const Retention *retention, Repository *r
         decisions = calloc(points.n + 1, sizeof(*decisions));
         if (!decisions || retention_choose(retention, &points, decisions) < 0)
                 return cli_out_of_memory(run->cli);
+        retention_note_ahead(&points, decisions);
         status = retention_apply(run->cli, repo, lock, &points, decisions);
         for (size_t i = 0; status == EXIT_DONE && i < points.n; i++)
                 run->forgotten += decisions[i].forget;

@@ -32,6 +32,7 @@ typedef struct Transport {
         int channel[2];    /* the answer comes out of the second */
         int memory;        /* and is kept here */
         vss_value *answer; /* NULL: there is none */
+        bool ending;       /* the writers are being told that the backup is complete */
 } Transport;
 
 static void transport_clear(Transport *t) {
@@ -187,6 +188,7 @@ static int complete(Transport *t) {
                 if (status != EXIT_DONE)
                         return status;
         }
+        t->ending = true;
         return backup_end(b);
 }
 
@@ -208,16 +210,34 @@ static void delete_copies(Transport *t) {
                          set, t->to);
 }
 
-/* The writers hear of it, also when this program is being ended. @tried: to tell them of a success. */
-static void fail(Transport *t, bool tried) {
+/* Also when this program is being ended. Return: do the writers hear of it? One that fails when it is told
+ * is named. */
+static bool tell_failure(Transport *t) {
+        int status = EXIT_FAILED;
+
+        if (!t->ending && !interrupt_pending() && t->backup.selection.n > 0)
+                status = backup_complete(&t->backup, false);
+        return status == EXIT_DONE || status == EXIT_PARTLY || session_give_up(t->backup.session) >= 0;
+}
+
+static void fail(Transport *t) {
+        bool told;
+
         if (!t->backup.session)
                 return;
-        if (tried || interrupt_pending() || t->backup.selection.n == 0 ||
-            backup_complete(&t->backup, false) != EXIT_DONE)
-                session_give_up(t->backup.session);
+        told = tell_failure(t);
         backup_release(&t->backup);
         delete_copies(t);
-        cli_note("the writers were told that the backup has failed");
+        /* Lost copies are noticed before any writer is told. */
+        if (t->ending && !t->cli->copies_lost)
+                cli_note("some writers may have been told that the backup is complete, others that it has "
+                         "failed");
+        else if (told)
+                cli_note("the writers were told that the backup has failed");
+        else
+                cli_note(
+                        "the writers could not be told that the backup has failed; none was told that it is "
+                        "complete");
 }
 
 static int report(Transport *t, int status, int command_status) {
@@ -235,7 +255,6 @@ static int report(Transport *t, int status, int command_status) {
 }
 
 static int transport(Transport *t, const BackupOptions *o, int argc, char **argv) {
-        bool tried = false;
         int ended = EXIT_FAILED, status = backup_make(&t->backup, t->cli, o);
         _cleanup_(freep) char *line = NULL;
 
@@ -257,12 +276,10 @@ static int transport(Transport *t, const BackupOptions *o, int argc, char **argv
                 t->backup.below_promise = true;
                 status = EXIT_DONE;
         }
-        if (status == EXIT_DONE) {
-                tried = true;
+        if (status == EXIT_DONE)
                 status = complete(t);
-        }
-        if (status != EXIT_DONE && (!tried || status != EXIT_PARTLY)) {
-                fail(t, tried);
+        if (status != EXIT_DONE && (!t->ending || status != EXIT_PARTLY)) {
+                fail(t);
                 return report(t, status, ended);
         }
         backup_release(&t->backup);

@@ -21,6 +21,7 @@ typedef struct Startup {
                                   the start */
         CatalogQuery *query;
         sd_event_source *timer;
+        vss_value *left; /* ids of device objects that a service before this one made */
         unsigned tries, pending;
         bool incomplete; /* a provider did not say what it has, or did not give it */
 } Startup;
@@ -32,7 +33,32 @@ typedef struct Startup {
 static void startup_free(Startup *startup) {
         catalog_query_cancel(startup->query);
         sd_event_source_disable_unref(startup->timer);
+        vss_value_free(startup->left);
         free(startup);
+}
+
+static void on_left_gone(void *userdata, int error, WorkerAnswer *answer) {
+        if (error < 0)
+                log_warning("device objects of a service before this one remain: %s",
+                            vss_value_get_string(answer->value, "message", strerror(-error)));
+}
+
+/* Nobody has given these back: there are no such copies any more, or they are not to be seen. */
+static void end_left(const Startup *startup) {
+        _cleanup_value_ vss_value *gone = vss_value_new_list();
+        int r = gone ? 0 : -ENOMEM;
+
+        for (size_t i = 0; r >= 0 && i < vss_value_count(startup->left); i++) {
+                const char *id = vss_value_string(vss_value_at(startup->left, i), "");
+
+                if (!vss_value_get(startup->manager->catalog->attached, id))
+                        r = value_append_string(gone, id);
+        }
+        if (r >= 0 && vss_value_count(gone) > 0)
+                r = worker_start(startup->manager, mounts_detach_all_main, gone,
+                                 startup->manager->settings.worker_usec, on_left_gone, NULL, NULL);
+        if (r < 0)
+                log_warning("device objects of a service before this one remain: %s", strerror(-r));
 }
 
 static void startup_query(Startup *startup);
@@ -45,6 +71,7 @@ static int on_startup_again(sd_event_source *source, uint64_t usec, void *userda
 
 static void startup_done(Startup *startup) {
         if (!startup->incomplete || startup->tries >= STARTUP_TRIES) {
+                end_left(startup);
                 startup_free(startup);
                 return;
         }
@@ -182,6 +209,7 @@ static void on_mounts_swept(void *userdata, int error, WorkerAnswer *answer) {
         if (error < 0)
                 log_warning("device objects of a service before this one remain: %s", strerror(-error));
         else {
+                startup->left = vss_value_copy(vss_value_get(answer->value, "left"));
                 take_over(catalog, vss_value_get(answer->value, "exposed"), catalog->exposed);
                 take_over(catalog, vss_value_get(answer->value, "wanted"), catalog->wanted);
         }

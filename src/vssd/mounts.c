@@ -28,7 +28,14 @@
 #define EXPOSED_VOLATILE_DIR LINUXVSS_RUNDIR "/exposed"
 #define EXPOSED_DIR LINUXVSS_STATEDIR "/exposed"
 
-enum { SWEEP_MAX = 4096 };
+#define STAGING_PREFIX ".new-"
+
+enum { SWEEP_MAX = 4096, STACK_MAX = 64 };
+
+/* Since Linux 6.5; older headers do not know it. */
+#ifndef MOVE_MOUNT_BENEATH
+#define MOVE_MOUNT_BENEATH 0x00000200
+#endif
 
 void mounts_device_object(const char *id, char *ret_path, size_t size) {
         (void)snprintf(ret_path, size, "%s/%s", SHADOW_DIR, id);
@@ -86,25 +93,47 @@ static int hide(int object_fd, const char *path) {
                        : 0;
 }
 
-int mounts_hide(const char *object, const vss_value *hidden, WorkerAnswer *answer) {
-        _cleanup_(closep) int fd = -1;
+/* @object: what it is called. */
+static int hide_all(int fd, const char *object, const vss_value *hidden, WorkerAnswer *answer) {
         char what[512];
-        int r;
 
-        if (vss_value_count(hidden) == 0)
-                return 0;
-        fd = open(object, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0)
-                return explain(answer, -errno, object, "cannot be opened");
         for (size_t i = 0; i < vss_value_count(hidden); i++) {
                 const char *path = vss_value_string(vss_value_at(hidden, i), "");
+                int r = hide(fd, path);
 
-                r = hide(fd, path);
                 (void)snprintf(what, sizeof(what), "%s, its provider's own, cannot be hidden", path);
                 if (r < 0)
                         return explain(answer, r, object, what);
         }
         return 0;
+}
+
+int mounts_hide(const char *object, const vss_value *hidden, WorkerAnswer *answer) {
+        _cleanup_(closep) int fd = -1;
+
+        if (vss_value_count(hidden) == 0)
+                return 0;
+        fd = open(object, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return fd < 0 ? explain(answer, -errno, object, "cannot be opened")
+                      : hide_all(fd, object, hidden, answer);
+}
+
+/* Recursive for what is hidden, and with no ties to what will be mounted in the device object or in other
+ * clones: nothing live ever comes to lie in it. */
+static int clone_directory(int directory, int *ret_fd) {
+        struct mount_attr attr = { .propagation = MS_PRIVATE };
+        _cleanup_(closep) int fd = open_tree(
+                directory, "", AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+        if (fd < 0 || mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+                return -errno;
+        *ret_fd = TAKE_FD(fd);
+        return 0;
+}
+
+static bool examine(int fd, struct statx *ret_stx) {
+        return fd >= 0 && statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_INO, ret_stx) == 0 &&
+               (ret_stx->stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }
 
 static int take_away(const char *path) {
@@ -113,8 +142,77 @@ static int take_away(const char *path) {
         return 0;
 }
 
+/* With all that lies beneath: who was killed in the midst of put_in_place() has left it there. */
+static int take_all_away(const char *path) {
+        for (int i = 0; i < STACK_MAX; i++)
+                if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+                        return errno == EINVAL || errno == ENOENT ? 0 : -errno;
+        return -EBUSY;
+}
+
+static void staging_place(const char *id, char *ret_path, size_t size) {
+        (void)snprintf(ret_path, size, "%s/%s%s", SHADOW_DIR, STAGING_PREFIX, id);
+}
+
+/* What somebody who was killed has left of cover(). */
+static void forget_staged(const char *id) {
+        char path[256];
+
+        staging_place(id, path, sizeof(path));
+        (void)take_all_away(path);
+        (void)rmdir(path);
+}
+
+/* A tree of the mount with what covers its hidden directories, made where nobody looks. (A mount that is
+ * attached nowhere could be mounted in only since Linux 6.15.) Always by its descriptor: a sweep may take
+ * it away meanwhile, and then it fails. */
+static int cover(const MountArgs *args, WorkerAnswer *answer, int *ret_fd) {
+        char path[256];
+        int r;
+
+        staging_place(args->id, path, sizeof(path));
+        r = make_dir(path);
+        if (r >= 0)
+                r = take_all_away(path);
+        if (r >= 0 && move_mount(args->fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                r = -errno;
+        if (r < 0)
+                (void)explain(answer, r, path, "cannot be mounted");
+        else
+                r = hide_all(args->fd, path, args->hidden, answer);
+        if (r >= 0) {
+                r = clone_directory(args->fd, ret_fd);
+                if (r < 0)
+                        (void)explain(answer, r, path, "cannot be cloned");
+        }
+        (void)take_away(path);
+        (void)rmdir(path);
+        return r;
+}
+
+/* Where one stands that a service before us made, it goes without a moment in which there is none; before
+ * Linux 6.5 there is one. */
+static int put_in_place(int fd, const char *path) {
+        _cleanup_(closep) int there = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        struct statx stx;
+        bool stands;
+        int r = 0;
+
+        if (there < 0)
+                return -errno;
+        stands = examine(there, &stx);
+        if (stands && move_mount(fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_BENEATH) == 0)
+                return take_away(path);
+        if (stands)
+                r = take_all_away(path);
+        if (r >= 0 && move_mount(fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+                r = -errno;
+        return r;
+}
+
 int mounts_attach_main(void *arg, WorkerAnswer *answer) {
         const MountArgs *args = arg;
+        _cleanup_(closep) int covered = -1;
         char path[256];
         int r;
 
@@ -129,16 +227,16 @@ int mounts_attach_main(void *arg, WorkerAnswer *answer) {
         r = protect(args->fd, 0);
         if (r < 0)
                 return explain(answer, r, path, "cannot be made read-only");
-        if (move_mount(args->fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0) {
-                r = -errno;
-                (void)rmdir(path);
-                return explain(answer, r, path, "cannot be mounted");
+        if (vss_value_count(args->hidden) > 0)
+                r = cover(args, answer, &covered);
+        if (r >= 0) {
+                r = put_in_place(covered >= 0 ? covered : args->fd, path);
+                if (r < 0)
+                        (void)explain(answer, r, path, "cannot be mounted");
         }
-        r = mounts_hide(path, args->hidden, answer);
-        if (r < 0) {
-                (void)take_away(path);
+        /* One that stands already stays. */
+        if (r < 0)
                 (void)rmdir(path);
-        }
         return r;
 }
 
@@ -147,25 +245,13 @@ int mounts_detach_main(void *arg, WorkerAnswer *answer) {
         char path[256];
         int r;
 
+        forget_staged(args->id);
         mounts_device_object(args->id, path, sizeof(path));
-        r = take_away(path);
+        r = take_all_away(path);
         if (r < 0)
                 return explain(answer, r, path, "cannot be unmounted");
         if (rmdir(path) < 0 && errno != ENOENT)
                 return explain(answer, -errno, path, "cannot be removed");
-        return 0;
-}
-
-/* Recursive for what is hidden, and with no ties to what will be mounted in the device object or in other
- * clones: nothing live ever comes to lie in it. */
-static int clone_directory(int directory, int *ret_fd) {
-        struct mount_attr attr = { .propagation = MS_PRIVATE };
-        _cleanup_(closep) int fd = open_tree(
-                directory, "", AT_EMPTY_PATH | AT_RECURSIVE | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-
-        if (fd < 0 || mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
-                return -errno;
-        *ret_fd = TAKE_FD(fd);
         return 0;
 }
 
@@ -326,11 +412,6 @@ int mounts_expose_main(void *arg, WorkerAnswer *answer) {
         return 0;
 }
 
-static bool examine(int fd, struct statx *ret_stx) {
-        return fd >= 0 && statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_INO, ret_stx) == 0 &&
-               (ret_stx->stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
-}
-
 /* Is it what is exposed that is mounted there, and nothing that came later? The device object tells, if it
  * stands. */
 static bool is_exposed(const char *id, int directory_fd, bool without_object) {
@@ -395,24 +476,41 @@ static void read_exposures(const char *path, bool persistent, vss_value *exposed
 int mounts_sweep_main(void *arg, WorkerAnswer *answer) {
         vss_value *exposed = value_require(answer->value, "exposed", VSS_KIND_DICT);
         vss_value *wanted = value_require(answer->value, "wanted", VSS_KIND_DICT);
+        vss_value *left = value_require(answer->value, "left", VSS_KIND_LIST);
         DIR *dir = opendir(SHADOW_DIR);
         int n = 0, r = dir || errno == ENOENT ? 0 : -errno;
         struct dirent *entry;
 
-        /* While the device objects stand, by which they are known. */
+        /* By the device objects, which stand, what is exposed is known. */
         read_exposures(EXPOSED_VOLATILE_DIR, false, exposed, wanted);
         read_exposures(EXPOSED_DIR, true, exposed, wanted);
         if (!dir)
                 return r;
         while (n < SWEEP_MAX && (entry = readdir(dir))) {
-                MountArgs args = { 0 };
-
+                if (strncmp(entry->d_name, STAGING_PREFIX, strlen(STAGING_PREFIX)) == 0 &&
+                    id_is_valid(entry->d_name + strlen(STAGING_PREFIX)))
+                        forget_staged(entry->d_name + strlen(STAGING_PREFIX));
                 if (!id_is_valid(entry->d_name))
                         continue;
-                (void)snprintf(args.id, sizeof(args.id), "%.36s", entry->d_name);
-                (void)mounts_detach_main(&args, answer);
+                (void)value_append_string(left, entry->d_name);
                 n++;
         }
         closedir(dir);
         return 0;
+}
+
+int mounts_detach_all_main(void *arg, WorkerAnswer *answer) {
+        const vss_value *ids = arg;
+        int r = 0;
+
+        for (size_t i = 0; i < vss_value_count(ids); i++) {
+                MountArgs args = { 0 };
+                int one;
+
+                (void)snprintf(args.id, sizeof(args.id), "%.36s",
+                               vss_value_string(vss_value_at(ids, i), ""));
+                one = mounts_detach_main(&args, answer);
+                r = r < 0 ? r : one;
+        }
+        return r;
 }

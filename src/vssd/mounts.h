@@ -19,7 +19,7 @@ typedef struct MountArgs {
 
 void mounts_device_object(const char *id, char *ret_path, size_t size);
 
-/* Attaches @fd as the device object of @id. */
+/* Attaches @fd as the device object of @id, in the place of one that stands. */
 int mounts_attach_main(void *arg, WorkerAnswer *answer);
 /* For workers: covers @hidden (paths; may be NULL) below the mount at @object by empty directories. Return:
  * 0, or a negative errno with "message". */
@@ -38,6 +38,9 @@ int mounts_clone_main(void *arg, WorkerAnswer *answer);
 int mounts_expose_main(void *arg, WorkerAnswer *answer);
 /* Takes it away, unless something else is mounted there by now, and forgets it. */
 int mounts_unexpose_main(void *arg, WorkerAnswer *answer);
-/* Takes all device objects away that a service before us left. Answer: dictionaries id -> directory,
- * "exposed" for what is still mounted, "wanted" for what is recorded and is not. */
+/* What a service before us left. Answer: dictionaries id -> directory, "exposed" for what is still mounted,
+ * "wanted" for what is recorded and is not; "left", a list, the ids of device objects, which go on standing
+ * until their copies are known. */
 int mounts_sweep_main(void *arg, WorkerAnswer *answer);
+/* @arg: a list of ids, whose device objects go. */
+int mounts_detach_all_main(void *arg, WorkerAnswer *answer);

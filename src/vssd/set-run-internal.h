@@ -126,6 +126,9 @@ void set_run_hold_closed(SetRun *run);
 /* set-run-storage.c */
 void set_run_sync(SetRun *run);
 void set_run_mount(SetRun *run);
+/* Told to its provider. The answer: with @volume as its cookie. */
+int set_run_set_properties(SetRun *run, SetVolume *volume, const vss_value *properties,
+                           CallAnswered answered);
 void set_run_unmount(SetRun *run);
 void set_run_cancel_works(SetRun *run);
 /* Turns to the undo steps because of run->failure. The run may be gone afterwards. */

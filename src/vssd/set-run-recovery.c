@@ -92,19 +92,10 @@ static bool needs_to_write(const Set *set, const SetWriter *writer) {
 static int set_attributes(SetRun *run, SetVolume *volume, unsigned more, CallAnswered answered) {
         int64_t attributes = vss_value_get_integer(volume->properties, "attributes", 0) | (int64_t)more;
         _cleanup_value_ vss_value *properties = vss_value_new_dict();
-        _cleanup_message_ sd_bus_message *m = NULL;
-        int r;
 
         if (!properties || vss_value_set_integer(properties, "attributes", attributes) < 0)
                 return -ENOMEM;
-        r = participant_message(volume->provider, "SetSnapshotProperty", &m);
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", volume->id);
-        if (r >= 0)
-                r = marshal_append_dict(m, properties);
-        return r < 0 ? r
-                     : calls_add(&run->calls, volume->provider, m, run->manager->settings.provider_usec,
-                                 answered, volume);
+        return set_run_set_properties(run, volume, properties, answered);
 }
 
 static Handover *handover_new(SetRun *run, SetWriter *writer) {

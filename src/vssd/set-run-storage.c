@@ -172,13 +172,10 @@ static void on_kept(void *userdata, const CallAnswer *answer) {
                             answer->message);
 }
 
-static int keep_luns(SetRun *run, const SetVolume *volume, const vss_value *luns) {
-        _cleanup_value_ vss_value *properties = vss_value_new_dict();
+int set_run_set_properties(SetRun *run, SetVolume *volume, const vss_value *properties,
+                           CallAnswered answered) {
         _cleanup_message_ sd_bus_message *m = NULL;
-        int r = vss_value_set(properties, "luns", vss_value_copy(luns)) < 0 ||
-                                vss_value_set(volume->properties, "luns", vss_value_copy(luns)) < 0
-                        ? -ENOMEM
-                        : participant_message(volume->provider, "SetSnapshotProperty", &m);
+        int r = participant_message(volume->provider, "SetSnapshotProperty", &m);
 
         if (r >= 0)
                 r = sd_bus_message_append(m, "s", volume->id);
@@ -186,7 +183,16 @@ static int keep_luns(SetRun *run, const SetVolume *volume, const vss_value *luns
                 r = marshal_append_dict(m, properties);
         return r < 0 ? r
                      : calls_add(&run->calls, volume->provider, m, run->manager->settings.provider_usec,
-                                 on_kept, NULL);
+                                 answered, volume);
+}
+
+static int keep_luns(SetRun *run, SetVolume *volume, const vss_value *luns) {
+        _cleanup_value_ vss_value *properties = vss_value_new_dict();
+
+        if (vss_value_set(properties, "luns", vss_value_copy(luns)) < 0 ||
+            vss_value_set(volume->properties, "luns", vss_value_copy(luns)) < 0)
+                return -ENOMEM;
+        return set_run_set_properties(run, volume, properties, on_kept);
 }
 
 static void on_luns(void *userdata, const CallAnswer *answer) {

@@ -8,6 +8,7 @@
  */
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <libmount/libmount.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -21,8 +22,11 @@
 
 enum { MOUNTS_MAX = 4096, SYNC_ROUNDS = 5 };
 
-/* A round this short means that there is little left to write back. */
+/* A round this short means that there is little left to write back; one this long is no last one. */
 #define SYNC_SHORT_USEC (100 * USEC_PER_MSEC)
+#define SYNC_LONG_USEC (USEC_PER_SEC)
+/* So little, on the whole machine, is written back in the freeze in no time. */
+#define DIRTY_LITTLE_KIB (16 * 1024)
 
 DEFINE_CLEANUP(struct libmnt_table *, mnt_unref_table)
 DEFINE_CLEANUP(struct libmnt_iter *, mnt_free_iter)
@@ -252,16 +256,48 @@ int volume_below_main(void *arg, WorkerAnswer *answer) {
         return 0;
 }
 
+/* What waits to be written back. Return: false if that is not known. */
+static bool read_dirty(uint64_t *ret_kib) {
+        _cleanup_(fclosep) FILE *file = fopen("/proc/meminfo", "re");
+        char line[128];
+        uint64_t kib;
+        int n = 0;
+
+        *ret_kib = 0;
+        while (file && fgets(line, sizeof(line), file))
+                if (sscanf(line, "Dirty: %" SCNu64 " kB", &kib) == 1 ||
+                    sscanf(line, "Writeback: %" SCNu64 " kB", &kib) == 1) {
+                        *ret_kib += kib;
+                        n++;
+                }
+        return n == 2;
+}
+
+/*
+ * Under load the time tells little of what is left, and each round is a commit that all who write wait for:
+ * there is another one only if it has something to do, and is better than the one before it was. Where one
+ * takes a second, though, nobody is frozen as long as all rounds have not been tried.
+ */
+static bool is_enough(uint64_t took, uint64_t before) {
+        uint64_t dirty_kib;
+
+        if (took < SYNC_SHORT_USEC)
+                return true;
+        if (took >= SYNC_LONG_USEC)
+                return false;
+        return (before > 0 && took > before / 2) || (read_dirty(&dirty_kib) && dirty_kib < DIRTY_LITTLE_KIB);
+}
+
 int volume_sync_main(void *arg, WorkerAnswer *answer) {
         int fd = *(int *)arg;
-        uint64_t began, took = 0;
+        uint64_t began, took = 0, before = 0;
 
-        for (int round = 0; round < SYNC_ROUNDS; round++) {
+        for (int round = 0; round < SYNC_ROUNDS; round++, before = took) {
                 began = now_usec();
                 if (syncfs(fd) < 0)
                         return -errno;
                 took = now_usec() - began;
-                if (took < SYNC_SHORT_USEC)
+                if (is_enough(took, before))
                         break;
         }
         return vss_value_set_integer(answer->value, "took-usec", (int64_t)took) < 0 ? -ENOMEM : 0;

@@ -12,13 +12,22 @@
 #include "providers/common/block-mount.h"
 #include "util/macro.h"
 
-/* linux/ext4_fs.h is not for programs: the superblock's place, magic number, and the flag of a journal to
- * replay. */
+/* linux/ext4_fs.h is not for programs: the superblock's place, magic number, the flag of a journal to
+ * replay, and where the journal is: in an inode, or else on another device. */
 #define EXT4_SUPERBLOCK 1024
 #define EXT4_MAGIC_AT 56
 #define EXT4_MAGIC 0xef53u
+#define EXT4_COMPAT_AT 92
+#define EXT4_COMPAT_JOURNAL 4u
 #define EXT4_INCOMPAT_AT 96
 #define EXT4_INCOMPAT_RECOVER 4u
+#define EXT4_JOURNAL_INODE_AT 224
+
+/* Nor are the headers of XFS: blocks of the realtime device, and the first block of the log; 0: it is on
+ * another device. */
+#define XFS_MAGIC 0x58465342u
+#define XFS_REALTIME_AT 16
+#define XFS_LOG_AT 48
 
 static bool is_ext(const char *fs_type) {
         return strcmp(fs_type, "ext4") == 0 || strcmp(fs_type, "ext3") == 0 || strcmp(fs_type, "ext2") == 0;
@@ -47,20 +56,76 @@ static int read_superblock(const char *device, uint8_t block[static 4096]) {
         return 0;
 }
 
-static int ext_needs_recovery(const char *device) {
-        uint8_t block[4096] = { 0 };
+static uint32_t ext_number(const uint8_t *block, unsigned at) {
+        uint32_t number;
+
+        memcpy(&number, block + EXT4_SUPERBLOCK + at, sizeof(number));
+        return le32toh(number);
+}
+
+static int read_ext(const char *device, uint8_t block[static 4096]) {
         uint16_t magic;
-        uint32_t incompat;
         int r;
 
         r = read_superblock(device, block);
         if (r < 0)
                 return r;
         memcpy(&magic, block + EXT4_SUPERBLOCK + EXT4_MAGIC_AT, sizeof(magic));
-        memcpy(&incompat, block + EXT4_SUPERBLOCK + EXT4_INCOMPAT_AT, sizeof(incompat));
-        if (le16toh(magic) != EXT4_MAGIC)
-                return -EMEDIUMTYPE;
-        return (le32toh(incompat) & EXT4_INCOMPAT_RECOVER) ? -EUCLEAN : 0;
+        return le16toh(magic) == EXT4_MAGIC ? 0 : -EMEDIUMTYPE;
+}
+
+static int ext_needs_recovery(const char *device) {
+        uint8_t block[4096] = { 0 };
+        int r;
+
+        r = read_ext(device, block);
+        if (r < 0)
+                return r;
+        return (ext_number(block, EXT4_INCOMPAT_AT) & EXT4_INCOMPAT_RECOVER) ? -EUCLEAN : 0;
+}
+
+static int ext_outside(const char *device, const char **ret_why) {
+        uint8_t block[4096] = { 0 };
+        int r;
+
+        *ret_why = NULL;
+        r = read_ext(device, block);
+        if (r == 0 && (ext_number(block, EXT4_COMPAT_AT) & EXT4_COMPAT_JOURNAL) &&
+            ext_number(block, EXT4_JOURNAL_INODE_AT) == 0)
+                *ret_why =
+                        "its journal is on another device, which would not be in the copy. Unmount it, and "
+                        "give it one of its own (tune2fs -O ^has_journal, then tune2fs -j).";
+        return r;
+}
+
+static uint64_t xfs_number(const uint8_t *block, unsigned at) {
+        uint64_t number;
+
+        memcpy(&number, block + at, sizeof(number));
+        return be64toh(number);
+}
+
+static int xfs_outside(const char *device, const char **ret_why) {
+        uint8_t block[4096] = { 0 };
+        int r;
+
+        *ret_why = NULL;
+        r = read_superblock(device, block);
+        if (r == 0 && xfs_number(block, 0) >> 32 != XFS_MAGIC)
+                r = -EMEDIUMTYPE;
+        if (r == 0 && xfs_number(block, XFS_LOG_AT) == 0)
+                *ret_why = "its log is on another device (logdev), which would not be in the copy. Its "
+                           "files have "
+                           "to move to an XFS that has its log inside.";
+        else if (r == 0 && xfs_number(block, XFS_REALTIME_AT) != 0)
+                *ret_why = "it has files on a realtime device (rtdev), which would not be in the copy. They "
+                           "have "
+                           "to move to an XFS without one.";
+        return r;
+}
+
+int block_mount_outside(const char *device, const char *fs_type, const char **ret_why) {
+        return strcmp(fs_type, "xfs") == 0 ? xfs_outside(device, ret_why) : ext_outside(device, ret_why);
 }
 
 static int set_flag(int fs, const char *flag) {

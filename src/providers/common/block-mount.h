@@ -19,6 +19,10 @@
 
 /* Can it mount copies of this type? */
 bool block_mount_knows(const char *fs_type);
+/* Does a part of what is mounted from @device (its journal, log or files) lie on another device, so that a
+ * copy of this one could not be mounted? *@ret_why: the reason, and what helps; NULL: it does not.
+ * -EMEDIUMTYPE: there is no such file system on it. */
+int block_mount_outside(const char *device, const char *fs_type, const char **ret_why);
 /*
  * block_mount() - a detached mount of @device
  * @superblock_writable: the journal is replayed; the device must be writable. All mounts of a device that

@@ -148,6 +148,50 @@ static void test_unclean(const char *type, const char *const mkfs[]) {
         test_disk_done(&copy);
 }
 
+/* Why a copy of what @mkfs makes could not be mounted; NULL: it could. */
+static const char *outside_why(const char *type, const char *const mkfs[]) {
+        const char *why = "it cannot be looked at";
+        TestDisk disk;
+        int r;
+
+        if (!test_disk_make(&disk, SIZE, mkfs))
+                return "it cannot be made";
+        r = block_mount_outside(disk.device, type, &why);
+        test_disk_done(&disk);
+        return r < 0 ? strerror(-r) : why;
+}
+
+static void test_outside(void) {
+        static const char *const mkfs_journal[] = { "mkfs.ext4",   "-q", "-F",   "-O",
+                                                    "journal_dev", "-b", "4096", NULL };
+        char journal[64], log[64], realtime[64];
+        const char *const ext4[] = { "mkfs.ext4", "-q", "-F", "-b", "4096", "-J", journal, NULL };
+        const char *const xfs_log[] = { "mkfs.xfs", "-q", "-l", log, NULL };
+        const char *const xfs_realtime[] = { "mkfs.xfs", "-q", "-r", realtime, NULL };
+        const char *why;
+        TestDisk other;
+
+        expect_true("ext4 is whole", outside_why("ext4", mkfs_ext4) == NULL);
+        expect_true("ext2, which has no journal, is", outside_why("ext2", mkfs_ext2) == NULL);
+        expect_true("XFS is", outside_why("xfs", mkfs_xfs) == NULL);
+        if (!test_disk_make(&other, SIZE, mkfs_journal)) {
+                expect_true("a journal", false);
+                return;
+        }
+        (void)snprintf(journal, sizeof(journal), "device=%s", other.device);
+        why = outside_why("ext4", ext4);
+        expect_true("ext4 with an external journal is not", why && strstr(why, "tune2fs"));
+        (void)snprintf(log, sizeof(log), "logdev=%s,size=64m", other.device);
+        why = outside_why("xfs", xfs_log);
+        expect_true("XFS with an external log is not", why && strstr(why, "logdev"));
+        (void)snprintf(realtime, sizeof(realtime), "rtdev=%s", other.device);
+        why = outside_why("xfs", xfs_realtime);
+        expect_true("XFS with a realtime device is not", why && strstr(why, "rtdev"));
+        test_disk_done(&other);
+        expect_str("where there is none, none is looked at", outside_why("xfs", no_mkfs),
+                   strerror(EMEDIUMTYPE));
+}
+
 static void test_not(void) {
         int fd = -1;
         TestDisk disk;
@@ -173,6 +217,7 @@ int main(void) {
         test_clean("xfs", mkfs_xfs);
         test_unclean("ext4", mkfs_ext4);
         test_unclean("xfs", mkfs_xfs);
+        test_outside();
         test_not();
         return test_end();
 }

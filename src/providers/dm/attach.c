@@ -28,6 +28,7 @@ static vss_result unsupported(vss_provider_call *call, const Device *device, con
 
 /* What may lie on it, and what it may be. */
 static vss_result check_content(vss_provider_call *call, const Device *device, DeviceContent *ret_content) {
+        const char *why;
         int r;
 
         r = device_content(device->path, ret_content);
@@ -59,7 +60,12 @@ static vss_result check_content(vss_provider_call *call, const Device *device, D
                 return unsupported(call, device,
                                    "its file system has no UUID, by which it would be found again. "
                                    "Give it one (tune2fs -U random, xfs_admin -U generate).");
-        return VSS_S_OK;
+        r = block_mount_outside(device->path, ret_content->type, &why);
+        if (r < 0)
+                return vss_provider_call_fail(call, VSS_E_PROVIDER_VETO,
+                                              "%s: its superblock cannot be read: %s", device->path,
+                                              strerror(-r));
+        return why ? unsupported(call, device, why) : VSS_S_OK;
 }
 
 static vss_result check_device(vss_provider_call *call, const Device *device) {
@@ -72,7 +78,7 @@ static vss_result check_device(vss_provider_call *call, const Device *device) {
         if (devmap_info_device(device->number, &info) == 0) {
                 if (strncmp(info.uuid, "LVM-", 4) == 0)
                         return unsupported(call, device,
-                                           "it is a volume of LVM, which the lvm provider copies");
+                                           "it is a volume of LVM, which is the lvm provider's to copy");
                 if (strncmp(info.uuid, "LINUXVSS-", 9) == 0)
                         return unsupported(call, device, "it is a device of Linux VSS itself");
         }

@@ -168,6 +168,36 @@ static int set_lost(vss_value *info, const char *reason) {
         return vss_value_set_string(info, "reason", reason) < 0 ? -ENOMEM : 0;
 }
 
+/* Where its volume is mounted, or else the volume's device. */
+static int set_volume(dev_t origin, vss_value *info) {
+        _cleanup_value_ vss_value *mounts = NULL;
+        _cleanup_volumes_ VolumeList volumes = { 0 };
+        int r;
+
+        r = volume_list(&volumes);
+        for (size_t i = 0; r == 0 && i < volumes.n; i++) {
+                const Volume *volume = &volumes.items[i];
+
+                if (volume->table != VOLUME_ORIGIN || volume->origin.number != origin)
+                        continue;
+                r = mounts_list(volume->info.device, &mounts);
+                if (r == 0 && vss_value_set_string(info, "volume",
+                                                   vss_value_get_string(vss_value_at(mounts, 0), "target",
+                                                                        volume->path)) < 0)
+                        r = -ENOMEM;
+                return r;
+        }
+        return r;
+}
+
+int catalog_set_unread(const StoreState *state, vss_value *info) {
+        int r = set_volume(state->origin, info);
+
+        if (r < 0 && r != -ENOMEM)
+                fprintf(stderr, "volumes cannot be listed: %s\n", strerror(-r));
+        return r == -ENOMEM ? r : set_lost(info, CATALOG_LOST_AREA);
+}
+
 int catalog_set_device(vss_value *properties, const char *id, const vss_value *info) {
         const vss_value *own = vss_value_get(info, "dm");
         char path[DEVMAP_PATH_SIZE];
@@ -248,6 +278,8 @@ static int append(const Listing *listing, const char *id, AreaHeader *header, co
                 r = listing->changing ? set_unknown(header->info, "somebody is just at work on it")
                                       : copies_set_incomplete(header->info,
                                                               "its area has no header that is known here");
+        else if (error < 0 && state->live && state->status.invalid)
+                r = catalog_set_unread(state, header->info);
         else if (error < 0)
                 r = set_unknown(header->info, strerror(-error));
         else if (strcmp(stage, "created") == 0 || strcmp(stage, "lost") == 0)

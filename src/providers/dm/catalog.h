@@ -15,6 +15,7 @@
 
 /* Why a copy that its header calls created is none any more. */
 #define CATALOG_LOST_FULL "its difference area has overflowed or could not be written"
+#define CATALOG_LOST_AREA "the device that its difference area lies on fails"
 #define CATALOG_LOST_BOOT "the machine was started anew since"
 /* And why one cannot be used, though it is not lost: when its volume is attached again, that is found out.
  */
@@ -40,6 +41,9 @@ int catalog_ids_of_set(const char *set_id, vss_value *ids);
  */
 int catalog_judge(const char *id, const AreaHeader *header, const StoreState *state, const char **ret_reason,
                   bool *ret_lost);
+
+/* Of a copy that the kernel has given up, and whose header cannot be read: all that its devices tell. */
+int catalog_set_unread(const StoreState *state, vss_value *info);
 
 /* What is told of a copy whose device is there: "block-device", and "hidden" if there is anything. @info:
  * its identity. */

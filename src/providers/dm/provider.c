@@ -76,7 +76,7 @@ static vss_result decline_device(vss_provider_call *call, const struct vss_volum
         if (device_from_number(volume->device, &device) < 0)
                 return decline(call, volume, "it is on no block device");
         if (devmap_info_device(volume->device, &info) == 0 && strncmp(info.uuid, "LVM-", 4) == 0)
-                return decline(call, volume, "it is a volume of LVM, which the lvm provider copies");
+                return decline(call, volume, "it is a volume of LVM, which is the lvm provider's to copy");
         if (devmap_info_device(volume->device, &info) == 0 && strncmp(info.uuid, "LINUXVSS-", 9) == 0)
                 return decline(call, volume, "it is a shadow copy itself");
         return vss_provider_call_fail(call, VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER,
@@ -85,6 +85,7 @@ static vss_result decline_device(vss_provider_call *call, const struct vss_volum
 }
 
 static vss_result find_volume(vss_provider_call *call, const struct vss_volume *volume, Volume *ret_volume) {
+        const char *why;
         int r;
 
         if (!block_mount_knows(volume->fs_type))
@@ -100,7 +101,11 @@ static vss_result find_volume(vss_provider_call *call, const struct vss_volume *
                 return decline(call, volume,
                                "somebody else has replaced the table of its device. Unmount, detach and "
                                "attach it.");
-        return VSS_S_OK;
+        /* Of the partition: its own device may be suspended. */
+        r = block_mount_outside(ret_volume->origin.path, volume->fs_type, &why);
+        if (r < 0)
+                return fail(call, volume->path, "its superblock cannot be read", NULL, r);
+        return why ? decline(call, volume, why) : VSS_S_OK;
 }
 
 static vss_result is_volume_supported(vss_provider_call *call, const struct vss_volume *volume,

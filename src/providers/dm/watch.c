@@ -21,6 +21,7 @@
 #define SWAP_LIMIT_USEC (5 * USEC_PER_SEC)
 /* Somebody is told again when an area has become so much fuller, in percent. */
 #define TELL_STEP 10
+#define TOLD_LOST INT64_C(1000)
 
 typedef struct Standing {
         char id[VSS_ID_SIZE];
@@ -61,9 +62,17 @@ static int add_event(Watch *watch, const char *event, const Watched *w, const ch
         return vss_value_append(watch->events, TAKE_PTR(dict)) < 0 ? -ENOMEM : 0;
 }
 
+static int tell_lost(Watch *watch, const Watched *w, const char *reason) {
+        char message[512];
+
+        (void)snprintf(message, sizeof(message),
+                       "%.200s: its shadow copy %s is lost: %.200s. The volume itself is unharmed.",
+                       w->volume, w->id, reason);
+        return add_event(watch, "snapshot-lost", w, message);
+}
+
 /* It is lost: that is kept with it, and told once. */
 static int lose(Watch *watch, Watched *w, const char *reason) {
-        char message[512];
         int r;
 
         if (strcmp(vss_value_get_string(w->header->info, "state", ""), "lost") == 0)
@@ -78,10 +87,22 @@ static int lose(Watch *watch, Watched *w, const char *reason) {
         if (r < 0)
                 fprintf(stderr, "shadow copy %s: that it is lost cannot be written: %s\n", w->id,
                         strerror(-r));
-        (void)snprintf(message, sizeof(message),
-                       "%.200s: its shadow copy %s is lost: %.200s. The volume itself is unharmed.",
-                       w->volume, w->id, reason);
-        return add_event(watch, "snapshot-lost", w, message);
+        return tell_lost(watch, w, reason);
+}
+
+/* What its devices tell is all that can be read of it, and nothing can be kept with it. */
+static int lose_unread(Watch *watch, Watched *w) {
+        int r;
+
+        if (vss_value_get_integer(watch->told, w->id, 0) == TOLD_LOST)
+                return 0;
+        vss_value_free(w->header->info);
+        w->header->info = vss_value_new_dict();
+        r = w->header->info ? catalog_set_unread(&w->state, w->header->info) : -ENOMEM;
+        if (r < 0 || vss_value_set_integer(watch->told, w->id, TOLD_LOST) < 0)
+                return -ENOMEM;
+        w->volume = vss_value_get_string(w->header->info, "volume", "?");
+        return tell_lost(watch, w, CATALOG_LOST_AREA);
 }
 
 /* A table that was not taken is not to take effect later. */
@@ -253,6 +274,8 @@ static int look_at(Watch *watch, const char *id) {
         if (r < 0)
                 return r;
         r = store_read_header(id, &header);
+        if (r < 0 && r != -ENOMEM && r != -EBADMSG && r != -EPROTONOSUPPORT && w.state.status.invalid)
+                return lose_unread(watch, &w);
         if (r < 0 || !header.info || strcmp(vss_value_get_string(header.info, "state", ""), "created") != 0)
                 return r == -ENOMEM ? r : 0;
         w.volume = vss_value_get_string(header.info, "volume", "?");

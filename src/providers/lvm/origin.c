@@ -57,8 +57,80 @@ static int look_thin(Origin *origin, const char *parameters, const char **ret_wh
         return 0;
 }
 
-static int look_table(Origin *origin, const char **ret_why) {
+/* Is one of the devices that a table names a volume of the same group? */
+static bool is_on_group(const char *parameters, const char *vg_uuid) {
+        char prefix[LVM_UUID_SIZE + 4];
+        size_t n;
+
+        n = (size_t)snprintf(prefix, sizeof(prefix), "LVM-%s", vg_uuid);
+        for (const char *at = parameters; at; at = strchr(at, ' ')) {
+                unsigned part_major, part_minor;
+                DevmapInfo info;
+
+                at += strspn(at, " ");
+                if (sscanf(at, "%u:%u", &part_major, &part_minor) == 2 &&
+                    devmap_info_device(makedev(part_major, part_minor), &info) == 0 &&
+                    strncmp(info.uuid, prefix, n) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/*
+ * A segment of a classic original, or of the inner device of one that has snapshots
+ * Of all but linear and striped ones LVM has devices of its own below the volume, which it suspends, too: a
+ * command of its that died would leave them so, and no guard knows them all.
+ */
+static int look_classic(const Origin *origin, const DevmapLine *line, const char **ret_why) {
+        if ((strcmp(line->type, "linear") == 0 || strcmp(line->type, "striped") == 0) &&
+            !is_on_group(line->parameters, origin->vg_uuid))
+                return 0;
+        *ret_why = "is a classic volume that is not simply linear or striped (but raid, mirror, cache, "
+                   "writecache, VDO or the like, or pvmove is moving it): LVM suspends more than the volume "
+                   "for a snapshot of it, and what it leaves suspended when it dies nobody would resume. "
+                   "Use a thin volume, whose pool may be of such a type";
+        return -EMEDIUMTYPE;
+}
+
+static int look_inner(const Origin *origin, const char **ret_why) {
+        char uuid[DEVMAP_UUID_SIZE];
+        _cleanup_(freep) char *text = NULL;
+        const char *rest;
+        DevmapInfo info;
+        int r;
+
+        (void)snprintf(uuid, sizeof(uuid), "LVM-%s%s-real", origin->vg_uuid, origin->uuid);
+        r = devmap_info_uuid(uuid, &info);
+        if (r == 0)
+                r = devmap_table(info.name, &text);
+        rest = text;
+        while (r == 0) {
+                _cleanup_devmap_line_ DevmapLine line = { 0 };
+
+                r = devmap_next_line(&rest, &line);
+                if (r <= 0)
+                        break;
+                r = look_classic(origin, &line, ret_why);
+        }
+        return r;
+}
+
+static int look_line(Origin *origin, const DevmapLine *line, const char **ret_why) {
         static const char *const others[] = { "snapshot", "snapshot-merge", "thin-pool", "error", "zero" };
+
+        FOREACH_ELEMENT (other, others)
+                if (strcmp(line->type, *other) == 0) {
+                        *ret_why = "is a snapshot, or a part of another volume";
+                        return -EMEDIUMTYPE;
+                }
+        if (strcmp(line->type, "thin") == 0)
+                return look_thin(origin, line->parameters, ret_why);
+        if (strcmp(line->type, "snapshot-origin") == 0)
+                return look_inner(origin, ret_why);
+        return look_classic(origin, line, ret_why);
+}
+
+static int look_table(Origin *origin, const char **ret_why) {
         _cleanup_(freep) char *text = NULL;
         const char *rest;
         unsigned n = 0;
@@ -68,25 +140,17 @@ static int look_table(Origin *origin, const char **ret_why) {
         if (r < 0)
                 return r;
         rest = text;
-        for (;;) {
+        for (;; n++) {
                 _cleanup_devmap_line_ DevmapLine line = { 0 };
 
                 r = devmap_next_line(&rest, &line);
-                if (r < 0)
-                        return r;
                 if (r == 0)
                         break;
-                FOREACH_ELEMENT (other, others)
-                        if (strcmp(line.type, *other) == 0) {
-                                *ret_why = "is a snapshot, or a part of another volume";
-                                return -EMEDIUMTYPE;
-                        }
+                if (r > 0)
+                        r = look_line(origin, &line, ret_why);
+                if (r < 0)
+                        return r;
                 origin->sectors += line.length;
-                if (n++ == 0 && strcmp(line.type, "thin") == 0) {
-                        r = look_thin(origin, line.parameters, ret_why);
-                        if (r < 0)
-                                return r;
-                }
         }
         if (n > 0)
                 return 0;

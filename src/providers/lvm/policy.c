@@ -186,11 +186,12 @@ PoolLevel policy_pool_level(const Policy *policy, const PoolState *state) {
 }
 
 void pool_state_text(const PoolState *state, char ret_text[static POOL_TEXT_SIZE]) {
-        if (state->failed)
+        if (state->metadata_total == 0)
                 (void)snprintf(ret_text, POOL_TEXT_SIZE, "the pool has failed");
         else
                 (void)snprintf(ret_text, POOL_TEXT_SIZE,
-                               "%" PRIu64 " %% of its data, %" PRIu64 " %% of its metadata are in use",
+                               "%s%" PRIu64 " %% of its data, %" PRIu64 " %% of its metadata are in use",
+                               state->failed ? "it is read-only; " : "",
                                percent(state->data_used, state->data_total),
                                percent(state->metadata_used, state->metadata_total));
 }

@@ -54,7 +54,8 @@ typedef struct PoolState {
         uint64_t transaction;
         uint64_t metadata_used, metadata_total; /* blocks of 4 KiB */
         uint64_t data_used, data_total;         /* of the pool's blocks */
-        bool failed;                            /* it takes no writes any more */
+        bool failed; /* it takes no changes any more: its metadata is full or broken. Nothing can be deleted
+                      */
         bool out_of_data;
 } PoolState;
 
@@ -70,6 +71,8 @@ typedef enum PoolLevel {
 PoolLevel policy_pool_level(const Policy *policy, const PoolState *state);
 /* For messages: "93 % of its data, 12 % of its metadata". */
 #define POOL_TEXT_SIZE 96u
+#define POOL_FAILED_ADVICE \
+        "Extend its metadata with lvextend --poolmetadatasize, or repair it with lvconvert --repair."
 void pool_state_text(const PoolState *state, char ret_text[static POOL_TEXT_SIZE]);
 
 /* A table of one target "thin": "MAJOR:MINOR ID" and perhaps an external origin behind it. */

@@ -51,6 +51,21 @@ static vss_result decline(vss_provider_call *call, const struct vss_volume *volu
                                       why);
 }
 
+/* Of a suspended device nothing can be read; whoever has done that ends it before a set comes to its cut, or
+ * there is none. */
+static int look_outside(const Origin *origin, const char *fs_type, const char **ret_why) {
+        char path[DEVMAP_PATH_SIZE];
+        DevmapInfo info;
+        int r;
+
+        *ret_why = NULL;
+        r = devmap_info_device(origin->device, &info);
+        if (r < 0 || info.suspended)
+                return r;
+        (void)snprintf(path, sizeof(path), "/dev/mapper/%s", origin->name);
+        return block_mount_outside(path, fs_type, ret_why);
+}
+
 static vss_result look(vss_provider_call *call, const struct vss_volume *volume, Origin *ret_origin) {
         const char *why = NULL;
         int r;
@@ -63,7 +78,12 @@ static vss_result look(vss_provider_call *call, const struct vss_volume *volume,
         r = origin_look((dev_t)volume->device, ret_origin, &why);
         if (r == -EMEDIUMTYPE && why)
                 return decline(call, volume, why);
-        return r < 0 ? fail(call, volume->path, "its device cannot be looked at", r) : VSS_S_OK;
+        if (r < 0)
+                return fail(call, volume->path, "its device cannot be looked at", r);
+        r = look_outside(ret_origin, volume->fs_type, &why);
+        if (r < 0)
+                return fail(call, volume->path, "its superblock cannot be read", r);
+        return why ? decline(call, volume, why) : VSS_S_OK;
 }
 
 static vss_result is_volume_supported(vss_provider_call *call, const struct vss_volume *volume,

@@ -47,9 +47,10 @@ static vss_result check_pool(const Copy *copy, const Policy *policy, vss_provide
         pool_state_text(&state, text);
         return vss_provider_call_fail(
                 call, VSS_E_INSUFFICIENT_STORAGE,
-                "%s: its thin pool %s is too full for shadow copies: %s. Delete shadow "
-                "copies or other volumes of it, or extend it with lvextend.",
-                copy->volume, copy->origin.pool_name, text);
+                "%s: its thin pool %s is too full for shadow copies: %s. %s", copy->volume,
+                copy->origin.pool_name, text,
+                state.failed ? POOL_FAILED_ADVICE
+                             : "Delete shadow copies or other volumes of it, or extend it with lvextend.");
 }
 
 vss_result set_check_pools(const Set *set, const Policy *policy, vss_provider_call *call) {

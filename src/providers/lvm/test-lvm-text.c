@@ -366,6 +366,13 @@ static void test_pool(void) {
         (void)pool_state_parse(rows[0].text, &state);
         pool_state_text(&state, text);
         expect_str("in words", text, "10 % of its data, 12 % of its metadata are in use");
+        (void)pool_state_parse(rows[6].text, &state);
+        pool_state_text(&state, text);
+        expect_str("of one that takes no writes", text,
+                   "it is read-only; 1 % of its data, 1 % of its metadata are in use");
+        (void)pool_state_parse("Fail", &state);
+        pool_state_text(&state, text);
+        expect_str("of one that has failed", text, "the pool has failed");
 }
 
 static void test_thin_table(void) {

@@ -235,6 +235,16 @@ static void watch_pool(Watch *watch, const LogicalVolume *of) {
         if (origin_read_target(name, "thin-pool", true, &status) < 0 || pool_state_parse(status, &state) < 0)
                 return;
         pool_state_text(&state, text);
+        if (state.failed) {
+                /* Whatever would go now would give no room back. */
+                if (is_news(p, "failed", name))
+                        add_event(watch, "storage-low", NULL, NULL,
+                                  "thin pool %s/%s takes no changes any more, and volumes in it may fail: "
+                                  "%s. " POOL_FAILED_ADVICE,
+                                  of->vg, of->pool, text);
+                return;
+        }
+        forget(p, "failed", name);
         switch (policy_pool_level(&p->policy, &state)) {
         case POOL_FINE:
                 forget(p, "low", name);

@@ -52,6 +52,7 @@ static Connection *connection_unref(Connection *connection) {
         if (left > 0)
                 return NULL;
         rados_shutdown(connection->cluster);
+        client_record_end(connection->nonce);
         free(connection);
         return NULL;
 }
@@ -129,7 +130,7 @@ static int connect_cluster(const ClusterSettings *settings, uint64_t answer_usec
                 (void)connection_unref(connection);
                 return r;
         }
-        client_record(connection->cluster);
+        client_record(connection->cluster, connection->nonce);
         *ret_connection = connection;
         return 0;
 }

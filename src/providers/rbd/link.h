@@ -15,12 +15,14 @@
 #include "providers/rbd/settings.h"
 
 #define WHY_SIZE 512u
+#define CLIENT_NONCE_SIZE 24u
 
 typedef struct Connection {
         ClusterSettings settings; /* as they were */
         rados_t cluster;
         unsigned refs;
         char fsid[37];
+        char nonce[CLIENT_NONCE_SIZE]; /* by which the cluster tells it from others; or "" */
 } Connection;
 
 /* Something to be done; made by the caller, and the thread's while it is posted. */

@@ -93,12 +93,14 @@ static vss_result recover(vss_provider_call *call, size_t cluster, vss_value *in
 }
 
 vss_result open_copy(vss_provider_call *call, size_t cluster, vss_value *info, int *ret_mount_fd) {
-        const char *fs_type = vss_value_get_string(vss_value_get(info, "rbd"), "fs-type", "");
         const char *id = vss_value_get_string(info, "id", "");
         _cleanup_(freep) char *device = NULL, *recovered = NULL;
+        char fs_type[FS_TYPE_SIZE]; /* what is kept is another one with the clone */
         vss_result result;
         int r;
 
+        (void)snprintf(fs_type, sizeof(fs_type), "%s",
+                       vss_value_get_string(vss_value_get(info, "rbd"), "fs-type", ""));
         if (!block_mount_knows(fs_type))
                 return vss_provider_call_fail(
                         call, VSS_E_PROVIDER_VETO,

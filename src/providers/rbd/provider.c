@@ -84,16 +84,15 @@ static vss_result decline(vss_provider_call *call, const struct vss_volume *volu
                                       why);
 }
 
-/* What is told without asking a cluster. -ENOENT: it lies on no image. */
-static int find_image(const Bottom *bottom, Place *ret_place, const char **ret_why) {
-        char device[80];
-        int r = device_read_krbd(SYS, bottom->name, ret_place, ret_why);
+int provider_find_image(const char *name, Place *ret_place, const char **ret_why) {
+        char device[300];
+        int r = device_read_krbd(SYS, name, ret_place, ret_why);
 
-        (void)snprintf(device, sizeof(device), "/dev/%s", bottom->name);
+        (void)snprintf(device, sizeof(device), "/dev/%.255s", name);
         if (r == -ENOENT)
                 r = live_find(device, ret_place);
         if (r == -ENOENT)
-                r = device_read_rbd_nbd(SYS, bottom->name, ret_place);
+                r = device_read_rbd_nbd(SYS, name, ret_place);
         return r;
 }
 
@@ -154,7 +153,7 @@ static vss_result look(vss_provider_call *call, const struct vss_volume *volume,
                 return decline(call, volume, "its file system is neither ext4 nor XFS");
         r = device_find_bottom(SYS, (dev_t)volume->device, ret_bottom, &why);
         if (r == 0)
-                r = find_image(ret_bottom, ret_place, &why);
+                r = provider_find_image(ret_bottom->name, ret_place, &why);
         if (r < 0)
                 return decline(call, volume, r == -ENOENT ? "it lies on no image of a cluster" : why);
         result = find_cluster(call, volume, ret_place, ret_cluster);

@@ -30,6 +30,8 @@ int provider_init(RbdProvider *p, const char *conf_path);
 void provider_refresh(RbdProvider *p);
 void provider_done(RbdProvider *p);
 
+/* The image that the kernel's device @name is, told without asking a cluster. -ENOENT: it is none. */
+int provider_find_image(const char *name, Place *ret_place, const char **ret_why);
 /* Looks for a copy of this host in all clusters. It says by @call what went wrong. */
 vss_result provider_find(vss_provider_call *call, const char *id, size_t *ret_cluster, vss_value **ret_info);
 /* Where it is; -EBADMSG: what is kept with it makes no sense. */

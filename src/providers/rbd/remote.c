@@ -86,6 +86,25 @@ void pool_close(Pool *pool) {
         pool->io = NULL;
 }
 
+/* The library has no call for it, and a write to a pool that is full says nothing until it is late. */
+int pool_check_room(LinkJob *job, Connection *connection, const PoolName *name) {
+        const char *command = "{\"prefix\": \"health\", \"detail\": \"detail\"}";
+        char *text = NULL, *status = NULL, line[POOL_NAME_SIZE + 32];
+        size_t size = 0, status_size = 0;
+        bool full;
+        int r = rados_mon_command(connection->cluster, &command, 1, "", 0, &text, &size, &status,
+                                  &status_size);
+
+        (void)snprintf(line, sizeof(line), "pool '%s' is full", name->pool);
+        full = r >= 0 && text && memmem(text, size, line, strlen(line));
+        rados_buffer_free(text);
+        rados_buffer_free(status);
+        return full ? job_fail(job, -ENOSPC,
+                               "pool %s is full; see ceph df. Delete shadow copies, or add storage",
+                               name->pool)
+                    : 0;
+}
+
 /* Identities */
 
 static int identity_fail(LinkJob *job, const char *id, const char *what, int r) {

@@ -39,6 +39,8 @@ typedef struct Pool {
 
 int pool_open(LinkJob *job, Connection *connection, const PoolName *name, Pool *ret_pool);
 void pool_close(Pool *pool);
+/* -ENOSPC: what is written to it would wait until there is room again. 0 also if nobody can tell. */
+int pool_check_room(LinkJob *job, Connection *connection, const PoolName *name);
 
 int identity_put(LinkJob *job, Pool *pool, const vss_value *info);
 /* -ENOENT: there is none. -EBADMSG: it is none. */

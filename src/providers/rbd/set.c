@@ -119,9 +119,13 @@ static int do_open(CopyJob *job, Connection *connection) {
         int r = pool_open(&job->job, connection, &job->place.pool, &job->pool);
 
         if (r == 0)
+                r = pool_check_room(&job->job, connection, &job->place.pool);
+        if (r == 0)
                 r = image_open(&job->job, connection, &job->pool, &job->place, false, &job->image, &size);
         if (r == 0)
                 client_forget_dead(connection->cluster, job->image);
+        if (r == 0)
+                r = client_await_watchers(&job->job, &job->pool, job->image, &job->place);
         /* From here on it can be found, and taken back, whoever dies. */
         return r < 0 ? r : identity_put(&job->job, &job->pool, job->info);
 }

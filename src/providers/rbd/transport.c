@@ -8,10 +8,14 @@
  * machines cannot both get.
  */
 
+#include <dirent.h>
 #include <string.h>
+#include "providers/common/image-device.h"
 #include "providers/common/info.h"
 #include "providers/rbd/provider.h"
 #include "util/clock.h"
+
+DEFINE_CLEANUP(DIR *, closedir)
 
 static int describe_lun(const Place *place, const char *snapshot, vss_value *pair, const char *key) {
         vss_value *lun = value_require(pair, key, VSS_KIND_DICT);
@@ -76,6 +80,48 @@ vss_result transport_get_luns(vss_provider_call *call, const char *set_id, vss_v
 
 /* Import */
 
+/* What rbd-nbd serves is known by its name alone. */
+static bool is_image(const Place *place, const Place *wanted) {
+        if (*place->image_id)
+                return place_equals(place, wanted);
+        return strcmp(place->pool.pool, wanted->pool.pool) == 0 &&
+               strcmp(place->pool.space, wanted->pool.space) == 0 &&
+               strcmp(place->image, wanted->image) == 0;
+}
+
+/* Two disks of one identity on a machine that uses the one: the copy is for others, as long as it does. A
+ * document may lie about where it was made; which images are devices here is known without it. */
+static bool original_is_in_use(const Place *original) {
+        _cleanup_(closedirp) DIR *dir = opendir("/sys/block");
+        struct dirent *entry;
+
+        while (dir && (entry = readdir(dir))) {
+                char device[300];
+                const char *why;
+                Place place;
+
+                if (entry->d_name[0] == '.' || provider_find_image(entry->d_name, &place, &why) < 0 ||
+                    !is_image(&place, original))
+                        continue;
+                (void)snprintf(device, sizeof(device), "/dev/%.255s", entry->d_name);
+                if (image_device_is_free(device) == -EBUSY)
+                        return true;
+        }
+        return false;
+}
+
+/* What the image is called now; what the document calls it if nobody can tell. */
+static void read_name(RbdProvider *p, size_t cluster, Place *place) {
+        _cleanup_(request_freep) Request *request = request_new(REQUEST_LOOK, REQUEST_USEC);
+        char why[WHY_SIZE];
+
+        if (!request)
+                return;
+        request->place = *place;
+        if (cluster_do(&p->clusters, cluster, &request, why) == 0)
+                *place = request->place;
+}
+
 /* Return: 0, or a negative errno and why. */
 static int import_one(RbdProvider *p, const vss_value *snapshot, char ret_why[static WHY_SIZE]) {
         const vss_value *lun = vss_value_get(vss_value_at(vss_value_get(snapshot, "luns"), 0),
@@ -93,6 +139,14 @@ static int import_one(RbdProvider *p, const vss_value *snapshot, char ret_why[st
         r = cluster_find(&p->clusters, place.fsid, p->clusters.settings.answer_usec, &cluster, ret_why);
         if (r < 0)
                 return r;
+        read_name(p, cluster, &place);
+        if (original_is_in_use(&place)) {
+                (void)snprintf(ret_why, WHY_SIZE,
+                               "its original is in use on this very machine; import it on another one, or "
+                               "unmount %.100s",
+                               vss_value_get_string(snapshot, "volume", ""));
+                return -EBUSY;
+        }
         (void)snprintf(ret_why, WHY_SIZE, "out of memory");
         if (!request)
                 return -ENOMEM;

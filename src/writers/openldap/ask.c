@@ -117,7 +117,8 @@ static void take_entry(LDAP *ld, LDAPMessage *entry, ConfigDatabase *database) {
 int ask_databases(LdapConnection *connection, uint64_t deadline_usec, ask_database_fn visit,
                   void *userdata) {
         static const char *const attributes[] = { "olcDatabase", "olcSuffix",     "olcDbDirectory",
-                                                  "olcDbNoSync", "olcDbEnvFlags", NULL };
+                                                  "olcDbNoSync", "olcDbEnvFlags", "olcSyncrepl",
+                                                  NULL };
         LDAPMessage *answer = NULL;
         int r, n = 0;
 

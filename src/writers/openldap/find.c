@@ -264,6 +264,15 @@ static void look_for_old(const Finder *finder, const char *directory) {
                 tell(finder, FOUND_CRASH_ONLY, "%s", aside_text(&info, directory, text, sizeof(text)));
 }
 
+/* How far behind it is, only they could tell. */
+static void tell_providers(const Finder *finder, const ConfigDatabase *database) {
+        if (database->providers[0] && text_is_clean(database->providers))
+                tell(finder, FOUND_WARNING,
+                     "%.500s is a consumer of %s: a copy has what it has got from there, as its contextCSN "
+                     "tells",
+                     database->suffix, database->providers);
+}
+
 static int send_database(const ConfigDatabase *database, void *userdata) {
         Finder *finder = userdata;
         char csn[2048] = "", path[PATH_MAX];
@@ -282,6 +291,7 @@ static int send_database(const ConfigDatabase *database, void *userdata) {
         send_texts(finder, FOUND_DATABASE, (lmdb ? FOUND_LMDB : 0) | (database->nosync ? FOUND_NOSYNC : 0),
                    0, database->suffix, realpath(database->directory, path) ? path : database->directory,
                    csn);
+        tell_providers(finder, database);
         look_for_old(finder, database->directory);
         return 0;
 }

@@ -12,7 +12,7 @@
  *     suffix=dc=example,dc=org
  *     txnid=1204                    of the copy
  *     entries=530                   of the copy
- *     contextcsn=2026...            the copy has this one or a later one
+ *     contextcsn=2026...            that slapd told before the copy
  *
  * A document may be anybody's, so all of it is checked when it is read.
  */

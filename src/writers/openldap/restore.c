@@ -312,6 +312,7 @@ static vss_result check_databases(vss_writer_call *call, const Target *target) {
 static vss_result start_server(vss_writer_call *call, const Target *target) {
         ProbeAnswer answer;
         vss_result r;
+        int probed = 0;
 
         if (!target->record.unit[0]) {
                 (void)vss_writer_call_add_note(call, target->logical_path, COMPONENT_NAME,
@@ -323,13 +324,16 @@ static vss_result start_server(vss_writer_call *call, const Target *target) {
                 return target_fail(call, target, VSS_E_WRITERERROR_NONRETRYABLE,
                                    "the databases are restored, but %s does not start: %s",
                                    target->record.unit, vss_writer_call_failure_text(call));
-        if (target->record.url[0] &&
-            probe_server(&target->record, target->record.url, event_deadline(call, START_USEC), &answer) < 0)
+        if (target->record.url[0])
+                probed = probe_server(&target->record, target->record.url, event_deadline(call, START_USEC),
+                                      &answer);
+        if (probed < 0)
                 return target_fail(call, target, VSS_E_WRITERERROR_NONRETRYABLE,
                                    "%s was started, but at %s: %s", target->record.unit, target->record.url,
                                    answer.text);
-        (void)vss_writer_call_add_note(call, target->logical_path, COMPONENT_NAME, "%s was started%s",
-                                       target->record.unit, target->record.url[0] ? " and answers" : "");
+        (void)vss_writer_call_add_note(call, target->logical_path, COMPONENT_NAME, "%s was started%s%s%s",
+                                       target->record.unit, target->record.url[0] ? " and answers" : "",
+                                       probed > 0 ? ": " : "", probed > 0 ? answer.text : "");
         return VSS_S_OK;
 }
 

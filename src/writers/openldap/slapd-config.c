@@ -56,6 +56,27 @@ static bool is_word(const char *list, size_t n, const char *word) {
         return false;
 }
 
+/* "{0}rid=001 provider=ldap://a bindmethod=simple ...": nothing else of it is kept, which has passwords in
+ * it. */
+static void add_provider(ConfigDatabase *database, const char *value, size_t size) {
+        static const char key[] = "provider=";
+        const char *at = value, *end = value + size;
+        size_t n = strlen(database->providers);
+        int length;
+
+        while ((size_t)(end - at) > strlen(key) && strncasecmp(at, key, strlen(key)) != 0)
+                at++;
+        if ((size_t)(end - at) <= strlen(key))
+                return;
+        at += strlen(key);
+        at += *at == '"';
+        for (length = 0; at + length < end && !strchr(" \t\n\"", at[length]); length++)
+                ;
+        if (length > 0 && n + (size_t)length + 3 < sizeof(database->providers))
+                (void)snprintf(database->providers + n, sizeof(database->providers) - n, "%s%.*s",
+                               n > 0 ? ", " : "", length, at);
+}
+
 void config_database_take(ConfigDatabase *database, const char *type, const char *value, size_t size) {
         if (strcasecmp(type, "olcDatabase") == 0) {
                 const char *brace = memchr(value, '}', size);
@@ -69,6 +90,8 @@ void config_database_take(ConfigDatabase *database, const char *type, const char
                 keep(database->suffix, sizeof(database->suffix), value, size);
         else if (strcasecmp(type, "olcDbDirectory") == 0)
                 keep(database->directory, sizeof(database->directory), value, size);
+        else if (strcasecmp(type, "olcSyncrepl") == 0)
+                add_provider(database, value, size);
         else if (strcasecmp(type, "olcDbNoSync") == 0)
                 database->nosync |= size == 4 && strncasecmp(value, "TRUE", 4) == 0;
         else if (strcasecmp(type, "olcDbEnvFlags") == 0)

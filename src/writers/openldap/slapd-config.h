@@ -22,6 +22,7 @@ typedef struct ConfigDatabase {
         char type[32]; /* "mdb" */
         char suffix[1024];
         char directory[PATH_MAX];
+        char providers[512]; /* whom it follows (olcSyncrepl), "ldap://a, ldap://b"; "" if nobody */
         bool nosync;
 } ConfigDatabase;
 

@@ -52,6 +52,6 @@ int probe(const Probe *what, ProbeAnswer *ret_answer);
  * sentence. */
 int probe_database(const RecordDatabase *recorded, const char *directory, bool count, uint64_t deadline_usec,
                    ProbeAnswer *ret_answer);
-/* Wait until the server answers, and has what was recorded. Return: 0, or a negative errno with a sentence.
- */
+/* Wait until the server answers, and has what was recorded. Return: 0; 1 with a sentence if its contextCSN
+ * is an older one; or a negative errno with a sentence. */
 int probe_server(const Record *record, const char *url, uint64_t deadline_usec, ProbeAnswer *ret_answer);

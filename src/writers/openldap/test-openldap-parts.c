@@ -246,6 +246,24 @@ static int to_copy(const char *directory, char *ret_path, size_t size, void *use
         return 0;
 }
 
+static void test_providers(void) {
+        static const char *const values[] = {
+                "{0}rid=001 provider=ldap://a:389 bindmethod=simple credentials=secret",
+                "{1}rid=002 provider=\"ldaps://b/\" searchbase=\"dc=x\"", "{2}rid=003 bindmethod=simple",
+                "provider=", "{3}provider=ldap://c"
+        };
+        ConfigDatabase database = { 0 };
+        char many[600];
+
+        FOREACH_ELEMENT (value, values)
+                config_database_take(&database, "olcSyncrepl", *value, strlen(*value));
+        expect_str("whom it follows, and nothing else of that", database.providers,
+                   "ldap://a:389, ldaps://b/, ldap://c");
+        (void)snprintf(many, sizeof(many), "provider=%0590d", 1);
+        config_database_take(&database, "olcSyncRepl", many, strlen(many));
+        expect_str("one that is too long", database.providers, "ldap://a:389, ldaps://b/, ldap://c");
+}
+
 static void test_config(void) {
         ConfigDatabase database = { 0 };
         char path[512], output[512], text[4096] = "";
@@ -265,6 +283,8 @@ static void test_config(void) {
         expect_str("its directory, on two lines", database.directory, "/srv/long");
         expect_true("it does not wait for the disk", database.nosync);
         expect_true("it has files", config_database_has_files(&database));
+        expect_str("whom it follows", database.providers, "ldap://b");
+        test_providers();
 
         expect_int("a configuration for copies", clone_config_write(path, output, to_copy, NULL), 0);
         memset(text, 0, sizeof(text));

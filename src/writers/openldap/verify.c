@@ -185,8 +185,11 @@ static vss_result serve(Verify *verify) {
         if (problem < 0 || r < 0)
                 return VSS_E_WRITERERROR_NONRETRYABLE;
         (void)vss_writer_call_add_note(verify->call, verify->target.logical_path, COMPONENT_NAME,
-                                       "slapd was started on it, and answers%s",
-                                       strstr(answer.text, "#") ? " with the recorded contextCSN" : "");
+                                       "slapd was started on it, and answers%s%s",
+                                       problem > 0                ? ": "
+                                       : strstr(answer.text, "#") ? " with the recorded contextCSN"
+                                                                  : "",
+                                       problem > 0 ? answer.text : "");
         return VSS_S_OK;
 }
 

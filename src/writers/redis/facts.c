@@ -4,6 +4,7 @@
  * INFO and CONFIG GET
  */
 
+#include <inttypes.h>
 #include <string.h>
 #include "writers/redis/facts.h"
 
@@ -39,11 +40,35 @@ static void read_persistence(const char *info, InstanceFacts *facts) {
         facts->flushing = info_number(info, "aof_pending_bio_fsync", 0);
 }
 
+/* Ten years. */
+#define SILENT_MAX INT64_C(315360000)
+
+/* Of a link that is down it tells since when; of one that is up how long ago it has heard from there. */
+static void read_master(const char *info, InstanceFacts *facts) {
+        char host[REDIS_NAME_SIZE - 8], link[16] = "";
+
+        facts->master[0] = '\0';
+        facts->master_is_gone = false;
+        if (!info_text(info, "master_host", host, sizeof(host)))
+                return;
+        (void)snprintf(facts->master, sizeof(facts->master), "%s:%" PRIu16, host,
+                       (uint16_t)info_number(info, "master_port", 0));
+        (void)info_text(info, "master_link_status", link, sizeof(link));
+        facts->master_is_gone = strcmp(link, "up") != 0;
+        facts->silent = info_number(
+                info,
+                facts->master_is_gone ? "master_link_down_since_seconds" : "master_last_io_seconds_ago", -1);
+        /* Before 6.2 one that has never had its master counts from 1970. */
+        if (facts->silent > SILENT_MAX)
+                facts->silent = -1;
+}
+
 static void read_replication(const char *info, InstanceFacts *facts) {
         (void)info_text(info, "role", facts->role, sizeof(facts->role));
         (void)info_text(info, "master_replid", facts->replication_id, sizeof(facts->replication_id));
         facts->offset = info_number(info, "master_repl_offset", 0);
         facts->syncing |= number_is(info, "master_sync_in_progress");
+        read_master(info, facts);
 }
 
 int facts_queue(Server *server) {

@@ -28,12 +28,15 @@ typedef struct InstanceFacts {
         bool many_files; /* its AOF is a directory of them (7.0) */
         bool syncing;    /* a replica that does not have the data of its master yet */
         bool saving, rewriting;
-        int64_t offset;      /* of replication */
-        int64_t changes;     /* since the last dump */
-        int64_t saved;       /* when that was, seconds since 1970 */
-        int64_t memory;      /* bytes of data */
-        int64_t append_size; /* bytes of the AOF, */
-        int64_t append_base; /* and when it was rewritten last; */
+        char master[REDIS_NAME_SIZE]; /* of a replica: "HOST:PORT"; else "" */
+        bool master_is_gone;          /* it gets nothing from there */
+        int64_t silent;               /* seconds since it got something; -1: that is not known */
+        int64_t offset;               /* of replication */
+        int64_t changes;              /* since the last dump */
+        int64_t saved;                /* when that was, seconds since 1970 */
+        int64_t memory;               /* bytes of data */
+        int64_t append_size;          /* bytes of the AOF, */
+        int64_t append_base;          /* and when it was rewritten last; */
         int64_t rewrite_percent,
                 rewrite_size; /* it will be when it has grown by this much, and is larger than that */
         int64_t buffered, flushing;

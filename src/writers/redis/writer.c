@@ -110,6 +110,23 @@ static vss_result add_files(vss_metadata *metadata, const Instance *instance) {
                      : vss_metadata_add_files(metadata, instance->name, COMPONENT_NAME, dir, pattern, false);
 }
 
+/* It keeps its data, and serves them, for as long as its master is away. */
+static vss_result warn_of_master(vss_metadata *metadata, const Instance *instance) {
+        const InstanceReply *reply = &instance->reply;
+        const InstanceFacts *facts = &reply->facts;
+        char since[64] = "";
+
+        if (reply->down || reply->code < 0 || !facts->master_is_gone || !text_is_clean(facts->master))
+                return VSS_S_OK;
+        if (facts->silent >= 0)
+                (void)snprintf(since, sizeof(since), " for %" PRId64 " s", facts->silent);
+        return vss_metadata_add_warning(metadata,
+                                        "%s: it is a replica of %s and has had no connection to it%s: a "
+                                        "copy has what it got before, "
+                                        "up to its replication offset %" PRId64,
+                                        instance->name, facts->master, since, facts->offset);
+}
+
 static vss_result describe_instance(RedisWriter *writer, vss_metadata *metadata, const InstanceList *list,
                                     const Instance *instance) {
         const InstanceReply *reply = &instance->reply;
@@ -147,6 +164,8 @@ static vss_result describe_instance(RedisWriter *writer, vss_metadata *metadata,
                 (void)snprintf(what, sizeof(what), "%s: %s", instance->name, reply->missing);
                 r = vss_metadata_add_missing_right(metadata, what, reply->remedy);
         }
+        if (r >= 0)
+                r = warn_of_master(metadata, instance);
         return r < 0 ? r : add_files(metadata, instance);
 }
 
@@ -360,22 +379,36 @@ static void read_manifest(const vss_writer_call *call, const InstanceFacts *fact
         }
 }
 
+/* Of a replica, how it stood with its master. */
+static void tell_master(const InstanceFacts *facts, bool down, char *text, size_t size) {
+        text[0] = '\0';
+        if (down || !facts->master[0] || !text_is_clean(facts->master))
+                return;
+        (void)snprintf(text, size, "replica-of=%s\nmaster-link=%s\n", facts->master,
+                       facts->master_is_gone ? "down" : "up");
+        if (facts->silent >= 0)
+                (void)snprintf(text + strlen(text), size - strlen(text),
+                               "master-silent-seconds=%" PRId64 "\n", facts->silent);
+}
+
 static vss_result leave_metadata(vss_writer_call *call, const Holder *holder) {
         const InstanceFacts *facts = holder->instance->reply.down ? &holder->instance->reply.facts
                                                                   : &holder->reply.facts;
         char text[8 * REDIS_PATH_SIZE], manifest[3 * REDIS_PATH_SIZE], date[32] = "freeze";
+        char master[2 * REDIS_NAME_SIZE];
 
         if (holder->reply.instant)
                 date_text(holder->reply.instant, date, sizeof(date));
         read_manifest(call, facts, manifest, sizeof(manifest));
+        tell_master(facts, holder->instance->reply.down, master, sizeof(master));
         (void)snprintf(
                 text, sizeof(text),
                 "product=%s\nversion=%s\nrole=%s\nrun-id=%s\nreplication-id=%s\nreplication-offset=%" PRId64
                 "\npersistence=%s\ninstant=%s\ndirectory=%s\ndump=%s\nappend-directory=%s\nappend-file=%s\n%"
-                "s",
+                "s%s",
                 facts->product, facts->version, facts->role, facts->run_id, facts->replication_id,
                 facts->offset, facts->append_only ? "aof" : "rdb", date, facts->dir, facts->dump,
-                facts->many_files ? facts->append_dir : "", facts->append_file, manifest);
+                facts->many_files ? facts->append_dir : "", facts->append_file, master, manifest);
         return vss_writer_call_set_backup_metadata(call, holder->instance->name, COMPONENT_NAME, text);
 }
 

@@ -11,6 +11,7 @@ int main(void) {
         static ServiceWriter writer = {
                 SERVICE_WRITER_INIT,
                 .conf_path = LINUXVSS_CONFDIR "/services.conf",
+                .unfinished_path = LINUXVSS_STATEDIR "/restores-service",
                 .hold_program = LINUXVSS_LIBEXECDIR "/vss-hold",
         };
 

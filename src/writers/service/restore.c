@@ -4,7 +4,8 @@
  * The service writer: restores
  *
  * PreRestore stops the service, by its unit; what has only a control group is stopped by whoever started it.
- * PostRestore starts what ran before.
+ * PostRestore starts what ran before. In between it is noted in a file (unfinished.h), so that a second try
+ * starts what the first one has stopped and not started.
  */
 
 #include <string.h>
@@ -39,75 +40,156 @@ static vss_result stop_group(vss_writer_call *call, const Service *service) {
         return VSS_E_WRITERERROR_RETRYABLE;
 }
 
-static vss_result pre_restore(vss_writer_call *call, const Service *service, const vss_value *component) {
-        char text[1024];
-        bool active = false;
-        vss_result r;
+/* What is known of the restores of a service: the one that was begun, if it did not finish. */
+static Unfinished find_unfinished(const ServiceWriter *writer, const Service *service) {
+        Unfinished found = { .key = NULL };
+        UnfinishedList list;
 
-        if (!service->unit)
-                return stop_group(call, service);
-        r = vss_writer_call_is_unit_active(call, service->unit, &active);
-        if (r >= 0 && vss_writer_call_is_dry_run(call)) {
-                (void)vss_writer_call_add_note(call, "", service->name,
-                                               active ? "%s would be stopped" : "%s does not run",
-                                               service->unit);
-                return VSS_S_OK;
+        /* What cannot be read cannot be added to either, and refuses a restore there. */
+        if (unfinished_load(writer->unfinished_path, &list) >= 0) {
+                const Unfinished *unfinished = unfinished_find(&list, "", service->name);
+
+                if (unfinished)
+                        found = *unfinished;
+                found.key = NULL;
         }
-        if (r >= 0 && active) {
-                (void)vss_writer_call_set_restore_metadata(call, "", service->name, RAN);
-                r = vss_writer_call_stop_unit(call, service->unit);
-                if (r >= 0)
-                        (void)vss_writer_call_add_note(call, "", service->name, "%s was stopped",
-                                                       service->unit);
-        }
-        /* Without systemd, or with a unit that is not there yet, nothing of it runs. */
-        if (r == VSS_E_OBJECT_NOT_FOUND)
-                return VSS_S_OK;
-        if (r >= 0)
-                return r;
-        (void)snprintf(text, sizeof(text), "%s could not be stopped: %s", service->unit,
-                       vss_writer_call_failure_text(call));
-        fail_before(call, service, VSS_E_WRITERERROR_RETRYABLE, text);
-        return r;
+        unfinished_clear(&list);
+        return found;
 }
 
-static vss_result post_restore(vss_writer_call *call, const Service *service, const vss_value *component) {
-        bool ran = strcmp(vss_value_get_string(component, "restore-metadata", ""), RAN) == 0;
+/* Without systemd, or with a unit that is not there yet, nothing of it runs. */
+static vss_result look_at_unit(vss_writer_call *call, const Service *service, bool *ret_active) {
+        vss_result r = vss_writer_call_is_unit_active(call, service->unit, ret_active);
+
+        if (r < 0)
+                *ret_active = false;
+        return r == VSS_E_OBJECT_NOT_FOUND ? VSS_S_OK : r;
+}
+
+static vss_result tell_dry(vss_writer_call *call, const Service *service, bool active, bool left_down) {
+        (void)vss_writer_call_add_note(call, "", service->name,
+                                       active      ? "%s would be stopped"
+                                       : left_down ? "%s was stopped by a restore that did not finish"
+                                                   : "%s does not run",
+                                       service->unit);
+        return VSS_S_OK;
+}
+
+/* From here on it is known that it was begun, and what ran before. */
+static vss_result note_begin(vss_writer_call *call, const Service *service, bool ran) {
+        const ServiceWriter *writer = vss_writer_call_userdata(call);
         char text[1024];
+        int r = unfinished_begin(writer->unfinished_path, vss_writer_call_session_id(call), "",
+                                 service->name, ran);
+
+        if (r >= 0)
+                return VSS_S_OK;
+        (void)snprintf(text, sizeof(text), "its restore cannot be noted in %s: %s; nothing was stopped",
+                       writer->unfinished_path, strerror(-r));
+        fail_before(call, service, VSS_E_WRITERERROR_RETRYABLE, text);
+        return VSS_E_WRITERERROR_RETRYABLE;
+}
+
+static vss_result note_end(vss_writer_call *call, const Service *service, const char *session) {
+        const ServiceWriter *writer = vss_writer_call_userdata(call);
+        int r = unfinished_end(writer->unfinished_path, session, "", service->name);
+
+        if (r < 0)
+                (void)vss_writer_call_add_note(call, "", service->name,
+                                               "that its restore has ended cannot be noted in %s: %s",
+                                               writer->unfinished_path, strerror(-r));
+        return VSS_S_OK;
+}
+
+/* One that still runs has lost nothing. */
+static vss_result fail_stop(vss_writer_call *call, const Service *service, vss_result why) {
+        char text[1024];
+        bool active = false;
+
+        (void)snprintf(text, sizeof(text), "%s could not be stopped: %s", service->unit,
+                       vss_writer_call_failure_text(call));
+        if (look_at_unit(call, service, &active) >= 0 && active)
+                (void)note_end(call, service, vss_writer_call_session_id(call));
+        fail_before(call, service, VSS_E_WRITERERROR_RETRYABLE, text);
+        return why;
+}
+
+static vss_result pre_restore(vss_writer_call *call, const Service *service, const vss_value *component) {
+        const ServiceWriter *writer = vss_writer_call_userdata(call);
+        bool active = false, left_down;
         vss_result r;
 
-        if (!service->unit)
-                return VSS_S_OK;
-        if (vss_writer_call_is_dry_run(call)) {
-                bool active = false;
+        if (!service->unit) {
+                r = stop_group(call, service);
+                return r < 0 || vss_writer_call_is_dry_run(call) ? r : note_begin(call, service, false);
+        }
+        left_down = find_unfinished(writer, service).ran;
+        r = look_at_unit(call, service, &active);
+        if (r < 0)
+                return fail_stop(call, service, r);
+        if (vss_writer_call_is_dry_run(call))
+                return tell_dry(call, service, active, left_down);
+        if (active || left_down)
+                (void)vss_writer_call_set_restore_metadata(call, "", service->name, RAN);
+        r = note_begin(call, service, active);
+        if (r < 0 || !active)
+                return r;
+        r = vss_writer_call_stop_unit(call, service->unit);
+        if (r < 0)
+                return fail_stop(call, service, r);
+        (void)vss_writer_call_add_note(call, "", service->name, "%s was stopped", service->unit);
+        return VSS_S_OK;
+}
 
-                r = vss_writer_call_is_unit_active(call, service->unit, &active);
-                if (r >= 0 && active)
-                        (void)vss_writer_call_add_note(call, "", service->name, "%s would be started again",
-                                                       service->unit);
-                return VSS_S_OK;
-        }
-        if (vss_value_get_integer(component, "file-restore-status", VSS_RS_UNDEFINED) == VSS_RS_FAILED) {
-                (void)vss_writer_call_set_post_restore_failure_msg(
-                        call, "", service->name,
-                        "old and new files of this service are mixed: restore it again; it was not started");
-                return VSS_S_OK;
-        }
-        if (!ran) {
-                (void)vss_writer_call_add_note(call, "", service->name,
-                                               "%s did not run before, and was not started", service->unit);
-                return VSS_S_OK;
-        }
-        r = vss_writer_call_start_unit(call, service->unit);
+/* Nothing of this restore was put back: then what one before it has left is still there. */
+static bool is_mixed(vss_writer_call *call, const Service *service, const vss_value *component) {
+        int64_t status = vss_value_get_integer(component, "file-restore-status", VSS_RS_UNDEFINED);
+        Unfinished unfinished = find_unfinished(vss_writer_call_userdata(call), service);
+
+        return status == VSS_RS_FAILED ||
+               (status == VSS_RS_NONE && unfinished.session[0] &&
+                strcmp(unfinished.session, vss_writer_call_session_id(call)) != 0);
+}
+
+static vss_result start(vss_writer_call *call, const Service *service) {
+        vss_result r = vss_writer_call_start_unit(call, service->unit);
+        char text[1024];
+
         if (r >= 0) {
                 (void)vss_writer_call_add_note(call, "", service->name, "%s was started", service->unit);
-                return VSS_S_OK;
+                return note_end(call, service, NULL);
         }
         (void)snprintf(text, sizeof(text), "%s could not be started: %s", service->unit,
                        vss_writer_call_failure_text(call));
         service_fail(call, service, VSS_E_WRITERERROR_NONRETRYABLE, "%s", text);
         (void)vss_writer_call_set_post_restore_failure_msg(call, "", service->name, text);
         return r;
+}
+
+static vss_result post_restore(vss_writer_call *call, const Service *service, const vss_value *component) {
+        bool ran = strcmp(vss_value_get_string(component, "restore-metadata", ""), RAN) == 0;
+
+        if (vss_writer_call_is_dry_run(call)) {
+                bool active = false;
+
+                if (service->unit && look_at_unit(call, service, &active) >= 0 &&
+                    (active || find_unfinished(vss_writer_call_userdata(call), service).ran))
+                        (void)vss_writer_call_add_note(call, "", service->name, "%s would be started again",
+                                                       service->unit);
+                return VSS_S_OK;
+        }
+        if (is_mixed(call, service, component)) {
+                (void)vss_writer_call_set_post_restore_failure_msg(
+                        call, "", service->name,
+                        "old and new files of this service are mixed: restore it again; it was not started");
+                return VSS_S_OK;
+        }
+        if (ran && service->unit)
+                return start(call, service);
+        if (service->unit)
+                (void)vss_writer_call_add_note(call, "", service->name,
+                                               "%s did not run before, and was not started", service->unit);
+        return note_end(call, service, NULL);
 }
 
 static vss_result each_restored(vss_writer_call *call, RestoreOne one) {

@@ -56,7 +56,11 @@ static const char *refuse(const Service *service) {
         return NULL;
 }
 
-static vss_result describe_service(vss_metadata *metadata, const Service *service, bool look) {
+/* @unfinished: restores; NULL: nobody looks. */
+static vss_result describe_service(vss_metadata *metadata, const ServiceWriter *writer,
+                                   const Service *service, const UnfinishedList *unfinished) {
+        const Unfinished *broken = unfinished ? unfinished_find(unfinished, "", service->name) : NULL;
+        char text[512];
         struct vss_component_info info = {
                 .size = sizeof(info),
                 .type = VSS_CT_FILEGROUP,
@@ -66,9 +70,14 @@ static vss_result describe_service(vss_metadata *metadata, const Service *servic
                 .selectable = true,
                 .selectable_for_restore = true,
                 .owner = service->user,
-                .crash_only = look ? refuse(service) : NULL,
         };
-        vss_result r = vss_metadata_add_component(metadata, &info);
+        vss_result r;
+
+        if (broken)
+                info.crash_only = unfinished_text(broken, writer->unfinished_path, text, sizeof(text));
+        else if (unfinished)
+                info.crash_only = refuse(service);
+        r = vss_metadata_add_component(metadata, &info);
 
         for (size_t i = 0; r >= 0 && i < service->n_paths; i++) {
                 r = vss_metadata_add_files(metadata, "", service->name, service->paths[i], "*", true);
@@ -92,11 +101,12 @@ static vss_result describe_restore(vss_metadata *metadata) {
                 false);
 }
 
-static vss_result describe(vss_metadata *metadata, const ServiceList *services, bool look) {
+static vss_result describe(vss_metadata *metadata, const ServiceWriter *writer, const ServiceList *services,
+                           const UnfinishedList *unfinished) {
         vss_result r = describe_restore(metadata);
 
         for (size_t i = 0; r >= 0 && i < services->n; i++)
-                r = describe_service(metadata, &services->items[i], look);
+                r = describe_service(metadata, writer, &services->items[i], unfinished);
         for (size_t i = 0; r >= 0 && i < services->warnings.n; i++)
                 r = vss_metadata_add_warning(metadata, "%s", services->warnings.items[i]);
         return r;
@@ -110,14 +120,21 @@ static vss_result fail_load(vss_writer_call *call) {
 static vss_result service_identify(vss_writer_call *call, vss_metadata *metadata) {
         ServiceWriter *writer = vss_writer_call_userdata(call);
         ServiceList services = { 0 };
+        UnfinishedList unfinished = { 0 };
         vss_result result;
+        int r;
 
         /* Between Freeze and Thaw nothing is read. */
         if (writer->frozen)
-                return describe(metadata, &writer->services, false);
+                return describe(metadata, writer, &writer->services, NULL);
         if (service_list_load(writer->conf_path, &services) < 0)
                 return fail_load(call);
-        result = describe(metadata, &services, true);
+        r = unfinished_load(writer->unfinished_path, &unfinished);
+        result = describe(metadata, writer, &services, &unfinished);
+        if (r < 0 && result >= 0)
+                result = vss_metadata_add_warning(metadata, "%s cannot be read: %s", writer->unfinished_path,
+                                                  strerror(-r));
+        unfinished_clear(&unfinished);
         service_list_clear(&services);
         return result;
 }

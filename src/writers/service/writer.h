@@ -7,6 +7,7 @@
 
 #include <linuxvss/writer.h>
 #include "writers/common/event.h"
+#include "writers/common/unfinished.h"
 #include "writers/service/group.h"
 #include "writers/service/guard.h"
 #include "writers/service/services.h"
@@ -23,7 +24,8 @@ typedef struct Member {
 
 typedef struct ServiceWriter {
         const char *conf_path, *hold_program;
-        ServiceList services; /* of the set under way */
+        const char *unfinished_path; /* restores that were begun; NULL: they are not noted */
+        ServiceList services;        /* of the set under way */
         Member members[SERVICES_MAX];
         Child keeper;
         char session[VSS_ID_SIZE]; /* whose they are */

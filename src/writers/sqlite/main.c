@@ -9,7 +9,8 @@
 #include "writers/sqlite/writer.h"
 
 int main(void) {
-        SqliteWriter writer = { .conf_path = LINUXVSS_CONFDIR "/sqlite.conf" };
+        SqliteWriter writer = { .conf_path = LINUXVSS_CONFDIR "/sqlite.conf",
+                                .unfinished_path = LINUXVSS_STATEDIR "/restores-sqlite" };
         struct rlimit files;
 
         /* Two descriptors per database. */

@@ -316,25 +316,27 @@ static void fail_one(vss_writer_call *call, const Database *database, const Hold
         (void)set(call, database_component_path(database), database_component(database), why->text);
 }
 
-/* One round of databases. Return: how many of them failed, or a negative errno. @late_is_well: what took too
- * long is not held against it. */
+/* One round of databases: those that have not failed in @found, and how it went there. Return: how many have
+ * failed, or a negative errno. @late_is_well: what took too long is not held against it. */
 static int run_round(vss_writer_call *call, const DatabaseList *list, child_main_fn child_main,
-                     bool late_is_well, const HolderReply *found, SetMessage set, HolderReply *ret_last) {
+                     bool late_is_well, HolderReply *found, SetMessage set, HolderReply *ret_last) {
         HolderSet holders = { 0 };
         int n_failed = 0, r = 0;
 
         for (size_t i = 0; r >= 0 && i < list->n; i++)
-                if (!found || found[i].code >= 0)
+                if (found[i].code >= 0)
                         r = holder_set_add_main(&holders, &list->items[i], child_main);
         if (r >= 0)
                 holder_set_collect(&holders, event_deadline(call, CHILD_SECONDS * USEC_PER_SEC));
         for (size_t i = 0, k = 0; r >= 0 && i < list->n; i++) {
-                const HolderReply *why = found && found[i].code < 0 ? &found[i] : &holders.items[k++].reply;
-
-                if (why->code >= 0 || (late_is_well && why->code == VSS_E_WRITERERROR_TIMEOUT))
+                if (found[i].code >= 0)
+                        found[i] = holders.items[k++].reply;
+                if (late_is_well && found[i].code == VSS_E_WRITERERROR_TIMEOUT)
+                        found[i].code = VSS_S_OK;
+                if (found[i].code >= 0)
                         continue;
-                fail_one(call, &list->items[i], why, set);
-                *ret_last = *why;
+                fail_one(call, &list->items[i], &found[i], set);
+                *ret_last = found[i];
                 n_failed++;
         }
         holder_set_end(&holders, now_usec());
@@ -375,6 +377,54 @@ static int tell_dry(vss_writer_call *call, const DatabaseList *list, const Holde
         return n_failed;
 }
 
+/* From here on files are replaced. Return: how many more have failed. */
+static int note_begin(vss_writer_call *call, const DatabaseList *list, HolderReply *found,
+                      HolderReply *ret_last) {
+        const SqliteWriter *writer = vss_writer_call_userdata(call);
+        int n_failed = 0;
+
+        spread(list, found);
+        for (size_t i = 0; i < list->n; i++) {
+                const Database *database = &list->items[i];
+                int r = found[i].code < 0
+                                ? 0
+                                : unfinished_begin(writer->unfinished_path, vss_writer_call_session_id(call),
+                                                   database_component_path(database),
+                                                   database_component(database), false);
+
+                if (r >= 0)
+                        continue;
+                found[i].code = VSS_E_WRITERERROR_RETRYABLE;
+                (void)snprintf(found[i].text, sizeof(found[i].text),
+                               "%.700s: its restore cannot be noted in %s: %s", database->path,
+                               writer->unfinished_path, strerror(-r));
+                fail_one(call, database, &found[i], vss_writer_call_set_pre_restore_failure_msg);
+                *ret_last = found[i];
+                n_failed++;
+        }
+        return n_failed;
+}
+
+/* A group is sound if all of it is. */
+static void note_end(vss_writer_call *call, const DatabaseList *list, HolderReply *found) {
+        const SqliteWriter *writer = vss_writer_call_userdata(call);
+
+        spread(list, found);
+        for (size_t i = 0; i < list->n; i++) {
+                const Database *database = &list->items[i];
+                int r = found[i].code < 0 ? 0
+                                          : unfinished_end(writer->unfinished_path, NULL,
+                                                           database_component_path(database),
+                                                           database_component(database));
+
+                if (r < 0)
+                        (void)vss_writer_call_add_note(
+                                call, database_component_path(database), database_component(database),
+                                "that its restore has ended cannot be noted in %s: %s",
+                                writer->unfinished_path, strerror(-r));
+        }
+}
+
 vss_result sqlite_pre_restore(vss_writer_call *call) {
         HolderReply last = { 0 };
         size_t n = 0, n_failed = 0, next = 0;
@@ -394,6 +444,8 @@ vss_result sqlite_pre_restore(vss_writer_call *call) {
                 else if (r >= 0)
                         r = run_round(call, &list, pre_restore_main, false, found,
                                       vss_writer_call_set_pre_restore_failure_msg, &last);
+                if (r >= 0 && !vss_writer_call_is_dry_run(call))
+                        r += note_begin(call, &list, found, &last);
                 n += list.n;
                 n_failed += (size_t)MAX(r, 0);
                 database_list_clear(&list);
@@ -401,17 +453,25 @@ vss_result sqlite_pre_restore(vss_writer_call *call) {
         return tell(call, r, n, n_failed, &last);
 }
 
-/* What is half old, half new is told; what was not touched is left alone. */
+/* What is half old, half new is told; what was not touched is left alone, and as one before has left it. */
 static void tell_mixed(vss_writer_call *call) {
+        const SqliteWriter *writer = vss_writer_call_userdata(call);
+
         for (size_t i = 0; i < vss_writer_call_component_count(call); i++) {
                 const vss_value *component = vss_writer_call_component(call, i);
+                const char *logical_path = vss_value_get_string(component, "logical-path", "");
+                const char *name = vss_value_get_string(component, "name", "");
+                int64_t status = vss_value_get_integer(component, "file-restore-status", 0);
 
-                if (vss_value_get_boolean(component, "selected-for-restore", false) &&
-                    vss_value_get_integer(component, "file-restore-status", 0) == VSS_RS_FAILED)
+                if (!vss_value_get_boolean(component, "selected-for-restore", false))
+                        continue;
+                if (status == VSS_RS_FAILED)
                         (void)vss_writer_call_set_post_restore_failure_msg(
-                                call, vss_value_get_string(component, "logical-path", ""),
-                                vss_value_get_string(component, "name", ""),
+                                call, logical_path, name,
                                 "old and new files of this database are mixed: restore it again");
+                else if (status == VSS_RS_NONE)
+                        (void)unfinished_end(writer->unfinished_path, vss_writer_call_session_id(call),
+                                             logical_path, name);
         }
 }
 
@@ -424,12 +484,15 @@ vss_result sqlite_post_restore(vss_writer_call *call) {
                 return VSS_S_OK;
         tell_mixed(call);
         while (r >= 0 && next < vss_writer_call_component_count(call)) {
+                _cleanup_(freep) HolderReply *found = calloc(DATABASES_MAX, sizeof(*found));
                 DatabaseList list = { 0 };
 
-                r = find_chosen(call, VSS_RS_ALL, &next, &list);
+                r = found ? find_chosen(call, VSS_RS_ALL, &next, &list) : -ENOMEM;
                 if (r >= 0)
-                        r = run_round(call, &list, post_restore_main, true, NULL,
+                        r = run_round(call, &list, post_restore_main, true, found,
                                       vss_writer_call_set_post_restore_failure_msg, &last);
+                if (r >= 0)
+                        note_end(call, &list, found);
                 n += list.n;
                 n_failed += (size_t)MAX(r, 0);
                 database_list_clear(&list);

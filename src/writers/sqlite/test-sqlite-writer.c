@@ -23,7 +23,7 @@
 #include "writers/sqlite/writer.h"
 
 static char directory[] = "/tmp/vss-test-sqlite-XXXXXX";
-static char conf_path[64];
+static char conf_path[64], unfinished_path[64];
 static const struct passwd *user;
 
 static void _printf_(1, 2) must(const char *format, ...) {
@@ -70,6 +70,26 @@ static int as_user(const char *name, const char *sql) {
         return WEXITSTATUS(status);
 }
 
+/* As the databases' user: all of the log is moved into the database, and there is some. */
+static bool is_checkpointed(const char *name) {
+        pid_t pid = fork();
+        int status;
+
+        if (pid == 0) {
+                int n_log = 0, n_moved = 0;
+                sqlite3 *db;
+
+                if (child_become(user->pw_uid, user->pw_gid, user->pw_name) < 0 ||
+                    sqlite3_open_v2(path_of(name), &db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
+                    sqlite3_exec(db, "SELECT count(*) FROM t", NULL, NULL, NULL) != SQLITE_OK ||
+                    sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, &n_log, &n_moved) !=
+                            SQLITE_OK)
+                        _exit(1);
+                _exit(n_log > 0 && n_moved == n_log ? 0 : 2);
+        }
+        return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 /* The invariant: nobody else can write. */
 static bool is_locked(const char *name) {
         return as_user(name, "BEGIN IMMEDIATE") == SQLITE_BUSY;
@@ -106,7 +126,7 @@ static vss_value *make_components(void) {
 }
 
 static void broker_serve(int fd) {
-        SqliteWriter state = { .conf_path = conf_path };
+        SqliteWriter state = { .conf_path = conf_path, .unfinished_path = unfinished_path };
         vss_writer_call call = {
                 .userdata = &state,
                 .time_left_ms = 10000,
@@ -219,7 +239,7 @@ static bool free_within(const char *name, uint64_t usec) {
 }
 
 static void test_identify(void) {
-        SqliteWriter state = { .conf_path = conf_path };
+        SqliteWriter state = { .conf_path = conf_path, .unfinished_path = unfinished_path };
         vss_writer_call call = { .userdata = &state, .time_left_ms = 10000 };
         _cleanup_(fake_metadata_freep) vss_metadata *metadata = fake_metadata_new();
         const vss_value *component, *files;
@@ -299,10 +319,12 @@ static void test_freeze(void) {
         expect_true("not locked before Freeze: write-ahead log", !is_locked("wal.db"));
         expect_true("not locked before Freeze: rollback journal", !is_locked("rollback.db"));
 
+        expect_int("a commit before Freeze", as_user("wal.db", "INSERT INTO t VALUES(7)"), SQLITE_OK);
         expect_int("freeze", broker_event(&broker, 'f').code, VSS_S_OK);
         expect_true("locked while frozen: write-ahead log", is_locked("wal.db"));
         expect_true("locked while frozen: rollback journal", is_locked("rollback.db"));
         expect_int("reading goes on", as_user("wal.db", "SELECT count(*) FROM t"), SQLITE_OK);
+        expect_true("9.4.10: and checkpoints do", is_checkpointed("wal.db"));
 
         expect_int("thaw", broker_event(&broker, 't').code, VSS_S_OK);
         expect_true("free after Thaw: write-ahead log", !is_locked("wal.db"));
@@ -423,6 +445,24 @@ static Answer restore_event(char event) {
         return answer;
 }
 
+/* Whose restore has not finished. */
+static const char *told(void) {
+        SqliteWriter state = { .conf_path = conf_path, .unfinished_path = unfinished_path };
+        vss_writer_call call = { .userdata = &state, .time_left_ms = 10000 };
+        _cleanup_(fake_metadata_freep) vss_metadata *metadata = fake_metadata_new();
+        bool log, journal;
+
+        if (sqlite_writer.identify(&call, metadata) != VSS_S_OK)
+                return "nobody answers";
+        log = strstr(vss_value_get_string(fake_metadata_component(metadata, directory + 1, "wal.db"),
+                                          "crash-only", ""),
+                     "did not finish");
+        journal = fake_metadata_warns(metadata, "rollback.db: a restore of it, begun");
+        if (log != fake_metadata_warns(metadata, "wal.db: a restore of it, begun"))
+                return "the component and the warning differ";
+        return log && journal ? "both" : log ? "wal.db" : journal ? "rollback.db" : "";
+}
+
 static bool there_is(const char *name) {
         return access(path_of(name), F_OK) == 0;
 }
@@ -494,7 +534,9 @@ static void test_post_restore(void) {
         Answer answer;
 
         restored = "both";
+        expect_str("restored: those that were begun are told", told(), "both");
         expect_int("restored: sound ones", restore_event('>').code, VSS_S_OK);
+        expect_str("restored: and have ended", told(), "");
         must("cp -p %s/wal.db %s/saved; dd if=/dev/zero of=%s/wal.db bs=1 seek=4096 count=2000 conv=notrunc "
              "2> /dev/null",
              directory, directory, directory);
@@ -502,11 +544,17 @@ static void test_post_restore(void) {
         expect_int("restored: one that is not", answer.code, VSS_S_OK);
         expect_true("restored: is told", strstr(answer.failure, "wal.db is not sound after its restore"));
         expect_str("restored: for people too", answer.restore_failure, answer.failure);
+        restored = "wal.db";
+        expect_int("restored: another one is begun", restore_event('<').code, VSS_S_OK);
+        expect_str("restored: which is told", told(), "wal.db");
         restore_status = VSS_RS_NONE;
         expect_str("restored: what was not touched is not looked at", restore_event('>').failure, "");
+        expect_str("restored: nor told any more", told(), "");
+        (void)restore_event('<');
         restore_status = VSS_RS_FAILED;
         expect_true("restored: what is mixed is told",
                     strstr(restore_event('>').restore_failure, "restore it again"));
+        expect_str("restored: also later", told(), "wal.db");
         restore_status = VSS_RS_ALL;
         must("printf garbage > %s/wal.db; rm -f %s/wal.db-*", directory, directory);
         restored = "wal.db";
@@ -523,6 +571,7 @@ static void set_up(void) {
         if (chown(directory, user->pw_uid, user->pw_gid) < 0 || chmod(directory, 0700) < 0)
                 abort();
         (void)snprintf(conf_path, sizeof(conf_path), "%s.conf", directory);
+        (void)snprintf(unfinished_path, sizeof(unfinished_path), "%s.restores", directory);
         conf = fopen(conf_path, "we");
         if (!conf)
                 abort();
@@ -555,6 +604,6 @@ int main(void) {
         test_many();
         test_pre_restore();
         test_post_restore();
-        must("rm -r %s %s", directory, conf_path);
+        must("rm -r %s %s %s", directory, conf_path, unfinished_path);
         return test_end();
 }

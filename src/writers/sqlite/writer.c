@@ -21,7 +21,8 @@
 
 /* It needs no one instant, also where its databases lie on several volumes: from the last lock to Thaw no
  * commit is made in any of them, and a checkpoint that goes on moves what the log has anyway. */
-static vss_result describe_database(vss_metadata *metadata, const Database *database) {
+static vss_result describe_database(vss_metadata *metadata, const Database *database,
+                                    const char *crash_only) {
         _cleanup_(freep) char *directory = strndup(database->path,
                                                    (size_t)(database->name - database->path));
         struct vss_component_info info = {
@@ -33,6 +34,7 @@ static vss_result describe_database(vss_metadata *metadata, const Database *data
                 .selectable = true,
                 .selectable_for_restore = true,
                 .owner = database->owner,
+                .crash_only = crash_only,
         };
         /* A name must be there at a backup, a pattern need not. */
         static const char *const endings[] = { "", "-wa?", "-journa?" };
@@ -61,14 +63,42 @@ static vss_result describe_database(vss_metadata *metadata, const Database *data
         return vss_metadata_add_exclude(metadata, directory, name, false);
 }
 
-static vss_result describe(vss_metadata *metadata, const DatabaseList *list) {
+/* Why a copy of it is worth little; NULL: it is not so. */
+static const char *why_broken(const SqliteWriter *writer, const UnfinishedList *unfinished,
+                              const Database *database, char *text, size_t size) {
+        const Unfinished *found = unfinished_find(unfinished, database_component_path(database),
+                                                  database_component(database));
+
+        return found ? unfinished_text(found, writer->unfinished_path, text, size) : NULL;
+}
+
+/* Also of one that nobody has open, or that is not even there. */
+static vss_result warn_unfinished(vss_metadata *metadata, const SqliteWriter *writer,
+                                  const UnfinishedList *unfinished) {
+        vss_result r = VSS_S_OK;
+
+        for (size_t i = 0; r >= 0 && i < unfinished->n; i++) {
+                char text[512];
+
+                r = vss_metadata_add_warning(
+                        metadata, "%s: %s", unfinished->items[i].key,
+                        unfinished_text(&unfinished->items[i], writer->unfinished_path, text, sizeof(text)));
+        }
+        return r;
+}
+
+static vss_result describe(vss_metadata *metadata, const SqliteWriter *writer, const DatabaseList *list,
+                           const UnfinishedList *unfinished) {
         vss_result result = vss_metadata_set_restore_method(metadata, VSS_RME_RESTORE_IF_CAN_REPLACE, NULL,
                                                             NULL, VSS_WRE_ALWAYS, false);
 
         if (result < 0)
                 return result;
         for (size_t i = 0; i < list->n; i++) {
-                vss_result r = describe_database(metadata, &list->items[i]);
+                char text[512];
+                vss_result r = describe_database(
+                        metadata, &list->items[i],
+                        why_broken(writer, unfinished, &list->items[i], text, sizeof(text)));
 
                 if (r < 0 && r != VSS_E_OBJECT_ALREADY_EXISTS)
                         return r;
@@ -79,24 +109,30 @@ static vss_result describe(vss_metadata *metadata, const DatabaseList *list) {
                 if (r < 0)
                         return r;
         }
-        return VSS_S_OK;
+        return warn_unfinished(metadata, writer, unfinished);
 }
 
 static vss_result sqlite_identify(vss_writer_call *call, vss_metadata *metadata) {
         SqliteWriter *writer = vss_writer_call_userdata(call);
+        UnfinishedList unfinished = { 0 };
         DatabaseList list = { 0 };
         vss_result result;
         int r;
 
         /* Between Freeze and Thaw nothing is read and nobody is looked up. */
         if (writer->frozen)
-                return describe(metadata, &writer->databases);
+                return describe(metadata, writer, &writer->databases, &unfinished);
 
         r = database_scan(writer->conf_path, event_deadline(call, IDENTIFY_USEC), &list);
         if (r < 0)
                 return vss_writer_call_fail(call, VSS_E_WRITERERROR_RETRYABLE,
                                             "the search for databases failed: %s", strerror(-r));
-        result = describe(metadata, &list);
+        r = unfinished_load(writer->unfinished_path, &unfinished);
+        result = describe(metadata, writer, &list, &unfinished);
+        if (r < 0 && result >= 0)
+                result = vss_metadata_add_warning(metadata, "%s cannot be read: %s", writer->unfinished_path,
+                                                  strerror(-r));
+        unfinished_clear(&unfinished);
         database_list_clear(&list);
         return result;
 }

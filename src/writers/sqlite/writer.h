@@ -7,11 +7,13 @@
 
 #include <linuxvss/writer.h>
 #include "writers/common/event.h"
+#include "writers/common/unfinished.h"
 #include "writers/sqlite/holder.h"
 #include "writers/sqlite/scan.h"
 
 typedef struct SqliteWriter {
         const char *conf_path;
+        const char *unfinished_path; /* restores that were begun; NULL: they are not noted */
         DatabaseList
                 databases; /* as found for the set under way; names nobody needs to look up while frozen */
         HolderSet holders;

@@ -44,6 +44,9 @@ static void find_value(const char *text, const char *key, char *value, size_t si
 }
 
 static void refuse(vss_writer_call *call, Part part, vss_result code, const char *text) {
+        SystemWriter *writer = vss_writer_call_userdata(call);
+
+        writer->refused[part] = true;
         (void)vss_writer_call_fail_component(call, "", part_infos[part].name, code, "%s", text);
         (void)vss_writer_call_set_pre_restore_failure_msg(call, "", part_infos[part].name, text);
 }
@@ -125,6 +128,39 @@ static void note_before(vss_writer_call *call, Part part, const vss_value *compo
                      "afterwards");
 }
 
+/* Files are replaced from here on: that it was begun is told until it has been done. */
+static void note_begin(SystemWriter *writer, vss_writer_call *call) {
+        for (Part part = 0; part < PARTS; part++) {
+                char text[512];
+                int r;
+
+                if (!restored(call, part) || writer->refused[part] || vss_writer_call_is_dry_run(call))
+                        continue;
+                r = unfinished_begin(writer->unfinished_path, vss_writer_call_session_id(call), "",
+                                     part_infos[part].name, false);
+                if (r >= 0)
+                        continue;
+                (void)snprintf(text, sizeof(text), "its restore cannot be noted in %s: %s",
+                               writer->unfinished_path, strerror(-r));
+                refuse(call, part, VSS_E_WRITERERROR_RETRYABLE, text);
+        }
+}
+
+/* All of it is there; or nothing, and then nothing of this restore is left to be told. */
+static void note_end(const SystemWriter *writer, vss_writer_call *call, Part part, int64_t status) {
+        int r = 0;
+
+        if (status == VSS_RS_ALL)
+                r = unfinished_end(writer->unfinished_path, NULL, "", part_infos[part].name);
+        else if (status == VSS_RS_NONE)
+                r = unfinished_end(writer->unfinished_path, vss_writer_call_session_id(call), "",
+                                   part_infos[part].name);
+        if (r < 0)
+                (void)vss_writer_call_add_note(call, "", part_infos[part].name,
+                                               "that its restore has ended cannot be noted in %s: %s",
+                                               writer->unfinished_path, strerror(-r));
+}
+
 vss_result system_pre_restore(vss_writer_call *call) {
         SystemWriter *writer = vss_writer_call_userdata(call);
         const vss_value *packages = restored(call, PART_PACKAGES);
@@ -138,6 +174,7 @@ vss_result system_pre_restore(vss_writer_call *call) {
         for (Part part = 0; part < PARTS; part++) {
                 const vss_value *component = restored(call, part);
 
+                writer->refused[part] = false;
                 if (component)
                         note_before(call, part, component);
         }
@@ -152,6 +189,7 @@ vss_result system_pre_restore(vss_writer_call *call) {
                         refuse(call, PART_CONFIGURATION, VSS_E_WRITERERROR_RETRYABLE,
                                "accounts are being changed: try again when that has ended");
         }
+        note_begin(writer, call);
         return VSS_S_OK;
 }
 
@@ -226,6 +264,8 @@ vss_result system_post_restore(vss_writer_call *call) {
                 const vss_value *component = restored(call, part);
                 int64_t status = vss_value_get_integer(component, "file-restore-status", VSS_RS_UNDEFINED);
 
+                if (component && !dry)
+                        note_end(writer, call, part, status);
                 if (component && status == VSS_RS_FAILED)
                         (void)vss_writer_call_set_post_restore_failure_msg(
                                 call, "", part_infos[part].name,

@@ -88,8 +88,11 @@ void system_identity(char *text, size_t size) {
 
 /* ---- Identify */
 
-static vss_result describe_part(vss_metadata *metadata, const Parts *parts, Part part) {
+static vss_result describe_part(vss_metadata *metadata, const SystemWriter *writer, const Parts *parts,
+                                Part part, const UnfinishedList *unfinished) {
         const PartFiles *files = &parts->parts[part];
+        const Unfinished *broken = unfinished_find(unfinished, "", part_infos[part].name);
+        char text[512];
         struct vss_component_info info = {
                 .size = sizeof(info),
                 .type = VSS_CT_FILEGROUP,
@@ -99,6 +102,8 @@ static vss_result describe_part(vss_metadata *metadata, const Parts *parts, Part
                 .selectable = true,
                 .selectable_for_restore = true,
                 .flags = part_infos[part].state ? 0 : VSS_CF_NOT_SYSTEM_STATE,
+                .crash_only = broken ? unfinished_text(broken, writer->unfinished_path, text, sizeof(text))
+                                     : NULL,
         };
         vss_result r;
 
@@ -124,7 +129,8 @@ static vss_result describe_excludes(vss_metadata *metadata, const Parts *parts) 
         return r;
 }
 
-static vss_result describe(vss_metadata *metadata, const Parts *parts) {
+static vss_result describe(vss_metadata *metadata, const SystemWriter *writer, const Parts *parts,
+                           const UnfinishedList *unfinished) {
         vss_result r = vss_metadata_set_restore_method(
                 metadata, VSS_RME_RESTORE_AT_REBOOT_IF_CANNOT_REPLACE, NULL,
                 "After a restore: make the initial RAM disk and the boot loader anew (update-initramfs -u "
@@ -135,7 +141,7 @@ static vss_result describe(vss_metadata *metadata, const Parts *parts) {
                 VSS_WRE_ALWAYS, true);
 
         for (Part part = 0; r >= 0 && part < PARTS; part++)
-                r = describe_part(metadata, parts, part);
+                r = describe_part(metadata, writer, parts, part, unfinished);
         return r >= 0 ? describe_excludes(metadata, parts) : r;
 }
 
@@ -150,15 +156,22 @@ static vss_result warn(vss_metadata *metadata) {
 
 static vss_result system_identify(vss_writer_call *call, vss_metadata *metadata) {
         SystemWriter *writer = vss_writer_call_userdata(call);
+        UnfinishedList unfinished = { 0 };
         Parts parts;
-        vss_result r;
+        vss_result result;
+        int r;
 
         /* Between Freeze and Thaw nothing is read. */
         if (writer->frozen)
-                return describe(metadata, &writer->parts);
+                return describe(metadata, writer, &writer->parts, &unfinished);
         parts_find("", &parts);
-        r = describe(metadata, &parts);
-        return r >= 0 ? warn(metadata) : r;
+        r = unfinished_load(writer->unfinished_path, &unfinished);
+        result = describe(metadata, writer, &parts, &unfinished);
+        unfinished_clear(&unfinished);
+        if (r < 0 && result >= 0)
+                result = vss_metadata_add_warning(metadata, "%s cannot be read: %s", writer->unfinished_path,
+                                                  strerror(-r));
+        return result >= 0 ? warn(metadata) : result;
 }
 
 /* ---- PrepareBackup */

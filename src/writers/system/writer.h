@@ -8,6 +8,7 @@
 #include <linuxvss/writer.h>
 #include "writers/common/child.h"
 #include "writers/common/event.h"
+#include "writers/common/unfinished.h"
 #include "writers/system/locks.h"
 #include "writers/system/parts.h"
 
@@ -23,6 +24,8 @@ typedef struct SystemWriter {
         /* A restore, from PreRestore to PostRestore. */
         Lock restore_locks[HELDS];
         char restore_session[VSS_ID_SIZE];
+        bool refused[PARTS];
+        const char *unfinished_path; /* those that were begun; NULL: they are not noted */
 } SystemWriter;
 
 #define SYSTEM_WRITER_INIT .locks = { LOCK_NULL, LOCK_NULL }, .restore_locks = { LOCK_NULL, LOCK_NULL }
