@@ -59,7 +59,7 @@ make_lun() {
                 array_on "$array" grant "$lun" "$host" || return 1
         done
         hosts=$(array_on "$array" list | grep -c '^host ')
-        wait_for 5 eval "[ \"\$(portals_of $array)\" -ge $((2 * hosts)) ]"
+        wait_for 30 eval "[ \"\$(portals_of $array)\" -ge $((2 * hosts)) ]"
 }
 
 use_array() {
@@ -67,7 +67,7 @@ use_array() {
         shift 2
         array_on "$array" host "$host" || return 1
         hosts=$(array_on "$array" list | grep -c '^host ')
-        wait_for 5 eval "[ \"\$(portals_of $array)\" -ge $((2 * hosts)) ]" || return 1
+        wait_for 30 eval "[ \"\$(portals_of $array)\" -ge $((2 * hosts)) ]" || return 1
         array_on "$array" key "$host" | on "$host" sh -c 'umask 077; cat > /etc/linuxvss/lun.psk'
         printf '%s\n' "[Array $array]" "Session=ssh -xT -o BatchMode=yes $array vss-array session --host $host" \
                 "Psk=/etc/linuxvss/lun.psk" '[Lun]' "$@" | on "$host" tee /etc/linuxvss/lun.conf > /dev/null

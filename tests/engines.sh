@@ -18,6 +18,13 @@
 #                                         none that was sent after the thaw (of this writer). Says what is wrong
 #   backup_component SELECT DIRECTORY [OPTION...]     vss-test-requester, with documents and files below DIRECTORY
 #   restore_component SELECT DIRECTORY [OPTION...]
+#   backup_in_part SELECT DIRECTORY [OPTION...]       the same, but no file of more than 512 KiB can be stored
+#   backup_under_load SELECT DIRECTORY LOG...         as backup_component, while commits go on into files as of check_counter
+#   check_bounds LOG COUNT                            COUNT of them are in what was restored: all that were acknowledged before this
+#                                                     backup began, none that was sent after the thaw of its set. Says what is wrong
+#   ok_bounds LOG COUNT LABEL                         it is so, and less or more would be found
+#   watch_listeners PATTERN COMMAND...   runs it, with its output in $output; $RIG_TMP/listeners has "seen " for each time that a
+#                                   process like PATTERN ran meanwhile, and the TCP sockets that one of them listened on
 #   end_process PID [SIGNAL]              and waits, also for what is no child; SIGKILL after 10 s
 
 make_atomic() {
@@ -136,6 +143,107 @@ restore_component() {
         local select=$1 directory=$2
         shift 2
         vss-test-requester restore --documents="$directory/documents" --store="$directory/files" --select="$select" "$@"
+}
+
+backup_in_part() (
+        trap '' XFSZ
+        ulimit -f 512
+        backup_component "$@"
+)
+
+# By the numbers in the log, not by clocks: before the backup and behind the end of its set. What was sent then may be one
+# more than what was logged. Both are in LOG.bounds.
+last_commit() {
+        awk 'NF == 3 { n = $1 } END { print n + 0 }' "$1"
+}
+
+mark_thaw() {
+        local line log set=
+        while IFS= read -r line; do
+                printf '%s\n' "$line"
+                case $line in
+                *": DoSnapshotSet") set=made ;;
+                *)
+                        [ -z "$set" ] || for log; do
+                                echo "$(cat "$log.bounds") $(($(last_commit "$log") + 1))" > "$log.bounds"
+                        done
+                        set=
+                        ;;
+                esac
+        done
+}
+
+backup_under_load() {
+        local select=$1 directory=$2 log status
+        shift 2
+        for log; do
+                last_commit "$log" > "$log.bounds"
+        done
+        # Each of its calls is told before it is made.
+        backup_component "$select" "$directory" --type="${backup_type:-copy}" --verbose 2>&1 | mark_thaw "$@"
+        status=${PIPESTATUS[0]}
+        # More follows, which must not be in what is restored.
+        for log; do
+                wait_lines "$log" 5 || echo "nothing is committed any more"
+        done
+        return "$status"
+}
+
+check_bounds() {
+        local first='' last=''
+        read -r first last < "$1.bounds"
+        if ! [[ ${2:-} =~ ^[0-9]+$ ]]; then
+                echo "\"${2:-}\" is no number of commits"
+        elif [ "${first:-0}" = 0 ] || [ -z "$last" ] || [ "$(last_commit "$1")" -le "$last" ]; then
+                echo "there was no commit before the backup, or none after it"
+        elif [ "$2" -lt "$first" ]; then
+                echo "commit $first was acknowledged before the backup, and what is restored has $2"
+        elif [ "$2" -gt "$last" ]; then
+                echo "commit $((last + 1)) was sent after the thaw, and what is restored has $2"
+        else
+                return 0
+        fi
+        return 1
+}
+
+ok_bounds() {
+        local first last why
+        read -r first last < "$1.bounds"
+        ! check_bounds "$1" "$((first - 1))" > /dev/null && ! check_bounds "$1" "$((last + 1))" > /dev/null
+        ok_if $? "$3: less and more than what was committed would be found"
+        why=$(check_bounds "$1" "$2")
+        ok_if $? "$3: all that was committed before the backup is there, and nothing from after its thaw" || note "$why"
+}
+
+# The inodes of what it has open, among those that listen (0A) in its network.
+listeners_of() {
+        find "/proc/$1/fd" -lname 'socket:*' -printf '%l\n' 2> /dev/null | tr -dc '0-9\n' |
+                awk 'FILENAME == "-" { own[$1] = 1; next } $4 == "0A" && ($10 in own) { print FILENAME, $2 }' \
+                        - "/proc/$1/net/tcp" "/proc/$1/net/tcp6" 2> /dev/null
+}
+
+watch_listeners() {
+        local pattern=$1 pid status
+        shift
+        : > "$RIG_TMP/listeners"
+        "$@" > "$RIG_TMP/watched" 2>&1 &
+        local command=$!
+        while ! has_ended "$command"; do
+                for pid in $(pgrep -f -- "$pattern"); do
+                        [ "$pid" = "$command" ] || printf 'seen %s' "$(listeners_of "$pid")" >> "$RIG_TMP/listeners"
+                done
+                nap 0.05
+        done
+        wait "$command"
+        status=$?
+        output=$(cat "$RIG_TMP/watched")
+        return "$status"
+}
+
+# has_grown FILE SIZE: its first lines may have been written anew
+has_grown() {
+        local size
+        size=$(stat -c %s "$1" 2> /dev/null) && [ "$size" -gt 0 ] && [ "$size" != "$2" ]
 }
 
 end_process() {

@@ -121,7 +121,8 @@ host_is_up() {
         [ -e "$hosts_directory/$1/up" ]
 }
 
-start_host() {
+# Who starts several waits for all of them behind that.
+begin_host() {
         local name=$1 link=host-${HOST_N[$1]} here
         here=$(readlink /proc/self/ns/net)
         rm -f "$hosts_directory/$name/up"
@@ -141,8 +142,15 @@ start_host() {
                         address "02:00:10:99:00:0${HOST_N[$name]}" netns "${HOST_PID[$name]}" &&
                 ip link set "$link" master hosts up &&
                 nsenter --target "${HOST_PID[$name]}" --net sh -c "ip link set lo up && ip link set eth0 up &&
-                        ip address add $(host_address "$name")/24 dev eth0" || return 1
-        wait_for 20 host_is_up "$name" || { note "$name did not start: $(tail -n 20 "$(host_log "$name")")"; return 1; }
+                        ip address add $(host_address "$name")/24 dev eth0"
+}
+
+await_host() {
+        wait_for 60 host_is_up "$1" || { note "$1 did not start: $(tail -n 20 "$(host_log "$1")")"; return 1; }
+}
+
+start_host() {
+        begin_host "$1" && await_host "$1"
 }
 
 # power_off SIGNAL NAME
@@ -210,8 +218,11 @@ make_host() {
         done
         introduce_hosts
         for name in "$@"; do
-                start_host "$name" || return 1
+                begin_host "$name" || return 1
                 at_end end_host "$name"
+        done
+        for name in "$@"; do
+                await_host "$name" || return 1
         done
 }
 

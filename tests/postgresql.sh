@@ -115,11 +115,14 @@ fill() {
 LOADS=()
 
 start_load() {
+        local size
+        size=$(stat -c %s "$live/$1" 2> /dev/null || echo 0)
         exec_postgres "$BUILD/tests/postgresql-load" "$PG_SOCKETS" "${PG_PORTS[$1]}" "$live/$1" > "$RIG_TMP/load" 2>&1 &
         LOADS+=($!)
         # Pages go to the disk all the time, not only when there is no room for them.
         exec_postgres bash -c "while psql -p ${PG_PORTS[$1]} -qAtX -c CHECKPOINT; do sleep 0.15; done" > /dev/null 2>&1 &
         LOADS+=($!)
+        wait_for 20 has_grown "$live/$1" "$size"
         sleep 0.4
 }
 

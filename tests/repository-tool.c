@@ -4,9 +4,9 @@
  * repository-tool: what no backup writes into a repository
  *
  *   repository-tool init DIRECTORY      a repository whose password is cheap to check
- *   repository-tool put DIRECTORY       reads lines: "tree NAME JSON", "data NAME TEXT", "point NAME", "lock
- * JSON", "config JSON"; @NAME@ in JSON is the id of what had that name repository-tool count DIRECTORY the
- * bytes that all files together have
+ *   repository-tool put DIRECTORY       reads lines: "tree NAME JSON", "data NAME TEXT", "point NAME",
+ *                                       "snapshot JSON", "lock JSON", "config JSON"; @NAME@ in JSON of trees
+ * is the id of what had that name repository-tool count DIRECTORY     the bytes that all files together have
  *
  * The password is the content of $VSS_PASSWORD_FILE. What is put is sealed as it should be, and its names
  * are right: only what it says is wrong.
@@ -115,6 +115,8 @@ static int put_line(Repository *repo, Store *store, char *line, Why *why) {
 
                 return r < 0 ? r : put_point(repo, rest, why);
         }
+        if (strcmp(line, "snapshot") == 0)
+                return repo_save_file(repo, STORE_SNAPSHOT, rest, strlen(rest), NULL, why);
         if (strcmp(line, "lock") == 0)
                 return repo_save_file(repo, STORE_LOCK, rest, strlen(rest), NULL, why);
         if (strcmp(line, "config") == 0) {

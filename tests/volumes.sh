@@ -15,6 +15,7 @@
 #   make_set [OPTION...] VOLUME...        of such names: the result in $set, what was said in $output
 #   of_set FILTER, copy_of NAME, block_of NAME        of its result: jq; where the copy is; its block device
 #   find_lvm_trouble                      what LVM has to complain of; nothing if it is content, and goes on working
+#   find_thin_trouble GROUP...            what thin_check has to say of their pools; behind it nothing of them is active
 #   start_counters FILE..., end_counters  a counter that is flushed to one file after the other
 #
 # A copy is looked at through an overlay of its own, since XFS replays its log before it can be checked.
@@ -184,6 +185,20 @@ find_lvm_trouble() {
         said=$({ vgck && lvs -a; } 2>&1) || echo "$said"
         grep -iE 'error|fail|mismatch|invalid|missing|manual|detected' <<< "$said"
         quietly lvcreate -q -V 8M -T rigvg/pool -n later && quietly lvremove -q -y rigvg/later
+}
+
+find_thin_trouble() {
+        local group pool target said
+        for group in "$@"; do
+                awk -v of="^/dev/(mapper/)?${group}[-/]" '$1 ~ of { print $2 }' /proc/self/mounts | tac |
+                        while read -r target; do umount "$target" || echo "$target cannot be unmounted"; done
+                vgchange -q -an "$group" > /dev/null || echo "$group stays active"
+                for pool in $(lvs --noheadings -o lv_name -S segtype=thin-pool "$group" || echo none); do
+                        said=$({ lvchange -q -ay -y "$group/${pool}_tmeta" && thin_check "/dev/$group/${pool}_tmeta"; } 2>&1) ||
+                                echo "$group/$pool: $said"
+                        lvchange -q -an "$group/${pool}_tmeta" > /dev/null || echo "${pool}_tmeta stays active"
+                done
+        done 2>&1
 }
 
 # In all the time that nobody else wants the processor, of which there is one in a guest.
