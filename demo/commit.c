@@ -4,16 +4,19 @@
  * The application of the demo: a shop that commits to two databases in turn
  *
  *   demo-commit init DATABASE wal|delete     a database of some megabytes with a counter at 0
- *   demo-commit run ORDERS STOCK             until SIGTERM or SIGINT
+ *   demo-commit run ORDERS STOCK [LOG]       until SIGTERM or SIGINT
  *
  * Each round adds 1 to the counter of ORDERS and commits, then to that of STOCK: at any instant the two are
  * equal, or ORDERS is one ahead. A backup in which they are anything else was not taken at one instant. Each
  * commit also rewrites rows all over the file, so that a file that is copied while this runs is a mixture.
  *
- * At the end: "rounds N, longest commit M.M ms, at second S.S".
+ * LOG gets a line "N SENT ACK" for each round: what the counters are now, and when the first commit was
+ * begun and the second was done, in microseconds of the monotonic clock. At the end: "rounds N, longest
+ * commit M.M ms, at second S.S".
  */
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdbool.h>
@@ -37,7 +40,7 @@ static void on_signal(int signal) {
 }
 
 static int complain(sqlite3 *db, const char *what) {
-        fprintf(stderr, "demo-commit: %s: %s\n", what, db ? sqlite3_errmsg(db) : "out of memory");
+        fprintf(stderr, "demo-commit: %s: %s\n", what, db ? sqlite3_errmsg(db) : strerror(errno));
         return -1;
 }
 
@@ -96,11 +99,21 @@ static int commit_once(sqlite3 *db) {
         return run_sql(db, sql);
 }
 
-static int commit_until_stopped(sqlite3 *const databases[2]) {
-        uint64_t began = now_usec(), longest = 0, longest_at = 0;
-        unsigned long rounds = 0;
+static int take_number(void *number, int n, char **values, char **names) {
+        if (n > 0 && values[0])
+                *(unsigned long *)number = strtoul(values[0], NULL, 10);
+        return 0;
+}
 
-        for (; !stopped; rounds++)
+static int commit_until_stopped(sqlite3 *const databases[2], FILE *log) {
+        uint64_t began = now_usec(), longest = 0, longest_at = 0;
+        unsigned long rounds = 0, first = 0;
+
+        if (sqlite3_exec(databases[1], "SELECT n FROM counter", take_number, &first, NULL) != SQLITE_OK)
+                return complain(databases[1], "counter");
+        for (; !stopped; rounds++) {
+                uint64_t sent = now_usec();
+
                 for (size_t i = 0; i < 2; i++) {
                         uint64_t before = now_usec(), took;
 
@@ -112,6 +125,11 @@ static int commit_until_stopped(sqlite3 *const databases[2]) {
                                 longest_at = before - began;
                         }
                 }
+                if (log && (fprintf(log, "%lu %" PRIu64 " %" PRIu64 "\n", first + rounds + 1, sent,
+                                    now_usec()) < 0 ||
+                            fflush(log) != 0))
+                        return complain(NULL, "the log cannot be written");
+        }
         printf("rounds %lu, longest commit %.1f ms, at second %.1f\n", rounds,
                (double)longest / USEC_PER_MSEC, (double)longest_at / USEC_PER_SEC);
         return 0;
@@ -120,12 +138,18 @@ static int commit_until_stopped(sqlite3 *const databases[2]) {
 int main(int argc, char *argv[]) {
         const struct sigaction action = { .sa_handler = on_signal };
         sqlite3 *databases[2] = { NULL, NULL };
+        _cleanup_(fclosep) FILE *log = NULL;
         int r = -1;
 
-        if (argc != 4 || (strcmp(argv[1], "init") != 0 && strcmp(argv[1], "run") != 0)) {
+        if ((argc != 4 || strcmp(argv[1], "init") != 0) &&
+            (argc < 4 || argc > 5 || strcmp(argv[1], "run") != 0)) {
                 fprintf(stderr, "Usage: demo-commit init DATABASE wal|delete\n"
-                                "       demo-commit run ORDERS STOCK\n");
+                                "       demo-commit run ORDERS STOCK [LOG]\n");
                 return 2;
+        }
+        if (argc == 5 && !(log = fopen(argv[4], "we"))) {
+                (void)complain(NULL, argv[4]);
+                return 1;
         }
         (void)sigaction(SIGTERM, &action, NULL);
         (void)sigaction(SIGINT, &action, NULL);
@@ -133,7 +157,7 @@ int main(int argc, char *argv[]) {
                 if (open_database(argv[2], &databases[0]) == 0)
                         r = fill(databases[0], strcmp(argv[3], "wal") == 0);
         } else if (open_database(argv[2], &databases[0]) == 0 && open_database(argv[3], &databases[1]) == 0)
-                r = commit_until_stopped(databases);
+                r = commit_until_stopped(databases, log);
         for (size_t i = 0; i < ELEMENTS(databases); i++)
                 (void)sqlite3_close(databases[i]);
         return r < 0 ? 1 : 0;
