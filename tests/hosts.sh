@@ -28,8 +28,9 @@ HOSTS=()
 declare -A HOST_N=() HOST_UNSHARE=() HOST_PID=()
 hosts_directory=$RIG_TMP/hosts
 
+# A bridge takes the least hardware address of its ports, and another one when that goes: it has one of its own.
 make_network() {
-        ip link set lo up && ip link add hosts type bridge && ip address add 10.99.0.254/24 dev hosts &&
+        ip link set lo up && ip link add hosts address 02:00:10:99:00:fe type bridge && ip address add 10.99.0.254/24 dev hosts &&
                 ip link set hosts up
 }
 

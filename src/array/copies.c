@@ -59,19 +59,19 @@ int copies_held(const Copies *c, vss_value *list, ArrayError *error) {
         return r;
 }
 
-/* Return: why the copy does not pass to this host; NULL if it does. */
-static const char *why_not(const Copies *c, const vss_value *info, const char *set) {
+/* Does the copy pass to another host? -EEXIST: it has done so already. */
+static int check_take(const vss_value *info, const char *set, ArrayError *error) {
         int64_t attributes = vss_value_get_integer(info, "attributes", 0);
 
         if (strcmp(vss_value_get_string(info, "set", ""), set) != 0)
-                return "it is of another set";
+                return array_fail(error, -EACCES, "it is of another set");
         if (strcmp(vss_value_get_string(info, "state", ""), "created") != 0)
-                return "it was never finished";
+                return array_fail(error, -EACCES, "it was never finished");
         if (!(attributes & VSS_VOLSNAP_ATTR_TRANSPORTABLE))
-                return "it was not made to be transported";
+                return array_fail(error, -EACCES, "it was not made to be transported");
         if (vss_value_get_boolean(vss_value_get(info, "array"), "taken", false))
-                return "it has been imported already";
-        return NULL;
+                return array_fail(error, -EEXIST, "it has been imported already");
+        return 0;
 }
 
 /* @host sees it no more, not even where it has it open. */
@@ -92,7 +92,6 @@ int copies_take(Copies *c, const char *id, const char *set, const vss_value *pro
         char former[ARRAY_NAME_MAX + 1];
         _cleanup_(closep) int lock = -1;
         vss_value *own;
-        const char *why;
         int r;
 
         r = store_host_read(c->store, c->host, &host, error);
@@ -103,9 +102,9 @@ int copies_take(Copies *c, const char *id, const char *set, const vss_value *pro
         r = info_id_is_valid(id) ? store_read_info(c->store->copies, id, &info) : -ENOENT;
         if (r < 0)
                 return array_fail(error, -ENOENT, "there is no such copy on the array");
-        why = why_not(c, info, set);
-        if (why)
-                return array_fail(error, -EACCES, "%s", why);
+        r = check_take(info, set, error);
+        if (r < 0)
+                return r;
         was = vss_value_copy(info);
         own = value_require(info, "array", VSS_KIND_DICT);
         (void)snprintf(former, sizeof(former), "%s", vss_value_get_string(own, "holder", ""));

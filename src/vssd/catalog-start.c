@@ -23,14 +23,25 @@ typedef struct Startup {
         sd_event_source *timer;
         vss_value *left; /* ids of device objects that a service before this one made */
         unsigned tries, pending;
-        bool incomplete; /* a provider did not say what it has, or did not give it */
+        bool incomplete;               /* a provider did not say what it has, or did not give it */
+        void (*tried)(void *userdata); /* who waits until all has been tried once, or NULL */
+        void *userdata;
 } Startup;
 
 /* A provider that was busy, or died, is asked again, later and later. */
 #define STARTUP_TRIES 6u
 #define STARTUP_RETRY_USEC (500 * USEC_PER_MSEC)
 
+static void tell_tried(Startup *startup) {
+        void (*tried)(void *userdata) = startup->tried;
+
+        startup->tried = NULL;
+        if (tried)
+                tried(startup->userdata);
+}
+
 static void startup_free(Startup *startup) {
+        tell_tried(startup);
         catalog_query_cancel(startup->query);
         sd_event_source_disable_unref(startup->timer);
         vss_value_free(startup->left);
@@ -123,8 +134,10 @@ static bool needs_object(const Startup *startup, const vss_value *snapshot) {
 }
 
 static void startup_settle(Startup *startup) {
-        if (--startup->pending == 0)
-                startup_done(startup);
+        if (--startup->pending > 0)
+                return;
+        tell_tried(startup);
+        startup_done(startup);
 }
 
 /* A provider that answered the query may be killed before it has opened all of them. */
@@ -235,14 +248,15 @@ static void on_clones_swept(void *userdata, int error, WorkerAnswer *answer) {
         sweep_mounts(userdata);
 }
 
-void catalog_return_set(Manager *manager, const char *set) {
+void catalog_return_set(Manager *manager, const char *set, void (*tried)(void *userdata), void *userdata) {
         Startup *startup = calloc(1, sizeof(*startup));
 
         if (!startup) {
                 log_error("set %s: its device objects cannot be given back: out of memory", set);
+                tried(userdata);
                 return;
         }
-        *startup = (Startup){ .manager = manager };
+        *startup = (Startup){ .manager = manager, .tried = tried, .userdata = userdata };
         (void)snprintf(startup->set, sizeof(startup->set), "%s", set);
         startup_query(startup);
 }

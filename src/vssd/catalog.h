@@ -44,9 +44,9 @@ int catalog_open(Manager *manager, const char *id, CatalogOpened done, void *use
  * goes wrong is logged. */
 int catalog_return(Manager *manager, Participant *provider, const vss_value *snapshot, CatalogDone done,
                    void *userdata);
-/* The same for all of a set that has none, by providers that are looked for anew, and asked again if they do
- * not answer. Nobody waits for it. */
-void catalog_return_set(Manager *manager, const char *set);
+/* The same for all of a set that has none, by providers that are looked for anew. @tried is called when each
+ * has been tried once; those that did not answer are asked again after that. */
+void catalog_return_set(Manager *manager, const char *set, void (*tried)(void *userdata), void *userdata);
 /* At start: delete this host's auto-release copies of services before us, give persistent ones their device
  * objects back. */
 int catalog_start(Manager *manager);

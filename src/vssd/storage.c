@@ -143,11 +143,13 @@ static void on_all_broken(void *userdata) {
                 if (*exposed)
                         (void)vss_value_set_string(work->manager->catalog->wanted, id, exposed);
         }
-        if (work->failure.code < 0)
-                catalog_return_set(work->manager, work->subject);
-        if (work->failure.code >= 0)
-                event_send(work->manager, "set-broken", NULL,
-                           "set %s was broken off; its shadow copies are plain volumes now", work->subject);
+        if (work->failure.code < 0) {
+                /* Whoever deletes them next finds them as they were. */
+                catalog_return_set(work->manager, work->subject, work_done, work);
+                return;
+        }
+        event_send(work->manager, "set-broken", NULL,
+                   "set %s was broken off; its shadow copies are plain volumes now", work->subject);
         work_done(work);
 }
 

@@ -12,10 +12,9 @@
 #include <sys/sysmacros.h>
 #include <string.h>
 #include "providers/common/image-device.h"
+#include "providers/common/import.h"
 #include "providers/common/info.h"
 #include "providers/lun/provider.h"
-
-#define WHY_SIZE 1000u
 
 static int describe_lun(Client *client, vss_value *pair, const char *key, bool live, const char *name,
                         const char *serial, const vss_value *place) {
@@ -117,9 +116,8 @@ static int take(Client *client, const vss_value *snapshot, vss_value **ret_info)
         return *ret_info ? 0 : -ENOMEM;
 }
 
-/* Return: whether it was imported; if not, why. */
-static bool import_one(vss_provider_call *call, const vss_value *snapshot, char why[static WHY_SIZE]) {
-        LunProvider *p = vss_provider_call_userdata(call);
+static int import_one(void *userdata, const vss_value *snapshot, char ret_why[static IMPORT_WHY_SIZE]) {
+        LunProvider *p = userdata;
         const vss_value *destination = lun_of(snapshot, "destination");
         const char *id = vss_value_get_string(snapshot, "id", "");
         _cleanup_(freep) char *device = NULL;
@@ -130,67 +128,44 @@ static bool import_one(vss_provider_call *call, const vss_value *snapshot, char 
 
         client = find_array(p, vss_value_get_string(destination, "array", "-"));
         if (!client) {
-                (void)snprintf(why, WHY_SIZE,
+                (void)snprintf(ret_why, IMPORT_WHY_SIZE,
                                "its LUN is on an array that " LUN_CONF
                                " does not name, or that does not answer%s%s",
                                p->n_clients ? ": " : "", p->n_clients ? p->clients[0].error : "");
-                return false;
+                return -ENOENT;
         }
         if (strcmp(vss_value_get_string(destination, "serial", ""), id) != 0) {
-                (void)snprintf(why, WHY_SIZE, "its LUN holds another shadow copy");
-                return false;
+                (void)snprintf(ret_why, IMPORT_WHY_SIZE, "its LUN holds another shadow copy");
+                return -ENOENT;
         }
         if (original_is_mounted(p, client, vss_value_get_string(lun_of(snapshot, "source"), "name", ""))) {
-                (void)snprintf(why, WHY_SIZE,
+                (void)snprintf(ret_why, IMPORT_WHY_SIZE,
                                "its original is in use on this very machine; import it on another one, or "
                                "unmount %.100s",
                                vss_value_get_string(snapshot, "volume", ""));
-                return false;
+                return -EBUSY;
         }
         r = take(client, snapshot, &info);
         if (r < 0) {
-                (void)snprintf(why, WHY_SIZE, "%s",
+                (void)snprintf(ret_why, IMPORT_WHY_SIZE, "%s",
                                r == -EBADMSG || r == -ENOMEM ? strerror(-r) : client->error);
-                return false;
+                return r;
         }
         r = lun_attach_copy(p, client, info, false, &device, &error);
         if (r < 0) {
-                (void)snprintf(why, WHY_SIZE, "it cannot be attached: %s", error.text);
+                (void)snprintf(ret_why, IMPORT_WHY_SIZE, "it cannot be attached: %s", error.text);
                 if (lun_call_copy(client, "give-back", id, NULL) < 0)
                         fprintf(stderr, "%s: %s\n", id, client->error);
-                return false;
+                return r;
         }
-        return true;
+        return 0;
 }
 
 vss_result lun_import(vss_provider_call *call, const vss_value *set, vss_value *result) {
-        const vss_value *snapshots = vss_value_get(set, "snapshots");
-        vss_value *imported = value_require(result, "imported", VSS_KIND_LIST),
-                  *failed = value_require(result, "failed", VSS_KIND_LIST);
+        LunProvider *p = vss_provider_call_userdata(call);
 
-        lun_refresh(vss_provider_call_userdata(call));
-        for (size_t i = 0; i < vss_value_count(snapshots); i++) {
-                const vss_value *snapshot = vss_value_at(snapshots, i);
-                const char *id = vss_value_get_string(snapshot, "id", "");
-                char why[WHY_SIZE] = "";
-                vss_value *failure;
-
-                if (import_one(call, snapshot, why)) {
-                        if (value_append_string(imported, id) < 0)
-                                return VSS_E_OUTOFMEMORY;
-                        continue;
-                }
-                failure = vss_value_new_dict();
-                if (vss_value_set_string(failure, "id", id) < 0 ||
-                    vss_value_set_string(failure, "reason", why) < 0) {
-                        vss_value_free(failure);
-                        return VSS_E_OUTOFMEMORY;
-                }
-                value_make_utf8(failure);
-                if (vss_value_append(failed, failure) < 0)
-                        return VSS_E_OUTOFMEMORY;
-        }
-        return VSS_S_OK;
+        lun_refresh(p);
+        return import_each(set, result, import_one, p);
 }
 
 /* Break */

@@ -10,6 +10,7 @@
 
 #include <string.h>
 #include <unistd.h>
+#include "providers/common/import.h"
 #include "providers/common/info.h"
 #include "providers/null/calls.h"
 #include "providers/null/memory.h"
@@ -79,53 +80,39 @@ static const char *find_lun(const vss_value *snapshot) {
         return strncmp(id, LUN_PREFIX, strlen(LUN_PREFIX)) == 0 ? id + strlen(LUN_PREFIX) : NULL;
 }
 
-/* Return: NULL, or why not. */
-static const char *import_one(int memory, const vss_value *snapshot) {
+static int explain(int error, char ret_why[static IMPORT_WHY_SIZE], const char *why) {
+        (void)snprintf(ret_why, IMPORT_WHY_SIZE, "%s", why);
+        return error;
+}
+
+static int import_one(void *userdata, const vss_value *snapshot, char ret_why[static IMPORT_WHY_SIZE]) {
         _cleanup_value_ vss_value *info = NULL;
         const char *id = find_lun(snapshot), *reason;
+        int memory = *(const int *)userdata;
         vss_value *own;
 
         if (!id)
-                return "its LUN is not of this array";
+                return explain(-ENOENT, ret_why, "its LUN is not of this array");
         if (!info_id_is_valid(id) || memory_read(memory, id, &reason, &info) < 0)
-                return "there is no such LUN";
+                return explain(-ENOENT, ret_why, "there is no such LUN");
         if (strcmp(id, vss_value_get_string(snapshot, "id", "")) != 0 ||
             strcmp(vss_value_get_string(info, "set", ""), vss_value_get_string(snapshot, "set", "")) != 0)
-                return "its LUN holds another shadow copy";
+                return explain(-ENOENT, ret_why, "its LUN holds another shadow copy");
         own = value_require(info, "null", VSS_KIND_DICT);
         if (!(vss_value_get_integer(info, "attributes", 0) & VSS_VOLSNAP_ATTR_NOT_SURFACED))
-                return "it has been imported already";
+                return explain(-EEXIST, ret_why, "it has been imported already");
         if (!own || info_merge(info, snapshot, "null") < 0)
-                return "out of memory";
-        return memory_replace(memory, id, info) < 0 ? "its identity cannot be written" : NULL;
+                return explain(-ENOMEM, ret_why, "out of memory");
+        return memory_replace(memory, id, info) < 0
+                       ? explain(-EIO, ret_why, "its identity cannot be written")
+                       : 0;
 }
 
 vss_result null_import_snapshots(vss_provider_call *call, const vss_value *set, vss_value *result) {
-        const vss_value *snapshots = vss_value_get(set, "snapshots");
-        vss_value *imported = value_require(result, "imported", VSS_KIND_LIST),
-                  *failed = value_require(result, "failed", VSS_KIND_LIST);
         _cleanup_(closep) int memory = -1;
         vss_result r = null_open_memory(call, &memory);
 
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < vss_value_count(snapshots); i++) {
-                const char *id = vss_value_get_string(vss_value_at(snapshots, i), "id", "");
-                const char *reason = import_one(memory, vss_value_at(snapshots, i));
-                vss_value *failure;
-
-                if (!reason) {
-                        if (value_append_string(imported, id) < 0)
-                                return null_fail(call, id, "", -ENOMEM);
-                        continue;
-                }
-                failure = vss_value_new_dict();
-                (void)vss_value_set_string(failure, "id", id);
-                (void)vss_value_set_string(failure, "reason", reason);
-                if (vss_value_append(failed, failure) < 0)
-                        return null_fail(call, id, "", -ENOMEM);
-        }
-        return VSS_S_OK;
+        return r < 0 ? r : import_each(set, result, import_one, &memory);
 }
 
 vss_result null_break_snapshot_set(vss_provider_call *call, const char *set_id, uint32_t flags) {

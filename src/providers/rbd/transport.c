@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <string.h>
 #include "providers/common/image-device.h"
+#include "providers/common/import.h"
 #include "providers/common/info.h"
 #include "providers/rbd/provider.h"
 #include "util/clock.h"
@@ -122,8 +123,8 @@ static void read_name(RbdProvider *p, size_t cluster, Place *place) {
                 *place = request->place;
 }
 
-/* Return: 0, or a negative errno and why. */
-static int import_one(RbdProvider *p, const vss_value *snapshot, char ret_why[static WHY_SIZE]) {
+static int import_one(void *userdata, const vss_value *snapshot, char ret_why[static IMPORT_WHY_SIZE]) {
+        RbdProvider *p = userdata;
         const vss_value *lun = vss_value_get(vss_value_at(vss_value_get(snapshot, "luns"), 0),
                                              "destination");
         _cleanup_(request_freep) Request *request = request_new(REQUEST_CLAIM, REQUEST_USEC);
@@ -156,29 +157,10 @@ static int import_one(RbdProvider *p, const vss_value *snapshot, char ret_why[st
 }
 
 vss_result transport_import(vss_provider_call *call, const vss_value *set, vss_value *result) {
-        const vss_value *snapshots = vss_value_get(set, "snapshots");
-        vss_value *imported = value_require(result, "imported", VSS_KIND_LIST),
-                  *failed = value_require(result, "failed", VSS_KIND_LIST);
         RbdProvider *p = vss_provider_call_userdata(call);
 
         provider_refresh(p);
-        for (size_t i = 0; i < vss_value_count(snapshots); i++) {
-                const char *id = vss_value_get_string(vss_value_at(snapshots, i), "id", "");
-                char why[WHY_SIZE];
-                vss_value *failure;
-
-                if (import_one(p, vss_value_at(snapshots, i), why) == 0) {
-                        if (value_append_string(imported, id) < 0)
-                                return VSS_E_OUTOFMEMORY;
-                        continue;
-                }
-                failure = vss_value_new_dict();
-                (void)vss_value_set_string(failure, "id", id);
-                (void)vss_value_set_string(failure, "reason", why);
-                if (vss_value_append(failed, failure) < 0)
-                        return VSS_E_OUTOFMEMORY;
-        }
-        return VSS_S_OK;
+        return import_each(set, result, import_one, p);
 }
 
 /* Break */
