@@ -73,6 +73,7 @@ cp "$e2/f" "$KILL/torn/e1"
 cp "$x1/f" "$KILL/torn/x1"
 run_fails 9 "found: volumes copied one after another" "$tool" verify "$KILL/scratch" \
         "file:$KILL/torn/e1/f" "file:$KILL/torn/x1/f"
+"$tool" advances 5000 "$KILL/load1"
 cp "$x1/f" "$KILL/torn/x1/later"
 run_fails 9 "found: what is older than it may be" "$tool" verify "$KILL/scratch" \
         "file:$KILL/torn/x1/later" "file:$KILL/torn/e1/f"

@@ -101,7 +101,7 @@ server() {
 stop_servers() {
         local pid
         for pid in $(pidof mariadbd); do
-                kill -KILL "$pid" 2> /dev/null
+                end_process "$pid" KILL
         done
 }
 make_bank() {

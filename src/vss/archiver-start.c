@@ -53,8 +53,10 @@ static bool wait_until(Archiver *archiver, uint64_t until, bool impatient) {
 void archiver_stop(Archiver *archiver) {
         if (archiver->pid <= 0)
                 return;
-        /* It takes our going for an order to end. */
+        /* It takes our going for an order to end; but for that it listens only once it is ready. */
         closep(&archiver->fd);
+        if (!archiver->ready && !archiver->done)
+                (void)kill(archiver->pid, SIGTERM);
         if (!wait_until(archiver, now_usec() + (archiver->done ? KILLED_USEC : END_USEC), true)) {
                 (void)kill(archiver->pid, SIGKILL);
                 (void)wait_until(archiver, now_usec() + (archiver->done ? 0 : KILLED_USEC), false);

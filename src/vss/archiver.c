@@ -358,8 +358,6 @@ static int archive(ArchiverChild *child) {
                 r = -ECANCELED;
         if (r == 0)
                 r = archiver_save_point(child, &why);
-        if (r == -ECANCELED && !interrupt_pending())
-                return EXIT_FAILED; /* whoever wanted that says why */
         return r < 0 ? cli_fail_repository(child->cli, r, &why) : EXIT_DONE;
 }
 
@@ -392,6 +390,7 @@ void archiver_main(Cli *cli, const ArchiverJob *job, int fd) {
         ArchiverChild child = { .cli = cli, .job = job, .fd = fd };
         int status, null;
 
+        cli->has_parent = true;
         /* The other process has those that came before. */
         if (cli->errors)
                 cli->errors = vss_value_new_list();

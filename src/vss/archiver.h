@@ -45,7 +45,8 @@ typedef struct ArchiverJob {
 typedef struct Archiver {
         pid_t pid; /* 0: not running */
         int fd;
-        bool done; /* it has said its last word */
+        bool ready; /* it has a key, and waits for orders */
+        bool done;  /* it has said its last word */
 } Archiver;
 
 /* Return: EXIT_DONE, or another status after a message. */

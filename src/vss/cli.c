@@ -121,8 +121,9 @@ int cli_fail(Cli *cli, vss_result result) {
         if (result == VSS_S_ASYNC_CANCELLED || (interrupt_pending() && result == VSS_S_ASYNC_PENDING)) {
                 int number = interrupt_pending();
 
-                tell_failure(cli, VSS_S_ASYNC_CANCELLED, "",
-                             number ? "interrupted" : "cancelled by the service", NULL);
+                if (!cli->has_parent)
+                        tell_failure(cli, VSS_S_ASYNC_CANCELLED, "",
+                                     number ? "interrupted" : "cancelled by the service", NULL);
                 return number ? 128 + number : EXIT_FAILED;
         }
         message = cli->service ? vss_service_error_message(cli->service) : NULL;

@@ -35,6 +35,7 @@ struct Cli {
         bool json_lines;    /* the answer is one of several JSON lines: each document is on one */
         bool service_lost;  /* the last failure was that the service went away */
         bool copies_lost;   /* ... or that shadow copies were lost */
+        bool has_parent;    /* another process of this program tells that it was interrupted */
         const char *script; /* the script that is run, and its line: failures name them; NULL: none */
         unsigned line;
         vss_value *errors; /* with a script or a task: where failures are collected for its answer, instead

@@ -134,6 +134,7 @@ static int follow(BackupRun *run, const char *name, vss_value **ret_event) {
                         continue;
                 if (r < 0)
                         return fail_gone(run);
+                run->archiver.ready |= strcmp(what, "ready") == 0;
                 run->archiver.done = strcmp(what, "failed") == 0 || strcmp(what, "saved") == 0;
                 if (strcmp(what, "failed") == 0)
                         return note_failed(run, event);

@@ -43,7 +43,7 @@ static const struct {
 int cli_fail_repository(Cli *cli, int error, const Why *why) {
         const char *text = *why->text ? why->text : strerror(-error);
 
-        if (error == -ECANCELED)
+        if (error == -ECANCELED || (error == -EINTR && interrupt_pending()))
                 return cli_fail(cli, VSS_S_ASYNC_CANCELLED);
         FOREACH_ELEMENT (failure, failures)
                 if (failure->error == error)

@@ -3,12 +3,13 @@
 /*
  * vss transport: a backup whose files are read by another machine
  *
- * The set is made here, with the writers here. The documents go to the other machine, where `vss exec
- * --import` makes the copies its own, runs the command, and deletes them. What it says of the components is
- * what the writers here are told, and only then: until there is an answer, the session waits. No answer is a
- * failure.
+ * The other machine is called first, while nothing is at stake. The set is made here, with the writers here.
+ * The documents go there, where `vss exec --import` makes the copies its own, runs the command, and deletes
+ * them. What it says of the components is what the writers here are told, and only then: until there is an
+ * answer, the session waits. No answer is a failure.
  */
 
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -84,6 +85,24 @@ static int start_keeper(Transport *t, pid_t *ret_pid) {
                 keep_answer(t->channel[1], t->memory);
         }
         return EXIT_DONE;
+}
+
+/* A name that is wrong, a machine that is down or without its service: before anything is frozen here. */
+static int reach(const Transport *t) {
+        char *argv[] = { "list", "providers", NULL };
+        _cleanup_(closep) int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        HostRun run = HOST_RUN_INIT;
+        int status, ended = EXIT_FAILED;
+
+        if (null_fd < 0)
+                return cli_error(t->cli, VSS_E_UNEXPECTED, NULL, "/dev/null: %s", strerror(errno));
+        run.host = t->to;
+        run.command = t->cli->host_command;
+        run.argv = argv;
+        run.stdin_fd = null_fd;
+        run.stdout_fd = null_fd;
+        status = host_run(t->cli, &run, &ended);
+        return status != EXIT_DONE ? status : ended;
 }
 
 static int pack_documents(Transport *t) {
@@ -255,9 +274,11 @@ static int report(Transport *t, int status, int command_status) {
 }
 
 static int transport(Transport *t, const BackupOptions *o, int argc, char **argv) {
-        int ended = EXIT_FAILED, status = backup_make(&t->backup, t->cli, o);
+        int ended = EXIT_FAILED, status = reach(t);
         _cleanup_(freep) char *line = NULL;
 
+        if (status == EXIT_DONE)
+                status = backup_make(&t->backup, t->cli, o);
         if (status != EXIT_DONE)
                 return status;
         line = report_closing_line(t->backup.set);

@@ -121,6 +121,33 @@ static int read_name(Tree *tree, const TreeDir *dir, const char *name, Reading *
         return append(reading, name, &st);
 }
 
+static void sort(Reading *reading) {
+        if (reading->n > 1)
+                qsort(reading->entries, reading->n, sizeof(*reading->entries), compare_names);
+}
+
+/* One that is replaced meanwhile may be listed neither as what it was nor as what it is: Btrfs lists the new one behind
+ * what was there when the directory was opened. So what was there in the pass before is asked for by its name. */
+static int read_missed(Tree *tree, const TreeDir *dir, Reading *reading) {
+        size_t listed = reading->n;
+
+        for (size_t i = 0; i < dir->n; i++) {
+                const TreeEntry *old = &dir->entries[i];
+                int r;
+
+                if (listed > 0 && bsearch(old, reading->entries, listed, sizeof(*old), compare_names))
+                        continue;
+                r = read_name(tree, dir, old->name, reading);
+                if (r < 0) {
+                        tree_note_culprit(tree, dir, old->name);
+                        return r;
+                }
+        }
+        if (reading->n > listed)
+                sort(reading);
+        return 0;
+}
+
 int tree_read_entries(Tree *tree, const TreeDir *dir, TreeEntry **ret_entries, size_t *ret_n) {
         _cleanup_(reading_done) Reading reading = { 0 };
         int fd = openat(dir->from_fd, ".", O_RDONLY | O_DIRECTORY | O_NOATIME | O_CLOEXEC), r = 0;
@@ -145,10 +172,11 @@ int tree_read_entries(Tree *tree, const TreeDir *dir, TreeEntry **ret_entries, s
                         tree_note_culprit(tree, dir, d->d_name);
         }
         (void)closedir(directory);
+        sort(&reading);
+        if (r == 0)
+                r = read_missed(tree, dir, &reading);
         if (r < 0)
                 return r;
-        if (reading.n > 1)
-                qsort(reading.entries, reading.n, sizeof(*reading.entries), compare_names);
         *ret_entries = TAKE_PTR(reading.entries);
         *ret_n = reading.n;
         reading.n = 0;
