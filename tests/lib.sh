@@ -172,6 +172,21 @@ timed_write() {
 }
 
 # A shell that only naps may not have heard of a child's end: it is a zombie until somebody waits for it.
+# pick N WORD...: $picked becomes N of them, in this order; all of them with FULL=1. RANDOM is to be set from SEED: what it
+# is in a subshell nobody can repeat, so that nothing is printed here.
+pick() {
+        local n=$1 words=("${@:2}") left=() i
+        picked=()
+        [ "${FULL:-0}" = 0 ] || n=${#words[@]}
+        left=("${!words[@]}")
+        for ((; n > 0; n--)); do
+                i=$((RANDOM % ${#left[@]}))
+                picked[left[i]]=${words[left[i]]}
+                left=("${left[@]:0:i}" "${left[@]:i+1}")
+        done
+        picked=("${picked[@]}")
+}
+
 has_ended() {
         local stat
         read -r stat 2>/dev/null < "/proc/$1/stat" || return 0
