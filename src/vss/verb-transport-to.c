@@ -102,7 +102,8 @@ static int reach(const Transport *t) {
         run.stdin_fd = null_fd;
         run.stdout_fd = null_fd;
         status = host_run(t->cli, &run, &ended);
-        return status != EXIT_DONE ? status : ended;
+        /* One whose provider does not answer may have the right one. */
+        return status != EXIT_DONE || ended == EXIT_PARTLY ? status : ended;
 }
 
 static int pack_documents(Transport *t) {

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/mount.h>
 #include "providers/common/block-mount.h"
 #include "util/macro.h"
@@ -126,6 +127,15 @@ static int xfs_outside(const char *device, const char **ret_why) {
 
 int block_mount_outside(const char *device, const char *fs_type, const char **ret_why) {
         return strcmp(fs_type, "xfs") == 0 ? xfs_outside(device, ret_why) : ext_outside(device, ret_why);
+}
+
+int block_mount_outside_source(const char *source, dev_t device, const char *fs_type, const char **ret_why) {
+        struct stat st;
+
+        *ret_why = NULL;
+        if (stat(source, &st) < 0 || !S_ISBLK(st.st_mode) || st.st_rdev != device)
+                return 0;
+        return block_mount_outside(source, fs_type, ret_why);
 }
 
 static int set_flag(int fs, const char *flag) {

@@ -16,6 +16,7 @@
  */
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* Can it mount copies of this type? */
 bool block_mount_knows(const char *fs_type);
@@ -23,6 +24,9 @@ bool block_mount_knows(const char *fs_type);
  * copy of this one could not be mounted? *@ret_why: the reason, and what helps; NULL: it does not.
  * -EMEDIUMTYPE: there is no such file system on it. */
 int block_mount_outside(const char *device, const char *fs_type, const char **ret_why);
+/* The same of what is mounted from @source, which is a path of @device; of one that is not, nothing is
+ * known. */
+int block_mount_outside_source(const char *source, dev_t device, const char *fs_type, const char **ret_why);
 /*
  * block_mount() - a detached mount of @device
  * @superblock_writable: the journal is replayed; the device must be writable. All mounts of a device that

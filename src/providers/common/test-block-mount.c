@@ -150,13 +150,20 @@ static void test_unclean(const char *type, const char *const mkfs[]) {
 
 /* Why a copy of what @mkfs makes could not be mounted; NULL: it could. */
 static const char *outside_why(const char *type, const char *const mkfs[]) {
-        const char *why = "it cannot be looked at";
+        const char *why = "it cannot be looked at", *same = NULL;
         TestDisk disk;
+        struct stat st;
         int r;
 
         if (!test_disk_make(&disk, SIZE, mkfs))
                 return "it cannot be made";
         r = block_mount_outside(disk.device, type, &why);
+        if (r == 0 && stat(disk.device, &st) == 0) {
+                expect_int(type, block_mount_outside_source(disk.device, st.st_rdev, type, &same), 0);
+                expect_true("the same of where it is mounted from", same == why);
+                expect_int(type, block_mount_outside_source(disk.device, st.st_rdev + 1, type, &same), 0);
+                expect_true("and nothing of another device", same == NULL);
+        }
         test_disk_done(&disk);
         return r < 0 ? strerror(-r) : why;
 }

@@ -60,9 +60,10 @@ static vss_result look(vss_provider_call *call, const struct vss_volume *volume,
                 return vss_provider_call_fail(call, VSS_E_UNEXPECTED_PROVIDER_ERROR,
                                               "%s: its device cannot be looked at: %s", volume->path,
                                               strerror(-r));
-        return lun_client(p, ret_place->array)
-                       ? VSS_S_OK
-                       : decline(call, volume, "its array is not named in " LUN_CONF);
+        if (!lun_client(p, ret_place->array))
+                return decline(call, volume, "its array is not named in " LUN_CONF);
+        r = block_mount_outside_source(volume->source, (dev_t)volume->device, volume->fs_type, &why);
+        return r < 0 || why ? decline(call, volume, why ?: "its superblock cannot be read") : VSS_S_OK;
 }
 
 vss_result lun_is_volume_supported(vss_provider_call *call, const struct vss_volume *volume,

@@ -161,7 +161,9 @@ static vss_result look(vss_provider_call *call, const struct vss_volume *volume,
                 return result;
         if (!is_looked_into(&p->clusters.settings.clusters[*ret_cluster], &ret_place->pool))
                 return decline(call, volume, "the pool of its image is not named in " RBD_CONF);
-        return VSS_S_OK;
+        /* Only now that the cluster answers: reading from it might wait. */
+        r = block_mount_outside_source(volume->source, (dev_t)volume->device, volume->fs_type, &why);
+        return r < 0 || why ? decline(call, volume, why ?: "its superblock cannot be read") : VSS_S_OK;
 }
 
 static vss_result is_volume_supported(vss_provider_call *call, const struct vss_volume *volume,
