@@ -156,7 +156,7 @@ static int import_one(void *userdata, const vss_value *snapshot, char ret_why[st
                 (void)snprintf(ret_why, IMPORT_WHY_SIZE, "it cannot be attached: %s", error.text);
                 if (lun_call_copy(client, "give-back", id, NULL) < 0)
                         fprintf(stderr, "%s: %s\n", id, client->error);
-                return r;
+                return -EIO;
         }
         return 0;
 }
