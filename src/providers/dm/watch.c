@@ -276,6 +276,8 @@ static int look_at(Watch *watch, const char *id) {
         r = store_read_header(id, &header);
         if (r < 0 && r != -ENOMEM && r != -EBADMSG && r != -EPROTONOSUPPORT && w.state.status.invalid)
                 return lose_unread(watch, &w);
+        /* The next look may read it, or find it lost. */
+        watch->again = watch->again || r < 0;
         if (r < 0 || !header.info || strcmp(vss_value_get_string(header.info, "state", ""), "created") != 0)
                 return r == -ENOMEM ? r : 0;
         w.volume = vss_value_get_string(header.info, "volume", "?");
