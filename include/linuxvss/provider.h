@@ -172,7 +172,9 @@ struct vss_provider {
         /* A set that another machine made: @set has "snapshots", each as begin_prepare_snapshot was given it there,
          * with "luns", and with "host", "boot", "service", "session" and "attributes" as they are to be kept from now
          * on. Find each copy's LUN, take it over, keep the identity with it; query lists it from then on. A copy can be
-         * imported once. Append to @result's lists "imported" the ids, to "failed" {"id", "reason"}. */
+         * imported once. Two machines may begin at once: go in the order of "snapshots", and if the first is another
+         * machine's, let all fail, so that never each has a part. Append to @result's lists "imported" the ids, to
+         * "failed" {"id", "reason"}. */
         vss_result (*import_snapshots)(vss_provider_call *call, const vss_value *set, vss_value *result);
         /* The copies of a set become plain volumes that nobody keeps account of. @flags: VSS_BREAKEX_FLAG_*. */
         vss_result (*break_snapshot_set)(vss_provider_call *call, const char *set_id, uint32_t flags);
