@@ -136,6 +136,10 @@ static int follow(BackupRun *run, const char *name, vss_value **ret_event) {
                         return fail_gone(run);
                 run->archiver.ready |= strcmp(what, "ready") == 0;
                 run->archiver.done = strcmp(what, "failed") == 0 || strcmp(what, "saved") == 0;
+                /* It was interrupted by itself, and does not tell that. */
+                if (strcmp(what, "failed") == 0 && vss_value_get_integer(event, "status", 0) > 128 &&
+                    !interrupt_pending())
+                        return fail_gone(run);
                 if (strcmp(what, "failed") == 0)
                         return note_failed(run, event);
                 if (strcmp(what, "told") == 0)
