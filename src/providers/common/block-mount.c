@@ -195,3 +195,9 @@ int block_mount_seal(const char *device, const char *fs_type) {
                 return -errno;
         return 0;
 }
+
+int block_flush(const char *device) {
+        _cleanup_(closep) int fd = open(device, O_RDONLY | O_CLOEXEC);
+
+        return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}

@@ -39,3 +39,7 @@ int block_mount(const char *device, const char *fs_type, bool superblock_writabl
 /* After it was writable: the superblock becomes read-only, clean, for every mount of it. -EBUSY: a file is
  * open for writing. */
 int block_mount_seal(const char *device, const char *fs_type);
+/* The disk's cache goes to the disk. What a freeze wrote need not be there yet (XFS writes its superblock
+ * last, and no flush after it), and a power cut would take it out of a copy that still reads it from the
+ * original: so before a copy is told to be complete. */
+int block_flush(const char *device);

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <linux/fs.h>
 
+#include "providers/common/block-mount.h"
 #include "providers/dm/boot-internal.h"
 #include "providers/dm/mounts.h"
 #include "providers/dm/store.h"
@@ -131,6 +132,9 @@ static int mounted_token(const Volume *volume, int directory, bool read_only,
                         return -errno;
                 r = token_state_read(volume->origin.path, &token.state);
         }
+        /* What it tells of is on the disk first. */
+        if (r >= 0)
+                r = block_flush(volume->origin.path);
         if (r < 0)
                 return r;
         token.kind = token.state.dirty ? TOKEN_MOUNTED : read_only ? TOKEN_CLEAN : TOKEN_NONE;
@@ -188,7 +192,9 @@ static int refresh(const Volume *volume, const char *id, const Token *token) {
             token_fits(&recorded, &token->state, &reason))
                 return 0;
         token_print(token, text);
-        r = store_write_token(id, text);
+        r = block_flush(volume->origin.path);
+        if (r == 0)
+                r = store_write_token(id, text);
         boot_stop("refreshed");
         return r;
 }

@@ -5,6 +5,7 @@
  */
 
 #include <string.h>
+#include "providers/common/block-mount.h"
 #include "providers/lvm/copy.h"
 #include "providers/lvm/set.h"
 
@@ -167,10 +168,34 @@ vss_result set_activate(Set *set, Lvm *lvm, vss_provider_call *call) {
         return VSS_S_OK;
 }
 
+/* A classic copy reads from its original what nobody has written since; a pool flushes by itself before it
+ * knows of a thin one. */
+static vss_result flush_origins(const Set *set, vss_provider_call *call) {
+        for (size_t i = 0; i < set->n_copies; i++) {
+                const Copy *copy = &set->copies[i];
+                char path[DEVMAP_PATH_SIZE];
+                int r;
+
+                if (copy->origin.thin)
+                        continue;
+                devmap_path(copy->origin.name, path);
+                r = block_flush(path);
+                if (r < 0)
+                        return vss_provider_call_fail(
+                                call, VSS_E_UNEXPECTED_PROVIDER_ERROR,
+                                "%s: what was written to it does not get to the disk: %s", copy->volume,
+                                strerror(-r));
+        }
+        return VSS_S_OK;
+}
+
 vss_result set_finish(Set *set, Lvm *lvm, vss_provider_call *call) {
         _cleanup_arguments_ Arguments arguments = { 0 };
+        vss_result result = flush_origins(set, call);
         int r;
 
+        if (result < 0)
+                return result;
         arguments_add(&arguments, "lvchange");
         arguments_add(&arguments, "-q");
         arguments_add(&arguments, "--addtag");
