@@ -3,12 +3,14 @@
 /*
  * dm-copy - a shadow copy of an attached volume, step by step, without service, hold and provider
  *
- *   dm-copy prepare VOLUME ID MEGABYTES persistent|volatile     area, devices and tables; the cut is
- * dmsetup's dm-copy grow VOLUME ID MEGABYTES                             to that size in all, with the table
- * loaded dm-copy remove VOLUME ID                                     while others stand dm-copy info VOLUME
- * every area: ID STATE EXTENTS BYTES REASON dm-copy extents VOLUME                                       the
- * places of all areas: OFFSET BYTES dm-copy digest DEVICE FILE                                   of all of a
- * device but the places in FILE, which are in every copy what they are at the moment
+ *   dm-copy prepare VOLUME ID MEGABYTES persistent|volatile
+ *                                       area, devices and tables; the cut is dmsetup's
+ *   dm-copy grow VOLUME ID MEGABYTES    to that size in all, with the table loaded
+ *   dm-copy remove VOLUME ID            while others stand
+ *   dm-copy info VOLUME                 every area: ID STATE EXTENTS BYTES REASON
+ *   dm-copy extents VOLUME              the places of all areas: OFFSET BYTES
+ *   dm-copy digest DEVICE FILE          of all of a device but the places in FILE, which are in every copy
+ *                                       what they are at the moment
  *
  * For tests that cut the power between steps, and need no more of the machine than device-mapper.
  */

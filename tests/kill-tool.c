@@ -6,7 +6,8 @@
  *   kill-tool init DATABASE wal|delete           a database with a counter at 0
  *   kill-tool load PROGRESS COUNTER...           until SIGTERM: rounds of setting each counter to the round
  *   kill-tool probe MILLISECONDS DIRECTORY...    a write and fsync in each, side by side; names those that
- * hang kill-tool locks MILLISECONDS DATABASE...     BEGIN IMMEDIATE in each; names those that are locked
+ *                                                hang
+ *   kill-tool locks MILLISECONDS DATABASE...     BEGIN IMMEDIATE in each; names those that are locked
  *   kill-tool verify SCRATCH COUNTER...          reads copies of counters, prints them; 9 if they are torn
  *   kill-tool advances MILLISECONDS PROGRESS...  names the loads that do not go on
  *

@@ -11,7 +11,7 @@
  *                                      writes there were in a second
  *
  * ldap-load keep DIRECTORY FILE        the write transaction of a database, as by slapadd, while FILE is
- * there
+ *                                      there
  *
  * ldap-load crowd SOCKET N FILE        N connections that say nothing, while FILE is there
  */

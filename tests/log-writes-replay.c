@@ -5,8 +5,8 @@
  *
  *   log-writes-replay list LOG                       every entry: NUMBER WHAT OFFSET SIZE [MARK]
  *   log-writes-replay points LOG [BEGIN [END]]       the numbers after which the power may be cut: flushes,
- * FUA, marks; between two marks, if they are named log-writes-replay replay LOG DISK TO [FROM]      does
- * entries FROM + 1 (1) to TO again, on DISK
+ *                                                    FUA, marks; between two marks, if they are named
+ *   log-writes-replay replay LOG DISK TO [FROM]      does entries FROM + 1 (1) to TO again, on DISK
  *
  * LOG and DISK are files or block devices. A disk that was blank when its device was made is after "replay
  * LOG DISK N" as a power cut after entry N leaves it.

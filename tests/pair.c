@@ -3,13 +3,15 @@
 /*
  * pair: a writer on several volumes, and what a copy of them must look like
  *
- *   pair write FILE FILE...   a counter, written and flushed to the first file, then to the next ..., again
- *                             and again
- *   pair check FILE FILE...   is this a state that existed? Each is as new as the one before it, and the
- * last as new as the first, or one behind pair stall FILE           write and flush every few milliseconds;
- * when told to end, print the longest pause pair churn FILE PERCENT SEED   overwrite so many of the file's
- * blocks, in random order; prints how many pair differ FILE FILE     read past the cache; prints in how many
- * percent of their blocks they differ
+ *   pair write FILE FILE...        a counter, written and flushed to the first file, then to the next ...,
+ *                                  again and again
+ *   pair check FILE FILE...        is this a state that existed? Each is as new as the one before it, and
+ *                                  the last as new as the first, or one behind
+ *   pair stall FILE                write and flush every few milliseconds; when told to end, print the
+ *                                  longest pause
+ *   pair churn FILE PERCENT SEED   overwrite so many of the file's blocks, in random order; prints how many
+ *   pair differ FILE FILE          read past the cache; prints in how many percent of their blocks they
+ *                                  differ
  *
  * Files that were cut at one instant are whole; else they are torn. write and stall end with SIGTERM.
  */

@@ -9,9 +9,11 @@
  * DIRECTORY/EVENT.event (JSON). Then, of what there is in DIRECTORY:
  *
  *   EVENT.sh      is run with each mount that came, as arguments VOLUME=/proc/self/fd/N; with
- * LIFELINE=/proc/self/fd/N of Verify EVENT.calls   "METHOD TEXT" lines are calls to the service's manager,
- * whose answers are lines of EVENT.answers EVENT.error   "NAME text" is answered as the error
- * org.linuxvss.Error.NAME EVENT.json    is answered; without it an empty dictionary
+ *                 LIFELINE=/proc/self/fd/N of Verify
+ *   EVENT.calls   "METHOD TEXT" lines are calls to the service's manager, whose answers are lines of
+ *                 EVENT.answers
+ *   EVENT.error   "NAME text" is answered as the error org.linuxvss.Error.NAME
+ *   EVENT.json    is answered; without it an empty dictionary
  */
 
 #include <fcntl.h>

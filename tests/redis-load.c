@@ -4,10 +4,13 @@
  * What an application of Redis does, for tests and measurements
  *
  *   redis-load run LOG SOCKET...     a transaction on each server, one after the other, until SIGTERM:
- * "counter" becomes N, and N goes to the end of the list "log". LOG has "N SENT ACK" for each round, in
- * microseconds of the monotonic clock: sent to the first, answered by the last redis-load press SOCKET
- * writes and reads as fast as it gets answers, until SIGTERM; 16 at a time redis-load stall SOCKET WRITES
- * one SET after the other; the longest wait for an answer, in microseconds
+ *                                    "counter" becomes N, and N goes to the end of the list "log". LOG has
+ *                                    "N SENT ACK" for each round, in microseconds of the monotonic clock:
+ *                                    sent to the first, answered by the last
+ *   redis-load press SOCKET          writes and reads as fast as it gets answers, until SIGTERM; 16 at a
+ *                                    time
+ *   redis-load stall SOCKET WRITES   one SET after the other; the longest wait for an answer, in
+ *                                    microseconds
  *
  * At the end, the number of rounds and the longest.
  */

@@ -3,10 +3,11 @@
 /*
  * repository-tool: what no backup writes into a repository
  *
- *   repository-tool init DIRECTORY      a repository whose password is cheap to check
- *   repository-tool put DIRECTORY       reads lines: "tree NAME JSON", "data NAME TEXT", "point NAME",
- *                                       "snapshot JSON", "lock JSON", "config JSON"; @NAME@ in JSON of trees
- * is the id of what had that name repository-tool count DIRECTORY     the bytes that all files together have
+ *   repository-tool init DIRECTORY    a repository whose password is cheap to check
+ *   repository-tool put DIRECTORY     reads lines: "tree NAME JSON", "data NAME TEXT", "point NAME",
+ *                                     "snapshot JSON", "lock JSON", "config JSON"; @NAME@ in JSON of trees
+ *                                     is the id of what had that name
+ *   repository-tool count DIRECTORY   the bytes that all files together have
  *
  * The password is the content of $VSS_PASSWORD_FILE. What is put is sealed as it should be, and its names
  * are right: only what it says is wrong.

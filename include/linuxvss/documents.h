@@ -36,10 +36,11 @@ extern "C" {
  * @text:          UTF-8, without a document type (DOCTYPE); need not end with a NUL
  * @ret_document:  the dictionary, to be freed by the caller
  * @ret_error:     on failure: what is wrong, "line 12: element COMPONENT: ...", to be freed with free();
- * NULL without memory, untouched on success. May be NULL. Return: VSS_S_OK; VSS_E_CORRUPT_XML_DOCUMENT if it
- * is not well-formed XML; VSS_E_INVALID_XML_DOCUMENT if it is XML, but no document of these kinds, breaks
- * their rules or exceeds a limit; VSS_E_INVALIDARG, VSS_E_OUTOFMEMORY. A document may come from anybody:
- * paths in it are well-formed, but nobody has judged who may name them.
+ *                 NULL without memory, untouched on success. May be NULL.
+ * Return: VSS_S_OK; VSS_E_CORRUPT_XML_DOCUMENT if it is not well-formed XML; VSS_E_INVALID_XML_DOCUMENT if
+ * it is XML, but no document of these kinds, breaks their rules or exceeds a limit; VSS_E_INVALIDARG,
+ * VSS_E_OUTOFMEMORY. A document may come from anybody: paths in it are well-formed, but nobody has judged
+ * who may name them.
  */
 VSS_PUBLIC vss_result vss_document_parse(const char *text, size_t size, vss_value **ret_document,
                                          char **ret_error);

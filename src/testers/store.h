@@ -8,7 +8,8 @@
  *     components/WRITER/NNNN-NAME/list      one line for each file; see testers/list.h
  *     components/WRITER/NNNN-NAME/component whose files these are: "logical/path/name", escaped as in lists
  *     components/WRITER/NNNN-NAME/files/... contents, at their original paths; of a partial file only its
- * ranges components/-/NNNN-PATH/...            files that belong to no writer
+ *                                           ranges
+ *     components/-/NNNN-PATH/...            files that belong to no writer
  */
 
 #include <linuxvss/types.h>

@@ -7,16 +7,29 @@
  * An area is a file (area.h) whose first blocks, the header, are no store. They hold what the shadow copy
  * is. Numbers are little-endian.
  *
- *     0          root, 512 bytes, written once and through the file system, so that the same bytes are found
- * in the file and on the device under it 0  8  "LVSSAREA"            8  4  version (1)      12  4  bytes of
- * the header 16 36  id of the shadow copy              52 36  UUID of the file system that holds the area 88
- * 32  random, to tell this root from any other block 508  4  CRC-32C of what is before it 4096       token,
- * 512 bytes: one sector, so that it is the old or the new one 0  8  "LVSSTOKN"            8  4  bytes of
- * text    12  n  the text (token.h)      508  4  CRC-32C 8192       two records, each half of what is left,
- * whole blocks; the valid one with the higher sequence counts, and the other is written next 0  8 "LVSSRCRD"
- * 8  8  sequence         16  4  bytes of identity       20  4  extents 24  4  CRC-32C of the record with
- * these four bytes 0 32  n  the identity, JSON (providers/common/info.h)
- *                  .. 16 for each extent: 8 physical, 8 length, in bytes; aligned to 8
+ *     0      root, 512 bytes, written once and through the file system, so that the same bytes are found
+ *            in the file and on the device under it
+ *                0   8  "LVSSAREA"
+ *                8   4  version (1)
+ *               12   4  bytes of the header
+ *               16  36  id of the shadow copy
+ *               52  36  UUID of the file system that holds the area
+ *               88  32  random, to tell this root from any other block
+ *              508   4  CRC-32C of what is before it
+ *     4096   token, 512 bytes: one sector, so that it is the old or the new one
+ *                0   8  "LVSSTOKN"
+ *                8   4  bytes of text
+ *               12   n  the text (token.h)
+ *              508   4  CRC-32C
+ *     8192   two records, each half of what is left, whole blocks; the valid one with the higher sequence
+ *            counts, and the other is written next
+ *                0   8  "LVSSRCRD"
+ *                8   8  sequence
+ *               16   4  bytes of identity
+ *               20   4  extents
+ *               24   4  CRC-32C of the record with these four bytes 0
+ *               32   n  the identity, JSON (providers/common/info.h)
+ *               ..  16  for each extent: 8 physical, 8 length, in bytes; aligned to 8
  *
  * The extents are the whole area's, header included, as they were on the device when they were recorded.
  * They are recorded for persistent copies: before the file system has replayed its journal they may not be

@@ -3,9 +3,9 @@
 /*
  * vss-dm-boot: volumes that are attached at boot, without a bus and before anything is mounted
  *
- *   vss-dm-boot attach NAME      makes /dev/mapper/NAME, with the persistent shadow copies that may be
- * believed vss-dm-boot record NAME      it has been mounted, or unmounted: records that, and clears away
- * lost copies vss-dm-boot detach NAME      it has been unmounted: records that, and removes its devices
+ *   vss-dm-boot attach NAME   makes /dev/mapper/NAME, with the persistent copies that may be believed
+ *   vss-dm-boot record NAME   it has been mounted, or unmounted: records that, and clears lost copies away
+ *   vss-dm-boot detach NAME   it has been unmounted: records that, and removes its devices
  *
  * systemd starts it for what is in /etc/linuxvss/attached.d, by units of linuxvss-generator; so may any
  * other init.

@@ -4,8 +4,9 @@
 /*
  * The device-mapper devices of one shadow copy
  *
- *     vss-ID-head    the area's header, and vss-ID-cow the rest of it: each extent mapped to its place on
- * the device vss-ID         the copy: a snapshot of the volume's partition, with vss-ID-cow as its store
+ *     vss-ID-head    the area's header: each extent mapped to its place on the device
+ *     vss-ID-cow     the rest of the area, likewise
+ *     vss-ID         the copy: a snapshot of the volume's partition, with vss-ID-cow as its store
  *
  * All of them name partitions, not the volumes, so that none is in the way of a suspended one. They are made
  * in this order and go in the reverse, so that there is a head as long as there is anything. Functions

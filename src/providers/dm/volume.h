@@ -4,8 +4,9 @@
 /*
  * Attached volumes: device-mapper devices of ours that map a partition one to one
  *
- *     /dev/mapper/NAME    UUID LINUXVSS-vol-<UUID of the file system>    "0 N linear P 0", or, while there
- * are shadow copies, "0 N snapshot-origin P"
+ *     /dev/mapper/NAME
+ *         UUID   LINUXVSS-vol-<UUID of the file system>
+ *         table  "0 N linear P 0", or, while there are shadow copies, "0 N snapshot-origin P"
  *
  * They are known from device-mapper alone. Functions return 0 or a negative errno.
  */

@@ -8,13 +8,14 @@
  * does with system calls alone what makes it the copy. LVM cannot tell the result from a snapshot of its
  * own.
  *
- *     thin      lvcreate -V makes a new thin volume of the original's size, inactive: no device is suspended
- *               for it. Its number N is deleted from the pool again ("delete N"); the cut is "create_snap N
- *               ORIGINAL" while the original is suspended. LVM's count of the pool's transactions stays
- * right. classic   lvcreate -s makes a snapshot, for which LVM stops the original for a moment, under a
- * guard. That live snapshot is put aside (its device gets a table of errors), its store is emptied (the
- * header is zeros), and the same table is loaded again to wait: the cut resumes it while the original is
- * suspended. So it is of the cut's instant, and its store begins empty.
+ *     thin      lvcreate -V makes a new thin volume of the original's size, inactive: no device is
+ *               suspended for it. Its number N is deleted from the pool again ("delete N"); the cut is
+ *               "create_snap N ORIGINAL" while the original is suspended. LVM's count of the pool's
+ *               transactions stays right.
+ *     classic   lvcreate -s makes a snapshot, for which LVM stops the original for a moment, under a guard.
+ *               That live snapshot is put aside (its device gets a table of errors), its store is emptied
+ *               (the header is zeros), and the same table is loaded again to wait: the cut resumes it while
+ *               the original is suspended. So it is of the cut's instant, and its store begins empty.
  *
  * From there to the end of the cut LVM's lock of each group is held, shared: no command changes a group
  * whose devices are about to be cut, none of ours runs, and a provider that dies gives it back.

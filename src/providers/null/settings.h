@@ -9,16 +9,17 @@
  *     Instant=yes|no                        tell that the volumes of a set share one instant (no)
  *     MaximumSnapshots=NUMBER               of one volume; read at the start only (0: no limit of its own)
  *     Lun=NAME                              the LUN that every volume lies on (one for each file system)
- *     Revert=PERCENT                        how far a revert, once begun, is said to have come (100: at its
- * end) InUse=yes|no                          volumes are in use, so that a revert must be forced (no)
+ *     Revert=PERCENT                        how far a revert, once begun, is said to have come (100: done)
+ *     InUse=yes|no                          volumes are in use, so that a revert must be forced (no)
  *     Check=MILLISECONDS                    how often it wants to look after its copies (0: never again)
  *     Used=BYTES, Low=yes|no                how full it says that it is, and whether it warns of it
  *     Lost=ID, Dropped=ID                   this copy is lost; this one is deleted when it is looked after
  *     Hidden=PATH                           a directory of the copy that nobody is to be shown
  *     BlockDevice=PATH                      told of the copy
  *     Cut=DEVICE OPERATION...               what is handed over for a hold of the device
- *     Gap=FIFO                              read to its end between the files of one volume and those of the
- * next, so that a test can say how long that lasts; ten seconds at most
+ *     Gap=FIFO                              read to its end between the files of one volume and those of
+ *                                           the next, so that a test can say how long that lasts; ten
+ *                                           seconds at most
  *
  * A DEVICE is MAJOR:MINOR, or "here", the one that the volume is on; an OPERATION is resume DEVICE, or
  * message DEVICE TEXT.

@@ -9,10 +9,11 @@
  * cut to a position that no page in any cut is ahead of:
  *
  *     at Freeze   the newest checkpoint in the log C, and the position F up to which the log was written.
- * Whatever page is cut later has all changes before C. at Thaw     the position E of the log's end. No page
- * that was written, and so none in a cut, has changes behind it (the log goes first); and no transaction has
- * committed between F and E. then        the copy of the log has everything from C to F. What came until E
- * is added from the log as it is now, an end is set there, and C made its newest checkpoint.
+ *                 Whatever page is cut later has all changes before C.
+ *     at Thaw     the position E of the log's end. No page that was written, and so none in a cut, has
+ *                 changes behind it (the log goes first); and no transaction has committed between F and E.
+ *     then        the copy of the log has everything from C to F. What came until E is added from the log
+ *                 as it is now, an end is set there, and C made its newest checkpoint.
  *
  * Recovery of the copy then ends at E, as if the server had crashed at Thaw. Nothing has to come to rest for
  * it.
