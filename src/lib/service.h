@@ -11,7 +11,8 @@
 #include "bus/names.h"
 #include "util/clock.h"
 
-#define CALL_TIMEOUT_USEC (25 * USEC_PER_SEC)
+/* The service asks providers meanwhile, ten seconds for each step: it is to say who did not answer. */
+#define CALL_TIMEOUT_USEC (60 * USEC_PER_SEC)
 #define RELEASE_TIMEOUT_USEC (120 * USEC_PER_SEC)
 
 struct vss_service {

@@ -22,7 +22,7 @@
 #define SOCKETS TOP "/s"
 #define COPIES TOP "/copies"
 #define LIVE TOP "/live"
-/* One file for each of LIVE. */
+/* One file for each that was attached, served or mapped. */
 #define RECORDS TOP "/records"
 #define RECORDS_MAX 1024u
 
@@ -111,27 +111,46 @@ static int find_part(const char *device, const Target *target, bool make, char *
         return *ret_device ? 0 : -ENOMEM;
 }
 
-static int map_copy(const Target *target, char **ret_device, char ret_why[static WHY_SIZE]) {
-        char device[KRBD_DEVICE_SIZE];
-        int r = krbd_find(SYS, &target->place, target->snapshot, device);
-
-        if (r < 0)
-                r = krbd_map(target->cluster, &target->place, target->snapshot, target->read_only, device,
-                             ret_why);
-        if (r < 0)
-                return r;
+static int take_mapped(const char *device, const Target *target, char **ret_device,
+                       char ret_why[static WHY_SIZE]) {
         if (target->offset > 0 || target->length > 0)
                 return find_part(device, target, true, ret_device, ret_why);
         *ret_device = strdup(device);
-        return *ret_device ? 0 : -ENOMEM;
+        return *ret_device ? 0 : fail(-ENOMEM, ret_why, "%s", strerror(ENOMEM));
+}
+
+static int unmap_free(const char *device, char ret_why[static WHY_SIZE]) {
+        int r = image_device_is_free(device);
+
+        return r < 0 ? fail(r, ret_why, "%s is in use", device) : krbd_unmap(device, ret_why);
+}
+
+/* By the kernel; served where there is no such client, or where that cannot do what the image needs. A
+ * cluster that does not answer is asked once. */
+static int map_or_serve(const char *state_dir, const char *id, const Target *target, char **ret_device,
+                        char ret_why[static WHY_SIZE]) {
+        char device[KRBD_DEVICE_SIZE], why[WHY_SIZE];
+        int r;
+
+        if (!by_kernel(target))
+                return serve(state_dir, id, target, ret_device, ret_why);
+        r = krbd_map(target->cluster, &target->place, target->snapshot, target->read_only, device, ret_why);
+        if (r == 0)
+                return take_mapped(device, target, ret_device, ret_why);
+        if (r == -ETIMEDOUT || serve(state_dir, id, target, ret_device, why) < 0)
+                return r;
+        fprintf(stderr, "<5>image %s: by the kernel %s; it is served by a daemon\n", target->place.image,
+                ret_why);
+        return 0;
 }
 
 int attached_copy(const char *id, const Target *target, char **ret_device, char ret_why[static WHY_SIZE]) {
+        char device[KRBD_DEVICE_SIZE];
         ImageError error = { 0 };
         int r;
 
-        if (by_kernel(target))
-                return map_copy(target, ret_device, ret_why);
+        if (by_kernel(target) && krbd_find(SYS, &target->place, target->snapshot, device) == 0)
+                return take_mapped(device, target, ret_device, ret_why);
         r = image_find(COPIES, id, ret_device);
         if (r == -ENODEV) {
                 r = image_detach(COPIES, id, &error);
@@ -141,7 +160,7 @@ int attached_copy(const char *id, const Target *target, char **ret_device, char 
         }
         if (r != -ENOENT)
                 return r < 0 ? fail(r, ret_why, "%s", strerror(-r)) : 0;
-        return serve(COPIES, id, target, ret_device, ret_why);
+        return map_or_serve(COPIES, id, target, ret_device, ret_why);
 }
 
 int attached_drop_copy(const char *id, const Target *target, char ret_why[static WHY_SIZE]) {
@@ -155,8 +174,7 @@ int attached_drop_copy(const char *id, const Target *target, char ret_why[static
                         r = image_loop_detach(part);
                 if (r < 0)
                         return fail(r, ret_why, "%s is in use", part);
-                r = image_device_is_free(device);
-                return r < 0 ? fail(r, ret_why, "%s is in use", device) : krbd_unmap(device, ret_why);
+                return unmap_free(device, ret_why);
         }
         r = image_detach(COPIES, id, &error);
         return r < 0 ? fail(r, ret_why, "%s", error.text) : 0;
@@ -228,11 +246,11 @@ static int read_record(const char *name, Place *ret_place) {
 }
 
 int live_attach(const Target *target, char **ret_device, char ret_why[static WHY_SIZE]) {
-        char name[128];
+        char name[128], mapped[KRBD_DEVICE_SIZE];
         int r;
 
-        if (by_kernel(target))
-                return map_copy(target, ret_device, ret_why);
+        if (by_kernel(target) && krbd_find(SYS, &target->place, target->snapshot, mapped) == 0)
+                return fail(-EEXIST, ret_why, "%s is attached already, as %s", target->place.image, mapped);
         record_name(&target->place, name);
         r = image_find(LIVE, name, ret_device);
         if (r != -ENOENT)
@@ -245,7 +263,7 @@ int live_attach(const Target *target, char **ret_device, char ret_why[static WHY
                 r = write_record(name, target);
         if (r < 0)
                 return fail(r, ret_why, RECORDS ": %s", strerror(-r));
-        return serve(LIVE, name, target, ret_device, ret_why);
+        return map_or_serve(LIVE, name, target, ret_device, ret_why);
 }
 
 typedef int (*LiveVisit)(const char *name, const char *device, const Place *place, void *userdata);
@@ -259,12 +277,17 @@ static int visit_live(LiveVisit visit, void *userdata) {
 
         while (r == 0 && dir && n < RECORDS_MAX && (entry = readdir(dir))) {
                 _cleanup_(freep) char *device = NULL;
+                char mapped[KRBD_DEVICE_SIZE];
                 Place place;
 
                 if (!image_id_is_valid(entry->d_name) || read_record(entry->d_name, &place) < 0)
                         continue;
                 n++;
                 r = image_find(LIVE, entry->d_name, &device);
+                if (r == -ENOENT && krbd_find(SYS, &place, NULL, mapped) == 0) {
+                        device = strdup(mapped);
+                        r = device ? 0 : -ENOMEM;
+                }
                 if (r == -ENOENT && unlinkat(dirfd(dir), entry->d_name, 0) == 0)
                         r = 0; /* it is of before a crash */
                 r = device ? visit(entry->d_name, device, &place, userdata) : 0;
@@ -303,15 +326,17 @@ int live_detach(const char *device, char ret_why[static WHY_SIZE]) {
         char path[PATH_MAX];
         int r;
 
-        if (strncmp(device, "/dev/rbd", strlen("/dev/rbd")) == 0) {
-                r = image_device_is_free(device);
-                return r < 0 ? fail(r, ret_why, "%s is in use", device) : krbd_unmap(device, ret_why);
-        }
         if (visit_live(compare, &search) <= 0)
                 return fail(-ENOENT, ret_why, "%s was not attached here", device);
-        r = image_detach(LIVE, search.name, &error);
+        if (strncmp(device, "/dev/rbd", strlen("/dev/rbd")) == 0)
+                r = unmap_free(device, ret_why);
+        else {
+                r = image_detach(LIVE, search.name, &error);
+                if (r < 0)
+                        r = fail(r, ret_why, "%s", error.text);
+        }
         if (r < 0)
-                return fail(r, ret_why, "%s", error.text);
+                return r;
         (void)snprintf(path, sizeof(path), RECORDS "/%s", search.name);
         (void)unlink(path);
         return 0;

@@ -4,7 +4,8 @@
 /*
  * Images and copies that are block devices of this machine
  *
- * By the kernel's client where there is one; else a daemon serves the image by NBD (common/image-chain.h).
+ * By the kernel's client where there is one that can do what the image needs; else a daemon serves the image
+ * by NBD (common/image-chain.h).
  * What the kernel has mapped is told by sysfs; what is served for a volume that is in use is recorded below
  * /run/linuxvss/rbd, so that the volume's device is known for what it is.
  */
