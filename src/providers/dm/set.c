@@ -302,9 +302,10 @@ static int record_token(Copy *copy) {
 
         if (!copy->persistent)
                 return 0;
-        r = block_flush(copy->volume.origin.path);
-        if (r == 0)
-                r = token_state_read(copy->volume.origin.path, &token.state);
+        r = token_state_read(copy->volume.origin.path, &token.state);
+        /* What it tells of is on the disk first. */
+        if (r >= 0)
+                r = block_flush(copy->volume.origin.path);
         if (r < 0)
                 return r;
         token_print(&token, text);
