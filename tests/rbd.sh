@@ -33,11 +33,11 @@ make_image() {
         local device
         rbd create --size "$3" "rbd/$1" || return 1
         device=$("${there[@]}" vss attach --provider rbd "rbd/$1" --json | jq -r .device) && [ -b "$device" ] || return 1
-        at_end "${there[@]}" vss detach --json "$device"
+        at_end eval "${there[*]} vss detach $device > /dev/null"
         device_of[$1]=$device
         case $2 in
         ext4) mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 "$device" ;;
-        xfs) TEST_DIR=/ TEST_DEV=/ QA_CHECK_FS=1 mkfs.xfs -q -f "$device" ;;
+        xfs) TEST_DIR=/ TEST_DEV=/ QA_CHECK_FS=1 mkfs.xfs -q -f "$device" 2> /dev/null ;;
         esac || return 1
         mkdir -p "$RIG_TMP/$1" && "${there[@]}" mount "$device" "$RIG_TMP/$1" &&
                 at_end "${there[@]}" umount "$RIG_TMP/$1"
