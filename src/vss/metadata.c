@@ -6,9 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linuxvss/documents.h>
 #include <string.h>
 #include <sys/stat.h>
-#include "vss/document.h"
 #include "vss/manifest.h"
 #include "vss/metadata.h"
 
@@ -291,7 +291,7 @@ static int parse(Cli *cli, const char *path, const char *file, const char *kind,
                  size_t size, vss_value **ret_parsed) {
         _cleanup_value_ vss_value *parsed = NULL;
         _cleanup_(freep) char *error = NULL;
-        vss_result r = document_parse(text, size, &parsed, &error);
+        vss_result r = vss_document_parse(text, size, &parsed, &error);
 
         if (r == VSS_E_OUTOFMEMORY)
                 return cli_out_of_memory(cli);

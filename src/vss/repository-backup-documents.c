@@ -6,12 +6,12 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linuxvss/documents.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include "model/component.h"
-#include "vss/document.h"
 #include "vss/json.h"
 #include "vss/repository-backup-internal.h"
 
@@ -43,7 +43,7 @@ int run_set_stamps(BackupRun *run, Backup *backup) {
 
         if (!text)
                 return EXIT_DONE;
-        if (document_parse(text, strlen(text), &document, &why) < 0) {
+        if (vss_document_parse(text, strlen(text), &document, &why) < 0) {
                 cli_note("the writers are not told of their last backup: its document cannot be read: %s",
                          why ?: "out of memory");
                 return EXIT_DONE;
