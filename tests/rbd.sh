@@ -37,7 +37,7 @@ make_image() {
         device_of[$1]=$device
         case $2 in
         ext4) mkfs.ext4 -q -F -E lazy_itable_init=0,lazy_journal_init=0 "$device" ;;
-        xfs) TEST_DIR=/ TEST_DEV=/ QA_CHECK_FS=1 mkfs.xfs -q -f "$device" 2> /dev/null ;;
+        xfs) TEST_DIR=/ TEST_DEV=/ QA_CHECK_FS=1 mkfs.xfs -q -f -d noalign "$device" ;;
         esac || return 1
         mkdir -p "$RIG_TMP/$1" && "${there[@]}" mount "$device" "$RIG_TMP/$1" &&
                 at_end "${there[@]}" umount "$RIG_TMP/$1"

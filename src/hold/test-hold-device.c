@@ -100,19 +100,6 @@ static void copies_drop(Copy *copies, unsigned n) {
                 copy_drop(copies + i);
 }
 
-/* Of the lines of @path that begin with @prefix: the sum. */
-static uint64_t proc_sum(const char *path, const char *prefix) {
-        _cleanup_(fclosep) FILE *file = fopen(path, "re");
-        uint64_t sum = 0, number;
-        char line[256], name[128];
-
-        while (file && fgets(line, sizeof(line), file))
-                if (strncmp(line, prefix, strlen(prefix)) == 0 &&
-                    sscanf(line, "%127s %" SCNu64, name, &number) == 2)
-                        sum += number;
-        return sum;
-}
-
 /* Compaction of memory moves locked pages too, and who touches one meanwhile waits for that in a minor
  * fault, without I/O (Documentation/admin-guide/sysctl/vm.rst, compact_unevictable_allowed). Where the
  * kernel is made to do so, and only there, minor faults are the kernel's own. */
@@ -253,32 +240,41 @@ static bool mounts_make(const char *root, bool make) {
         return ok;
 }
 
-/* Drops what is cached, all the time. */
-static pid_t dropper_start(void) {
+/* Asks the kernel for something again and again. */
+static pid_t asker_start(const char *path, const char *what, unsigned pause_usec) {
         pid_t pid = fork();
         int fd;
 
         if (pid != 0)
                 return pid;
-        fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+        fd = open(path, O_WRONLY | O_CLOEXEC);
         for (;;) {
-                if (fd < 0 || write(fd, "3", 1) < 0)
+                if (fd < 0 || write(fd, what, 1) < 0)
                         _exit(1);
-                (void)usleep(2000);
+                (void)usleep(pause_usec);
         }
 }
 
-/* Has the kernel compact memory again and again. */
-static pid_t compactor_start(void) {
-        pid_t pid = fork();
-        int fd;
+/* Drops what is cached, all the time. */
+static pid_t dropper_start(void) {
+        return asker_start("/proc/sys/vm/drop_caches", "3", 2000);
+}
 
-        if (pid != 0)
-                return pid;
-        fd = open("/proc/sys/vm/compact_memory", O_WRONLY | O_CLOEXEC);
-        for (;;)
-                if (fd < 0 || write(fd, "1", 1) < 0)
-                        _exit(1);
+static pid_t compactor_start(void) {
+        return asker_start("/proc/sys/vm/compact_memory", "1", 0);
+}
+
+/* Of the lines of @path that begin with @prefix: the sum. */
+static uint64_t proc_sum(const char *path, const char *prefix) {
+        _cleanup_(fclosep) FILE *file = fopen(path, "re");
+        uint64_t sum = 0, number;
+        char line[256], name[128];
+
+        while (file && fgets(line, sizeof(line), file))
+                if (strncmp(line, prefix, strlen(prefix)) == 0 &&
+                    sscanf(line, "%127s %" SCNu64, name, &number) == 2)
+                        sum += number;
+        return sum;
 }
 
 /* Locked pages stay where they are until what is returned is closed, by whatever end of this program;
@@ -286,17 +282,20 @@ static pid_t compactor_start(void) {
 static int pages_stay(void) {
         char was = '1';
         int pipes[2], fd = open("/proc/sys/vm/compact_unevictable_allowed", O_RDWR | O_CLOEXEC);
+        pid_t keeper;
 
         if (fd < 0)
                 return -1;
-        if (pipe2(pipes, O_CLOEXEC) < 0 || pread(fd, &was, 1, 0) != 1 || pwrite(fd, "0", 1, 0) != 1)
+        if (pipe2(pipes, O_CLOEXEC) < 0 || pread(fd, &was, 1, 0) != 1 || (keeper = fork()) < 0)
                 abort();
-        if (fork() == 0) {
+        if (keeper == 0) {
                 (void)setsid();
                 (void)close(pipes[1]);
                 (void)!read(pipes[0], pipes, 1);
                 _exit(pwrite(fd, &was, 1, 0) != 1);
         }
+        if (pwrite(fd, "0", 1, 0) != 1)
+                abort();
         (void)close(pipes[0]);
         (void)close(fd);
         return pipes[1];
